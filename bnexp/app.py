@@ -1,0 +1,118 @@
+"""The Hydra side: composed configs to runs, and what follows when all are trained."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from bnexp import data, report, stacks
+from bnexp.config import Config, ConfigError, validate
+from bnexp.launch import launch
+from bnexp.progress import console
+
+LAUNCH_KEYS = {"experiment", "scale", "data", "data.root", "device", "processes", "compile", "outputs", "results"}
+"""Overrides under which an experiment is still the one in its file."""
+
+def to_config(composed: DictConfig) -> Config:
+    """The typed and validated config, its data set settled. Errors: ConfigError, DataError."""
+    _refuse_unknown(composed, Config)
+    config = OmegaConf.to_object(composed)
+    assert isinstance(config, Config)
+    validate(config)
+    return config
+
+
+def compose_jobs(loader: ConfigLoader, master: DictConfig, jobs: Sequence[Sequence[str]]) -> list[Config]:
+    """The configs of all jobs of a sweep.
+
+    Hydra takes a tenth of a second to compose one; jobs that choose the same groups are copies of one
+    composition with their plain values put in.
+    """
+    parser = OverridesParser.create(config_loader=loader)
+    groups: dict[str, bool] = {}
+    bases: dict[tuple[str, ...], DictConfig] = {}
+    configs = []
+    for job in jobs:
+        choices, values = [], []
+        for override in parser.parse_overrides(list(job)):
+            key = override.key_or_group
+            if key not in groups:
+                groups[key] = bool(loader.get_group_options(key)) or key.startswith("hydra")
+            plain = not (groups[key] or override.is_add() or override.is_delete())
+            (values if plain else choices).append(override)
+        lines = tuple(str(choice.input_line) for choice in choices)
+        if lines not in bases:
+            base = loader.load_sweep_config(master, list(lines))
+            with open_dict(base):
+                del base["hydra"]
+            bases[lines] = base
+        composed = copy.deepcopy(bases[lines])
+        for override in values:
+            OmegaConf.update(composed, override.key_or_group, override.value())
+        configs.append(to_config(composed))
+    return configs
+
+
+def train_all(configs: Sequence[Config]) -> list[Config]:
+    """Train what is not there yet, or with `dry_run` say what would be trained; the configs, `auto` data settled."""
+    settled = _settle_data(configs)
+    first = settled[0]
+    if first.dry_run:
+        from bnexp.dry_run import dry_run
+
+        dry_run(first, settled)
+        return settled
+    report.check_writable(first.outputs)
+    settings, stacked = stacks.plan(first, settled)
+    there = len(settled) - sum(len(stack.unfinished(first.outputs)) for stack in stacked)
+    if there:
+        what = "All runs are" if there == len(settled) else f"{there} of {len(settled)} runs are"
+        console.print(f"{what} there already, under {Path(first.outputs) / 'runs'}.", highlight=False)
+    launch(settings, stacked)
+    return settled
+
+
+def conclude(configs: Sequence[Config], overrides: Sequence[str]) -> None:
+    """Judge and draw the runs of one command, and print what came out."""
+    if configs[0].dry_run:
+        return
+    keys = {line.lstrip("+~").partition("=")[0] for line in overrides}
+    report.conclude(configs, altered=not keys <= LAUNCH_KEYS)
+
+
+def train_here(config: Config) -> Config:
+    """Train one run in this process, for launchers that have processes of their own."""
+    from bnexp.worker import train_stack  # imports PyTorch
+
+    (settled,) = _settle_data([config])
+    settings, (stack,) = stacks.plan(settled, [settled])
+    train_stack(stack, settings, lambda message, value: None)
+    return settled
+
+
+def _settle_data(configs: Sequence[Config]) -> list[Config]:
+    """The configs with `data.name` no longer `auto`."""
+    settled: dict[str, Any] = {}
+    for config in configs:
+        key = repr(config.data)
+        if key not in settled:
+            settled[key] = data.resolve(config.data, lambda text: console.print(text, style="bold red"))
+    return [dataclasses.replace(config, data=settled[repr(config.data)]) for config in configs]
+
+
+def _refuse_unknown(node: DictConfig, schema: type, prefix: str = "") -> None:
+    """`+key=1` gets past Hydra's own check."""
+    fields = {f.name: f for f in dataclasses.fields(schema)}
+    for key in node:
+        if key not in fields:
+            raise ConfigError(f"there is no setting {prefix}{key}; there are: {', '.join(fields)}")
+        nested = fields[str(key)].default_factory
+        if isinstance(nested, type) and dataclasses.is_dataclass(nested):
+            _refuse_unknown(node[key], nested, f"{prefix}{key}.")

@@ -1,0 +1,54 @@
+"""A sweep's summary in TensorBoard: a run per arm, the bands of Figure 1(b, c), the figures and the verdicts."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib import image
+from torch.utils.tensorboard import SummaryWriter
+
+from bnexp.claims import Judgement
+from bnexp.records import PERCENTILES, Records
+
+BANDS = "percentiles_of_last_hidden_layer"
+ARMS = 12
+"""Arms shown at most: the hparams view is for larger sweeps."""
+
+
+def summarise(
+    gathered: Records, judgements: Sequence[Judgement], figures: Mapping[str, bytes], folder: Path
+) -> None:
+    """Write the summary anew.
+
+    Bands are means over units and seeds of the 15th, 50th and 85th percentile, a chart for each arm, in
+    the custom scalars; accuracies are means over seeds.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    axes = [axis for axis in gathered.varied() if not axis.startswith("norm.")]
+    by_arm = gathered.arms("norm", *axes)
+    named = {
+        " ".join([str(key[0]), *(f"{axis}={value}" for axis, value in zip(axes, key[1:], strict=True))]): own
+        for key, own in list(by_arm.items())[:ARMS]
+    }
+    layout = {f"{BANDS}: {arm}": ["Margin", [f"{BANDS}/{arm}/p{p}" for p in (50, 15, 85)]] for arm in named}
+    for arm, own in named.items():
+        with SummaryWriter(str(folder / arm.replace("=", "-").replace(" ", "_"))) as writer:
+            writer.add_custom_scalars({"Figure 1(b, c)": layout})
+            steps = own[0].metrics["step"]
+            accuracy = np.mean([run.metrics["accuracy"] for run in own], axis=0)
+            bands = [run.percentiles.mean(1) for run in own if run.percentiles is not None]  # [evaluations, 3]
+            for i, step in enumerate(steps):
+                writer.add_scalar("accuracy_mean_over_seeds", accuracy[i], step)
+                for p, value in zip(PERCENTILES, np.mean(bands, axis=0)[i], strict=True):
+                    writer.add_scalar(f"{BANDS}/{arm}/p{p}", value, step)
+    with SummaryWriter(str(folder / "report")) as writer:
+        for stem, png in figures.items():
+            writer.add_image(stem, image.imread(io.BytesIO(png))[:, :, :3], dataformats="HWC")
+        if judgements:
+            rows = [f"| {j.claim} | {j.measured} | **{j.verdict}** | {j.why} |" for j in judgements]
+            head = f"{gathered.caption}\n\n| claim | measured | verdict | why |\n|---|---|---|---|\n"
+            writer.add_text("verdict", head + "\n".join(rows))

@@ -1,0 +1,214 @@
+"""§4.1, Figure 1(b, c): with BN, the inputs of the last hidden layer's nonlinearity are distributed more stably.
+
+Drift is how far the 15th, 50th and 85th percentile of a unit's input travel over training: the sum of their changes
+from each evaluation to the next, up and down. *Raw* drift is in units of the input. *Relative* drift is in widths of
+the unit's own distribution, from its 15th to its 85th percentile, for a network whose inputs are merely smaller is
+not more stable; the width is the mean over the training, since that of a small Gaussian's first steps is next to
+nothing and dividing by it would decide all. BN must win by both measures.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from bnexp.claims import drawing
+from bnexp.claims.judging import (
+    BN,
+    PLAIN,
+    Judgement,
+    Pair,
+    Verdict,
+    as_ratio,
+    count,
+    decide,
+    effect,
+    over_settings,
+    pairs,
+    per_seed,
+    reason,
+)
+from bnexp.records import PERCENTILES, Record, Records
+from bnexp.stats import Interval, ratio_interval
+
+TINY = 1e-9
+"""Floor of widths and drifts, below what float32 resolves of inputs of size 1: it only keeps quotients finite."""
+
+ROUNDING = 1e-6
+"""A ratio nearer to 1 than this is rounding (percentiles are kept in float32), no effect."""
+
+
+def raw_drift(q: np.ndarray) -> np.ndarray:
+    """Each unit's drift, averaged over the percentiles; q `[evaluations, units, percentiles]` to `[units]`."""
+    return np.asarray(np.abs(np.diff(q, axis=0)).sum(axis=0).mean(axis=-1))
+
+
+def relative_drift(q: np.ndarray) -> np.ndarray:
+    """As `raw_drift`, divided by the unit's mean width over the evaluations."""
+    width = (q[:, :, -1] - q[:, :, 0]).mean(axis=0)
+    return raw_drift(q) / np.maximum(width, TINY)
+
+
+MEASURES: dict[str, Callable[[np.ndarray], np.ndarray]] = {"raw": raw_drift, "relative": relative_drift}
+
+
+def drift(run: Record, measure: str) -> float | None:
+    """A run's drift averaged over its units; None without percentiles, or where any is not finite."""
+    q = run.percentiles
+    if q is None or not np.isfinite(q).all():
+        return None
+    return max(float(MEASURES[measure](q.astype(np.float64)).mean()), TINY)
+
+
+def typical_unit(q: np.ndarray) -> int:
+    """The unit whose raw drift is the median of the units' (the lower one of two), as long as all is finite."""
+    ranked = np.argsort(raw_drift(_until_divergence(q)), kind="stable")
+    return int(ranked[(len(ranked) - 1) // 2])
+
+
+def judge(records: Records) -> list[Judgement]:
+    """`stable-distribution`: drift without BN over drift with BN, paired by seed, by both measures."""
+    matched = pairs(records)
+    intervals = {measure: _interval(matched, measure) for measure in MEASURES}
+    verdicts = {decide(interval, ROUNDING, null=1) for interval in intervals.values()}
+    verdict: Verdict = verdicts.pop() if len(verdicts) == 1 else "undecided"
+    weaker = min(intervals.values(), key=lambda interval: abs(math.log(interval.mean)) if interval.n else 0.0)
+    left_out = sum(_log_ratio(pair, "raw") is None for pair in matched)
+    note = f"{count(left_out, 'pair')} left out, with a run that diverged or kept no percentiles" if left_out else ""
+    said = "; ".join(f"{measure} drift {as_ratio(interval)}" for measure, interval in intervals.items())
+    return [
+        Judgement(
+            id="stable-distribution",
+            section="4.1, Figure 1(b, c)",
+            claim="With BN, the inputs of the last hidden layer's nonlinearities keep a more stable distribution over "
+            "training.",
+            paper="No number is printed; without BN a unit's three percentiles wander and spread over the training, "
+            "with BN they hardly move.",
+            measured=f"without BN / with BN: {said}{over_settings(matched)}",
+            **effect(weaker),
+            verdict=verdict,
+            why=reason(
+                verdict,
+                weaker.n,
+                "1 by both measures",
+                "1 by both measures",
+                "the effect is that of the weaker measure",
+                note,
+            ),
+        )
+    ]
+
+
+def figures(records: Records) -> dict[str, Figure]:
+    """`figure_1b`, `figure_1c`: one unit's percentiles, without and with BN; `drift`: both measures of every run."""
+    arms = {norm: runs for (norm,), runs in records.arms("norm").items()}
+    made = {}
+    for stem, norm in (("figure_1b", PLAIN), ("figure_1c", BN)):
+        drawable = [run for run in arms.get(norm, []) if run.percentiles is not None]
+        if drawable and len(_until_divergence(drawable[0].percentiles)) > 0:
+            made[stem] = _percentiles(records, drawable[0], stem[-1])
+    if any(drift(run, "raw") is not None for run in records.runs):
+        made["drift"] = _drifts(records, arms)
+    return made
+
+
+def _percentiles(records: Records, run: Record, letter: str) -> Figure:
+    assert run.percentiles is not None
+    unit = typical_unit(run.percentiles)
+    activation = run.fields.get("model.activation", "sigmoid")
+    q = _until_divergence(run.percentiles)[:, unit]
+    steps = run.metrics["step"].to_numpy()[: len(q)]
+    beyond = bool(np.abs(q).max() > 2)
+    stopped = "" if len(q) == len(run.percentiles) else f" The run diverged after step {steps[-1]:,}."
+    figure, axes = drawing.sheet(
+        records,
+        f"Input of a typical {activation}, last hidden layer, {drawing.name(run.norm)} — as Figure 1({letter})",
+        f"15th, 50th and 85th percentile over the test images of the input of unit {unit}, in the run of seed "
+        f"{run.seed}: the unit whose percentiles travel as far as the median of the {run.percentiles.shape[1]} units'. "
+        "The vertical axis is the paper's, −2 to 2"
+        f"{'; below, the same on an axis that holds all of it' if beyond else ''}.{stopped}",
+        (8, 6.2 if beyond else 5),
+        rows=1 + beyond,
+        sharex=True,
+        height_ratios=[3, 1.6][: 1 + beyond],
+    )
+    colour = drawing.colours([run.norm])[run.norm]
+    for (panel,) in axes:
+        panel.fill_between(steps, q[:, 0], q[:, -1], color=colour, alpha=0.15, lw=0)
+        for values, percentile in zip(q.T, PERCENTILES, strict=True):
+            panel.plot(steps, values, color=colour, lw=2 if percentile == 50 else 1.1)
+        panel.grid(axis="y", color="0.9")
+        panel.set_ylabel(f"{activation}'s input")
+        drawing.plain_axes(panel)
+    (top,) = axes[0]
+    top.set_ylim(-2, 2)
+    if beyond:
+        axes[1][0].set_ylabel("all of it")
+    drawing.steps_axis(axes[-1][0], float(run.metrics["step"].max()))
+    if len(q) == len(run.percentiles):
+        named = zip(q[-1].tolist(), PERCENTILES, strict=True)
+        drawing.label_ends(top, [(end, f"{percentile}th", colour) for end, percentile in named])
+    return figure
+
+
+def _drifts(records: Records, arms: dict[str, list[Record]]) -> Figure:
+    figure, (panels,) = drawing.sheet(
+        records,
+        "How far the distribution of the last hidden layer's inputs travels",
+        "Sum of the changes of the 15th, 50th and 85th percentile from each evaluation to the next, mean over units "
+        "and percentiles; a dot per run, a grey line between matched runs. Left in units of the input, right in widths "
+        "(15th to 85th percentile) of the distribution itself. Lower is more stable.",
+        (8, 5),
+        columns=2,
+    )
+    colours = drawing.colours(list(arms))
+    at = {norm: i for i, norm in enumerate(arms)}
+    matched = pairs(records)
+    for axes, measure in zip(panels, MEASURES, strict=True):
+        for pair in matched:
+            ends = [d for d in (drift(pair.plain, measure), drift(pair.bn, measure)) if d is not None]
+            if len(ends) == 2:
+                axes.plot([at[PLAIN], at[BN]], ends, color="0.8", lw=1, zorder=1)
+        for norm, runs in arms.items():
+            dots = [d for d in (drift(run, measure) for run in runs) if d is not None]
+            axes.scatter([at[norm]] * len(dots), dots, color=colours[norm], s=36, zorder=2, edgecolor="white", lw=0.6)
+            if dots:
+                middle = math.exp(math.fsum(map(math.log, dots)) / len(dots))
+                axes.annotate(
+                    f"{middle:.3g}", (at[norm], middle), (10, 0), textcoords="offset points", va="center", fontsize=9
+                )
+        axes.set_yscale("log")
+        lo, hi = axes.get_ylim()
+        axes.set_ylim(lo / 1.6, hi * 1.6)
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(lambda y, _: f"{y:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.set_xticks(range(len(arms)), [drawing.name(norm) for norm in arms])
+        axes.set_xlim(-0.5, len(arms) - 0.5)
+        axes.set_ylabel(f"{measure} drift (log scale)")
+        ratio = _interval(matched, measure)
+        axes.set_title(f"without / with BN: {as_ratio(ratio).replace(' (', chr(10) + '(')}", fontsize=10)
+        axes.grid(axis="y", color="0.9")
+        drawing.plain_axes(axes)
+    return figure
+
+
+def _interval(matched: Sequence[Pair], measure: str) -> Interval:
+    return ratio_interval(list(per_seed(matched, lambda pair: _log_ratio(pair, measure)).values()))
+
+
+def _log_ratio(pair: Pair, measure: str) -> float | None:
+    plain, bn = drift(pair.plain, measure), drift(pair.bn, measure)
+    return None if plain is None or bn is None else math.log(plain / bn)
+
+
+def _until_divergence(q: np.ndarray | None) -> np.ndarray:
+    """The evaluations before the first with a value that is not finite."""
+    if q is None:
+        return np.empty((0, 0, len(PERCENTILES)))
+    finite = np.isfinite(q).all(axis=(1, 2))
+    return q if finite.all() else q[: int(np.argmin(finite))]

@@ -1,0 +1,215 @@
+"""The command `bnexp`: its sub-commands, and every error as one line."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import difflib
+import os
+import re
+import shlex
+import signal
+import sys
+import traceback
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from bnexp import __version__, config, paths
+
+USAGE = """usage: bnexp COMMAND …
+
+  run [KEY=VALUE …]          train, judge and draw: experiment=NAME, or one network, or a sweep (-m)
+  list                       experiments and claims, with what the paper says and the newest verdict
+  report [EXPERIMENT …]      redraw results/ from the records, without training
+  data [NAME]                which data sets are here, where, whole or not; fetch what is missing of one
+  view                       TensorBoard on the runs
+
+  bnexp COMMAND --help says more. HYDRA_FULL_ERROR=1 shows tracebacks.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run a sub-command and exit: 0 when done, 1 after a failure, 2 after a mistake in what was asked for."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    full = os.environ.get("HYDRA_FULL_ERROR", "") not in ("", "0")
+    os.environ["BNEXP_COMMAND"] = shlex.join(["bnexp", *arguments])
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        _dispatch(arguments)
+    except KeyboardInterrupt:
+        sys.exit(_say(130, "interrupted; what was finished is kept, the same command goes on with the rest"))
+    except BrokenPipeError:  # `bnexp list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        if full:
+            traceback.print_exc()
+        code, message = _explain(error)
+        sys.exit(_say(code, message))
+    sys.exit(0)
+
+
+def _terminate(*_: Any) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _say(code: int, message: str) -> int:
+    print(f"bnexp: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+def _dispatch(arguments: list[str]) -> None:
+    commands = {"run": _run, "list": _list, "report": _report, "data": _data, "view": _view}
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(USAGE, end="")
+    elif arguments[0] == "--version":
+        print(__version__)
+    elif arguments[0] in ("-sc", "--shell-completion"):
+        _run(arguments)
+    elif arguments[0] in commands:
+        commands[arguments[0]](arguments[1:])
+    else:
+        raise config.ConfigError(f"there is no command {arguments[0]}{_did_you_mean(arguments[0], commands)}")
+
+
+def _run(arguments: list[str]) -> None:
+    import hydra
+    from hydra.core.config_store import ConfigStore
+
+    ConfigStore.instance().store(name="schema", node=config.Config, provider="bnexp")
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra would print errors in its own way and exit
+    sys.argv = ["bnexp", *arguments]
+    hydra.main(version_base="1.3", config_path=str(paths.configs().resolve()), config_name="config")(task)()
+    if failure:
+        raise failure[0]
+
+
+failure: list[BaseException] = []
+"""What the one job of `bnexp run` raised; Hydra would announce it with a line of its own."""
+
+
+def task(composed: Any) -> Any:
+    """Hydra's task, for one run; the launchers that come with Hydra call it for each job of a sweep."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    from bnexp import app  # imports PyTorch: not before something is trained
+
+    hydra = HydraConfig.get()
+    if hydra.mode == RunMode.MULTIRUN:
+        return app.train_here(app.to_config(composed))
+    try:
+        trained = app.train_all([app.to_config(composed)])
+        app.conclude(trained, list(hydra.overrides.task))
+    except BaseException as error:
+        failure.append(error)
+    return None
+
+
+def _parser(command: str, description: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=f"bnexp {command}", description=description)
+    parser.add_argument("--results", default="results", type=Path, help="folder of the verdicts (default: results)")
+    return parser
+
+
+def _list(arguments: list[str]) -> None:
+    options = _parser("list", "Experiments and claims, with the newest verdict.").parse_args(arguments)
+    from bnexp import report
+
+    report.print_list(options.results)
+
+
+def _report(arguments: list[str]) -> None:
+    parser = _parser("report", "Redraw the results from their records, without training.")
+    parser.add_argument("experiment", nargs="*", help="by default all that have records")
+    options = parser.parse_args(arguments)
+    _known(options.experiment)
+    from bnexp import report
+
+    report.redraw(options.experiment, options.results)
+
+
+def _known(names: Iterable[str]) -> None:
+    known = paths.experiments()
+    for name in names:
+        if name not in known:
+            raise config.ConfigError(f"there is no experiment {name}{_did_you_mean(name, known)}")
+
+
+def _data(arguments: list[str]) -> None:
+    root = os.environ.get("BNEXP_DATA") or "./data"
+    parser = argparse.ArgumentParser(prog="bnexp data", description="Data sets: which are here, where, whole or not.")
+    parser.add_argument("name", nargs="?", help="fetch what is missing of this one")
+    parser.add_argument("--root", default=root, help=f"folder of the data sets (now {root}; see BNEXP_DATA)")
+    options = parser.parse_args(arguments)
+    from bnexp import data, report
+
+    if options.name:
+        data.fetch(options.name, options.root)
+    report.print_data(data.status(options.root))
+
+
+def _view(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="bnexp view", description="TensorBoard on the runs, for this machine alone.")
+    parser.add_argument("--outputs", default="outputs", help="folder of the runs (default: outputs)")
+    parser.add_argument("--port", default="6006", help="(default: 6006, or the next free one)")
+    options = parser.parse_args(arguments)
+    if not Path(options.outputs).is_dir():
+        raise config.ConfigError(f"there are no runs in {options.outputs}; train some, or name their folder: --outputs")
+    from tensorboard import program
+
+    board = program.TensorBoard()
+    port = [] if options.port == "6006" else ["--port", options.port]
+    board.configure(argv=["bnexp", "--logdir", options.outputs, "--host", "localhost", *port])
+    print(f"TensorBoard on {options.outputs}: {board.launch()} (Ctrl-C ends it)", flush=True)
+    signal.pause()
+
+
+def _explain(error: Exception) -> tuple[int, str]:
+    """Exit code and message of an error."""
+    text = str(error)
+    if isinstance(error, config.ConfigError):
+        return 2, text
+    if type(error).__module__.startswith(("hydra.", "omegaconf.")):
+        return 2, _explain_hydra(error)
+    if type(error).__name__ in ("DataError", "LaunchError", "ReportError"):
+        return 1, text
+    if isinstance(error, OSError):
+        return 1, f"{error.strerror or text}: {error.filename or ''}"
+    return 1, f"{type(error).__name__}: {text} (HYDRA_FULL_ERROR=1 shows the traceback)"
+
+
+def _explain_hydra(error: Exception) -> str:
+    """Hydra's messages with what was meant, and without its advice, which does not fit here."""
+    text = str(error)
+    if found := re.search(r"Could not find '([^/']+)/([^']+)'", text):
+        group, option = found.groups()
+        options = [path.stem for path in (paths.configs() / group).glob("*.yaml")]
+        return f"{group}={option}: there is no {group} {option}{_did_you_mean(option, options)}"
+    if found := re.search(r"Could not override '([^']+)'|Key '([^']+)' (?:is )?not in|full_key: (\S+)", text):
+        key = next(filter(None, found.groups()))
+        full = re.search(r"full_key: (\S+)", text)
+        key = full.group(1) if full else key
+        if "not in" in text or "Could not override" in text:
+            known = _keys(config.Config)
+            if key.removeprefix("+") not in known:
+                return f"there is no setting {key}{_did_you_mean(key, known)}"
+        return f"{key}: {text.splitlines()[1] if text.startswith('Error merging') else text.splitlines()[0]}"
+    return text
+
+
+def _keys(schema: type, prefix: str = "") -> list[str]:
+    """All settings by dotted name."""
+    keys = []
+    for field in dataclasses.fields(schema):
+        keys.append(f"{prefix}{field.name}")
+        inner = field.default_factory
+        if isinstance(inner, type) and dataclasses.is_dataclass(inner):
+            keys += _keys(inner, f"{prefix}{field.name}.")
+    return keys
+
+
+def _did_you_mean(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else f"; there are: {', '.join(sorted(known))}"

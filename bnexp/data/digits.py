@@ -1,0 +1,51 @@
+"""The stand-in for MNIST: the 1,797 handwritten digits of 8x8 pixels that come with scikit-learn, from UCI."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from bnexp.data.dataset import Dataset, FileStatus
+
+TEST_EXAMPLES = 500
+ARRAYS = "sklearn.datasets.load_digits"
+
+
+def read() -> Dataset:
+    """The digits in memory, grey values 0 to 16 as 0 to 255, split into 1,297 training and 500 test examples.
+
+    They have no official split as packaged. This one never varies: of NumPy's `RandomState(0).permutation(1797)`,
+    the first 500 are the test examples.
+    """
+    from sklearn.datasets import load_digits  # costs a second, so only when needed
+
+    packaged = load_digits()
+    grey = np.round(packaged.images * (255 / 16)).astype(np.uint8)
+    labels = packaged.target.astype(np.uint8)
+    order = np.random.RandomState(0).permutation(len(labels))  # frozen by NumPy's policy, unlike torch.randperm
+    images, targets = torch.from_numpy(grey[order]).unsqueeze(1), torch.from_numpy(labels[order]).long()
+    return Dataset(
+        name="digits",
+        title="UCI digits",
+        stand_in=True,
+        train_images=images[TEST_EXAMPLES:],
+        train_labels=targets[TEST_EXAMPLES:],
+        test_images=images[:TEST_EXAMPLES],
+        test_labels=targets[:TEST_EXAMPLES],
+        classes=10,
+        sha256={ARRAYS: hashlib.sha256(grey.tobytes() + labels.tobytes()).hexdigest()},
+    )
+
+
+def status() -> list[FileStatus]:
+    """The packaged file; it is as whole as the installation of scikit-learn."""
+    package = find_spec("sklearn")  # finds it without importing it
+    origin = package.origin if package is not None and package.origin is not None else "sklearn/__init__.py"
+    path = Path(origin).parent / "datasets" / "data" / "digits.csv.gz"
+    if not path.is_file():
+        return [FileStatus(path.name, path, "missing", 0)]
+    return [FileStatus(path.name, path, "whole", path.stat().st_size)]

@@ -1,0 +1,118 @@
+"""Processes, each training one stack at a time."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import time
+from collections.abc import Sequence
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from bnexp.progress import Progress
+from bnexp.stacks import Settings, Stack
+
+
+class LaunchError(Exception):
+    """Some runs could not be trained; the message names them and the reason."""
+
+
+def launch(settings: Settings, stacks: Sequence[Stack]) -> None:
+    """Train the stacks that have unfinished runs and show how far it is.
+
+    Errors: LaunchError naming the runs that failed, when all others are done; KeyboardInterrupt, when
+    the workers have closed their runs as interrupted.
+    """
+    waiting = [stack for stack in stacks if stack.unfinished(settings.outputs)]
+    if not waiting:
+        return
+    networks = sum(len(stack.configs) for stack in waiting)
+    with Progress(sum(stack.network_steps for stack in waiting), networks) as progress:
+        failures = _Workers(settings, progress).train(waiting)
+    if failures:
+        raise LaunchError("; ".join(failures))
+
+
+class _Workers:
+    def __init__(self, settings: Settings, progress: Progress) -> None:
+        self.settings = settings
+        self.progress = progress
+        # Forked from a server that has imported PyTorch and started no thread: ready in milliseconds.
+        self.context = multiprocessing.get_context("forkserver")
+        self.context.set_forkserver_preload(["bnexp.worker"])
+        self.busy: dict[Connection, tuple[BaseProcess, Stack]] = {}
+        self.steps: dict[Connection, int] = {}
+        self.failures: dict[Stack, str] = {}
+
+    def train(self, stacks: Sequence[Stack]) -> list[str]:
+        """Train all stacks; a message for each that failed."""
+        queue = list(stacks)
+        try:
+            while queue or self.busy:
+                while queue and len(self.busy) < self.settings.processes:
+                    self._start(queue.pop(0))
+                for pipe in wait(list(self.busy), timeout=1):
+                    assert isinstance(pipe, Connection)
+                    self._listen(pipe)
+                self.progress.refresh()
+        except BaseException:
+            self._stop()
+            raise
+        return [f"{stack}: {reason}" for stack, reason in self.failures.items()]
+
+    def _start(self, stack: Stack) -> None:
+        ours, theirs = self.context.Pipe(duplex=False)
+        process = self.context.Process(target=_work, args=(stack, self.settings, theirs), daemon=True)
+        process.start()
+        theirs.close()
+        self.busy[ours] = (process, stack)
+        self.steps[ours] = 0
+
+    def _listen(self, pipe: Connection) -> None:
+        process, stack = self.busy[pipe]
+        try:
+            message, value = pipe.recv()
+        except EOFError:
+            process.join()
+            del self.busy[pipe]
+            if process.exitcode != 0:
+                self.failures.setdefault(stack, f"the process died, exit code {process.exitcode}")
+            message, value = "step", stack.steps
+        if message == "step":
+            self.progress.advance((value - self.steps[pipe]) * len(stack.configs))
+            self.steps[pipe] = value
+        elif message == "waiting":
+            self.progress.note(f"{stack}: another command is training them; waiting for it")
+        elif message == "notice":
+            self.progress.note(value)
+        else:
+            self.failures[stack] = value
+
+    def _stop(self) -> None:
+        for process, _ in self.busy.values():
+            process.terminate()
+        deadline = time.monotonic() + 10
+        for process, _ in self.busy.values():
+            process.join(max(0.0, deadline - time.monotonic()))
+            process.kill()
+
+
+def _work(stack: Stack, settings: Settings, pipe: Connection) -> None:
+    """What a worker process does. Ends, too, when nobody listens any more: its command is gone."""
+    from bnexp.worker import Interrupted, train_stack
+
+    def stop(*_: Any) -> None:
+        raise Interrupted
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the command decides
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        train_stack(stack, settings, lambda message, value: pipe.send((message, value)))
+    except Interrupted:
+        raise SystemExit(1) from None
+    except BrokenPipeError:
+        raise SystemExit(1) from None
+    except Exception as error:
+        pipe.send(("failed", f"{type(error).__name__}: {error}"))
+        raise SystemExit(1) from None

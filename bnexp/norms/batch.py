@@ -1,0 +1,192 @@
+"""Batch normalisation as the paper has it: Algorithms 1 and 2 (§3, §3.1), and its folding into an affine map."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+
+def normalise(
+    x: Tensor, gamma: Tensor, beta: Tensor, dims: tuple[int, ...], eps: float
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Algorithm 1: the transform of one mini-batch.
+
+    Shapes: `x` any; `gamma` and `beta` with size 1 along `dims`, over which the statistics are taken.
+    Returns y and x_hat (as `x`), the slope γ/√(σ²+ε), mu and the biased var (as `gamma`).
+    """
+    mu = x.mean(dims, keepdim=True)
+    x_hat = x - mu
+    var = x_hat.square().mean(dims, keepdim=True)  # divided by m
+    scale = torch.rsqrt(var + eps)
+    x_hat.mul_(scale)
+    y = torch.addcmul(beta, x_hat, gamma)
+    return y, x_hat, gamma * scale, mu, var
+
+
+def back_propagate(
+    dy: Tensor, x_hat: Tensor, slope: Tensor, dims: tuple[int, ...]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """∂l/∂x, ∂l/∂γ and ∂l/∂β from ∂l/∂y: the six derivatives of §3 with those of μ and σ² put in."""
+    m = math.prod(dy.shape[d] for d in dims)  # §3.2: m·p·q in a convolution
+    dbeta = dy.sum(dims, keepdim=True)
+    dgamma = (dy * x_hat).sum(dims, keepdim=True)
+    dx = (dy - dbeta / m).addcmul_(x_hat, dgamma, value=-1 / m).mul_(slope)
+    return dx, dgamma, dbeta
+
+
+def infer(x: Tensor, gamma: Tensor, beta: Tensor, mean: Tensor, var: Tensor, eps: float) -> Tensor:
+    """The transform at inference, one affine map per activation (§3.1); all shapes broadcast against `x`."""
+    scale = gamma * torch.rsqrt(var + eps)
+    return torch.addcmul(beta - mean * scale, x, scale)
+
+
+class Average:
+    """Algorithm 2: E[x] is the average of the mini-batch means, Var[x] of the unbiased mini-batch variances."""
+
+    def __init__(self) -> None:
+        self.batches = 0
+        self.mean: Tensor | float = 0.0
+        self.var: Tensor | float = 0.0
+
+    def add(self, mu: Tensor, unbiased: Tensor) -> None:
+        """Take in one mini-batch: its mean and m/(m−1) times its biased variance."""
+        self.batches += 1
+        self.mean = self.mean + mu
+        self.var = self.var + unbiased
+
+    def store(self, mean: Tensor, var: Tensor) -> None:
+        """Write the averages into buffers of the same number of values."""
+        assert isinstance(self.mean, Tensor) and isinstance(self.var, Tensor), "no mini-batch was given"
+        mean.copy_(self.mean.view_as(mean) / self.batches)
+        var.copy_(self.var.view_as(var) / self.batches)
+
+
+class _Algorithm1(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, gamma: Tensor, beta: Tensor, dims: tuple[int, ...], eps: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        y, x_hat, slope, mu, var = normalise(x, gamma, beta, dims, eps)
+        ctx.dims = dims
+        ctx.save_for_backward(x_hat, slope)
+        ctx.mark_non_differentiable(mu, var)
+        return y, mu, var
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dy: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
+        return *back_propagate(dy, *ctx.saved_tensors, ctx.dims), None, None
+
+
+class BatchNorm(nn.Module):
+    """BN of `[batch, features]` or, per feature map, `[batch, features, height, width]` (§3.2).
+
+    In training it normalises by the mini-batch; at inference by the population statistics in the buffers
+    `mean` and `var`, which come from Algorithm 2 (`estimate_population`) or, with `statistics="moving"`,
+    from moving averages kept while training.
+
+    Errors: ValueError for a mini-batch with a single value per feature, whose variance is 0.
+    Source: Ioffe & Szegedy 2015, §3.
+    """
+
+    replaces_bias = True
+    """β does what the bias of the affine map before it would do (§3.2)."""
+
+    mean: Tensor
+    var: Tensor
+
+    def __init__(
+        self, features: int, eps: float = 1e-5, statistics: str = "population", momentum: float = 0.1
+    ) -> None:
+        super().__init__()
+        self.eps = eps
+        self.statistics = statistics
+        self.momentum = momentum
+        self.gamma = nn.Parameter(torch.ones(features))
+        self.beta = nn.Parameter(torch.zeros(features))
+        self.register_buffer("mean", torch.zeros(features))
+        self.register_buffer("var", torch.ones(features))
+        self.average: Average | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        spatial = (1,) * (x.dim() - 2)
+        gamma, beta = self.gamma.view(-1, *spatial), self.beta.view(-1, *spatial)
+        if not self.training:
+            return infer(x, gamma, beta, self.mean.view_as(gamma), self.var.view_as(gamma), self.eps)
+        dims = (0, *range(2, x.dim()))
+        m = examples(x, dims)
+        y, mu, var = _Algorithm1.apply(x, gamma.unsqueeze(0), beta.unsqueeze(0), dims, self.eps)
+        if self.average is not None:
+            self.average.add(mu, var * (m / (m - 1)))
+        elif self.statistics == "moving":
+            follow(self.mean, self.var, mu, var * (m / (m - 1)), self.momentum)
+        return y  # type: ignore[no-any-return]
+
+
+def examples(x: Tensor, dims: tuple[int, ...]) -> int:
+    """Values per feature in a mini-batch; ValueError for a single one, whose variance is 0."""
+    m = math.prod(x.shape[d] for d in dims)
+    if m == 1:
+        raise ValueError("batch normalisation needs more than one value per feature in a mini-batch, got 1")
+    return m
+
+
+@torch.no_grad()
+def follow(mean: Tensor, var: Tensor, mu: Tensor, unbiased: Tensor, momentum: float) -> None:
+    """Move the averages `mean` and `var` towards the statistics of the newest mini-batch."""
+    mean.lerp_(mu.view_as(mean), momentum)
+    var.lerp_(unbiased.view_as(var), momentum)
+
+
+@torch.no_grad()
+def estimate_population(network: nn.Module, batches: Iterable[Tensor]) -> None:
+    """Algorithm 2: set the population statistics of every BN layer from mini-batches, the weights frozen.
+
+    Layers that follow moving averages keep those. Leaves the network in inference mode.
+    """
+    norms = [n for n in network.modules() if isinstance(n, BatchNorm) and n.statistics == "population"]
+    network.train()
+    for norm in norms:
+        norm.average = Average()
+    for batch in batches if norms else ():
+        network(batch)
+    for norm in norms:
+        assert norm.average is not None
+        norm.average.store(norm.mean, norm.var)
+        norm.average = None
+    network.eval()
+
+
+def fold(affine: nn.Linear | nn.Conv2d, norm: BatchNorm) -> nn.Linear | nn.Conv2d:
+    """One affine layer that does what `affine` followed by `norm` does at inference (§3.1).
+
+    Shapes as in `affine`; the result always has a bias.
+    """
+    scale = norm.gamma * torch.rsqrt(norm.var + norm.eps)
+    shift = norm.beta - norm.mean * scale
+    folded: nn.Linear | nn.Conv2d
+    if isinstance(affine, nn.Conv2d):
+        folded = nn.Conv2d(
+            affine.in_channels,
+            affine.out_channels,
+            affine.kernel_size,  # type: ignore[arg-type]
+            affine.stride,  # type: ignore[arg-type]
+            affine.padding,  # type: ignore[arg-type]
+            affine.dilation,  # type: ignore[arg-type]
+            affine.groups,
+            padding_mode=affine.padding_mode,
+        )
+    else:
+        folded = nn.Linear(affine.in_features, affine.out_features)
+    folded = folded.to(affine.weight)
+    bias = affine.bias if affine.bias is not None else torch.zeros_like(shift)
+    with torch.no_grad():
+        folded.weight.copy_(affine.weight * scale.view(-1, *(1 for _ in affine.weight.shape[1:])))
+        assert folded.bias is not None
+        folded.bias.copy_(bias * scale + shift)
+    return folded

@@ -1,0 +1,18 @@
+"""Where the project's own files lie: beside the package in a source tree, inside it when installed from a wheel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).parent
+
+
+def configs() -> Path:
+    """The folder of the Hydra configs."""
+    inside = _PACKAGE / "configs"
+    return inside if inside.is_dir() else _PACKAGE.parent / "configs"
+
+
+def experiments() -> dict[str, Path]:
+    """The experiments' files by name."""
+    return {path.stem: path for path in sorted((configs() / "experiment").glob("*.yaml"))}

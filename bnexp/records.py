@@ -1,0 +1,110 @@
+"""Records: what finished runs leave, as judges and figures read them, and their compact form under `results/`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bnexp.config import flatten
+
+PERCENTILES = (15, 50, 85)
+"""The percentiles of Figure 1(b, c)."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One finished run."""
+
+    id: str
+    fields: dict[str, Any]
+    """The run's settings by dotted name (`lr`, `norm.name`, `init.scale`, `seed`, …)."""
+    summary: dict[str, Any]
+    """`status` (`ok` or `diverged`), final values, stamp."""
+    metrics: pd.DataFrame
+    """A row per evaluation: `step`, `accuracy` (a fraction), `loss`, …; NaN after divergence."""
+    percentiles: np.ndarray | None = None
+    """Of the last hidden layer's nonlinearity's input: `[evaluations, units, 3]`, in `PERCENTILES`' order."""
+
+    @property
+    def norm(self) -> str:
+        """The arm's normalisation in one word."""
+        return str(self.fields.get("norm.target") or self.fields["norm.name"])
+
+    @property
+    def seed(self) -> int:
+        return int(self.fields["seed"])
+
+
+@dataclass(frozen=True)
+class Records:
+    """The runs of one experiment, and what every figure must say about them."""
+
+    experiment: str
+    scale: str
+    dataset: dict[str, Any]
+    """`name`, `title`, `stand_in` and `sha256` (file to digest)."""
+    runs: Sequence[Record]
+
+    def arms(self, *axes: str) -> dict[tuple[Any, ...], list[Record]]:
+        """The runs grouped by the values of these settings, in order; within a group by seed."""
+        groups: dict[tuple[Any, ...], list[Record]] = {}
+        for run in sorted(self.runs, key=lambda r: r.seed):
+            key = tuple(run.norm if axis == "norm" else run.fields.get(axis) for axis in axes)
+            groups.setdefault(key, []).append(run)
+        return dict(sorted(groups.items(), key=lambda item: tuple(map(_order, item[0]))))
+
+    def varied(self) -> list[str]:
+        """The settings, but for the seed, that differ between runs."""
+        names = {name for run in self.runs for name in run.fields if name != "seed"}
+        return sorted(n for n in names if len({repr(run.fields.get(n)) for run in self.runs}) > 1)
+
+    @property
+    def caption(self) -> str:
+        """What stands in every figure: data set, scale and n."""
+        n = len({run.seed for run in self.runs})
+        notice = " — STAND-IN, NOT MNIST" if self.dataset["stand_in"] else ""
+        return f"{self.dataset['title']}{notice}, scale {self.scale}, n = {n} seeds"
+
+
+def _order(value: Any) -> tuple[int, Any]:
+    if value == "none":  # the network without BN comes first, as in the paper's figures
+        return (0, "")
+    return (1, value) if isinstance(value, (int, float)) else (2, str(value))
+
+
+def save(records: Records, folder: Path) -> None:
+    """Write the compact form: `runs.json`, `metrics.csv.gz`, `percentiles.npz`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    head = {
+        "experiment": records.experiment,
+        "scale": records.scale,
+        "dataset": records.dataset,
+        "runs": [{"id": r.id, "fields": r.fields, "summary": r.summary} for r in records.runs],
+    }
+    (folder / "runs.json").write_text(json.dumps(head, indent=1) + "\n")
+    metrics = pd.concat([r.metrics.assign(run=r.id) for r in records.runs], ignore_index=True)
+    metrics.to_csv(folder / "metrics.csv.gz", index=False, compression={"method": "gzip", "mtime": 0})
+    kept = {r.id: r.percentiles.astype(np.float32) for r in records.runs if r.percentiles is not None}
+    if kept:
+        np.savez_compressed(folder / "percentiles.npz", **kept)
+
+
+def load(folder: Path) -> Records:
+    """Read the compact form back. Errors: OSError or ValueError where a file is missing or damaged."""
+    head = json.loads((folder / "runs.json").read_text())
+    metrics = pd.read_csv(folder / "metrics.csv.gz", dtype={"run": str})
+    by_run = {run: rows.drop(columns="run").reset_index(drop=True) for run, rows in metrics.groupby("run")}
+    percentiles: dict[str, np.ndarray] = {}
+    if (folder / "percentiles.npz").exists():
+        with np.load(folder / "percentiles.npz") as stored:
+            percentiles = dict(stored)
+    runs = [
+        Record(r["id"], r["fields"], r["summary"], by_run[r["id"]], percentiles.get(r["id"])) for r in head["runs"]
+    ]
+    return Records(head["experiment"], head["scale"], head["dataset"], runs)

@@ -1,0 +1,277 @@
+"""Records to verdicts, tables and figures; never trains."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from bnexp import board, claims, data, paths, records, runs
+from bnexp.claims.speed import TARGETS, reached
+from bnexp.config import Config, flatten
+from bnexp.records import Record, Records
+from bnexp.stats import t_interval
+
+out = Console(highlight=False)
+
+
+class ReportError(Exception):
+    """Records that cannot be read, or a folder that cannot be written; the message says which and what to do."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What a report needs of an experiment's file."""
+
+    name: str
+    title: str
+    claims: Sequence[str]
+
+
+def experiment(name: str) -> Experiment:
+    """Read an experiment's file."""
+    values = yaml.safe_load(paths.experiments()[name].read_text())
+    return Experiment(name, values["title"], values["claims"])
+
+
+def check_writable(folder: str) -> None:
+    """ReportError for a folder in which no file can be made."""
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        reason = error.strerror or error
+        raise ReportError(f"cannot write into {folder}: {reason}; choose another folder, outputs=… or results=…") from error
+
+
+def conclude(configs: Sequence[Config], altered: bool) -> None:
+    """Judge, draw and print the runs of one command.
+
+    An experiment as its file has it is written to `<results>/<experiment>`, with a folder more for a scale
+    other than `laptop` and for stand-in data; anything else, whatever the user altered, to a folder of its
+    own under the outputs.
+    """
+    first = configs[0]
+    folders = [runs.RunFolder(first.outputs, c) for c in configs]
+    gathered = Records(first.experiment or "runs", first.scale, _dataset(first), [f.read() for f in folders])
+    shown = Experiment(gathered.experiment, first.title, first.claims)
+    if len(configs) == 1:
+        _print_arms(gathered)
+        out.print(f"The run: {folders[0].path}")
+        return
+    digest = hashlib.sha256(" ".join(sorted(f.id for f in folders)).encode()).hexdigest()[:8]
+    sweep = Path(first.outputs) / f"{gathered.experiment}-{digest}"
+    if first.experiment and not altered:
+        target = place(Path(first.results), gathered)
+    else:
+        target = sweep
+    check_writable(str(target))
+    with runs.locked([target], lambda: None):
+        records.save(gathered, target / "records")
+        judgements, figures = write(shown, gathered, target)
+        board.summarise(gathered, judgements, figures, sweep / "tensorboard")
+    _print(shown, gathered, judgements)
+    out.print(f"Report: {target / 'README.md'}\nRuns: {Path(first.outputs) / 'runs'}\nTensorBoard: bnexp view")
+    if target.is_relative_to(first.results):
+        index(Path(first.results))
+
+
+def place(results: Path, gathered: Records) -> Path:
+    """The folder of an experiment's results."""
+    qualifiers = [] if gathered.scale == "laptop" else [gathered.scale]
+    if gathered.dataset["stand_in"]:
+        qualifiers.append(gathered.dataset["name"])
+    return results.joinpath(*qualifiers, gathered.experiment)
+
+
+def redraw(names: Sequence[str], results: Path) -> None:
+    """Judge and draw anew from the records under `results`; all experiments that have any, or these."""
+    found = sorted(path.parent.parent for path in results.rglob("records/runs.json"))
+    chosen = [folder for folder in found if not names or folder.name in names]
+    absent = set(names) - {folder.name for folder in chosen}
+    if absent:
+        raise ReportError(
+            f"no records of {', '.join(sorted(absent))} under {results}; train it first: bnexp run experiment={min(absent)}"
+        )
+    for folder in chosen:
+        try:
+            gathered = records.load(folder / "records")
+        except (OSError, ValueError, KeyError) as error:
+            raise ReportError(
+                f"the records in {folder / 'records'} are damaged ({error}); restore them, or train again: "
+                f"bnexp run experiment={folder.name}"
+            ) from error
+        shown = experiment(folder.name)
+        check_writable(str(folder))
+        judgements, _ = write(shown, gathered, folder)
+        _print(shown, gathered, judgements)
+        out.print(f"Report: {folder / 'README.md'}\n")
+    if chosen:
+        index(results)
+
+
+def write(shown: Experiment, gathered: Records, folder: Path) -> tuple[list[claims.Judgement], dict[str, bytes]]:
+    """Write `verdict.json`, `table.csv`, `figures/` and `README.md`; the judgements and the figures as PNG."""
+    judgements = claims.judge(gathered, shown.claims)
+    drawn = {stem: figure for name in shown.claims for stem, figure in claims.REGISTRY[name].figures(gathered).items()}
+    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    pictures = {}
+    for stem, figure in drawn.items():
+        path = folder / "figures" / f"{stem}.png"
+        figure.savefig(path, dpi=100, metadata={"Software": None})
+        pictures[stem] = path.read_bytes()
+    verdict = {
+        "experiment": shown.name,
+        "scale": gathered.scale,
+        "dataset": {"name": gathered.dataset["name"], "sha256": gathered.dataset["sha256"]},
+        "claims": [j.as_dict() for j in judgements],
+        "stamp": _common_stamp(gathered.runs),
+    }
+    runs.write_atomically(folder / "verdict.json", json.dumps(verdict, indent=1, ensure_ascii=False) + "\n")
+    arms(gathered).to_csv(folder / "table.csv", index=False)
+    runs.write_atomically(folder / "README.md", _readme(shown, gathered, judgements, list(pictures)))
+    return judgements, pictures
+
+
+def arms(gathered: Records) -> pd.DataFrame:
+    """A row per arm: what varies, runs, final test accuracy with its 95 % interval, steps to the targets."""
+    axes = [axis for axis in gathered.varied() if not axis.startswith("norm.")]
+    rows = []
+    for key, own in gathered.arms("norm", *axes).items():
+        interval = t_interval([_final(run) for run in own])
+        row: dict[str, Any] = dict(zip(("norm", *axes), key, strict=True))
+        row |= {"n": len(own), "diverged": sum(run.summary["status"] == "diverged" for run in own)}
+        row |= {"accuracy": interval.mean}
+        row |= {"accuracy_lo": interval.lo, "accuracy_hi": interval.hi} if len(own) > 1 else {}
+        for target in TARGETS:
+            arm = reached(own, target)
+            row |= {f"steps_to_{target:.0%}".rstrip("%"): arm.mean, f"reached_{target:.0%}".rstrip("%"): arm.runs}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def index(results: Path) -> None:
+    """Write `README.md` of the results folder: the verdicts of all experiments in it."""
+    text = "# Verdicts\n\nGenerated by `bnexp report`; the numbers behind each are in its folder.\n\n"
+    runs.write_atomically(results / "README.md", text + verdict_table(results))
+
+
+def verdict_table(results: Path) -> str:
+    """The verdicts of all experiments under `results` as a Markdown table."""
+    lines = ["| experiment | data, scale | claim | measured | n | verdict |", "|---|---|---|---|---|---|"]
+    for path in sorted(results.rglob("verdict.json")):
+        verdict = json.loads(path.read_text())
+        link = f"[{verdict['experiment']}]({path.parent.relative_to(results).as_posix()}/README.md)"
+        for claim in verdict["claims"]:
+            lines.append(
+                f"| {link} | {verdict['dataset']['name']}, {verdict['scale']} | {claim['claim']} | "
+                f"{claim['measured']} | {claim['n']} | **{claim['verdict']}** |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def newest_verdicts(results: Path, name: str) -> list[tuple[Path, dict[str, Any]]]:
+    """The verdicts of an experiment found under `results`, the newest first."""
+    found = sorted(results.rglob(f"{name}/verdict.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+    return [(path, json.loads(path.read_text())) for path in found]
+
+
+def _final(run: Record) -> float:
+    return float(run.metrics["accuracy"].iloc[-1])
+
+
+def _dataset(config: Config) -> dict[str, Any]:
+    loaded = data.load(config.data)
+    title = loaded.title.removesuffix(", binary")  # an experiment may use both
+    return {"name": loaded.name, "title": title, "stand_in": loaded.stand_in, "sha256": loaded.sha256}
+
+
+def _common_stamp(trained: Iterable[Record]) -> dict[str, Any]:
+    """The runs' stamps as one: where they differ, the list of what occurs."""
+    stamps = [run.summary["stamp"] for run in trained]
+    common = {}
+    for key in stamps[0]:
+        values = {json.dumps(s[key]): s[key] for s in stamps}
+        if key == "started":
+            common[key] = [min(values.values()), max(values.values())]
+        else:
+            common[key] = next(iter(values.values())) if len(values) == 1 else list(values.values())
+    return common
+
+
+def _readme(
+    shown: Experiment, gathered: Records, judgements: Sequence[claims.Judgement], figures: Sequence[str]
+) -> str:
+    stamp = _common_stamp(gathered.runs)
+    lines = [f"# {shown.name}", "", f"{shown.title}.", "", f"{gathered.caption}.", ""]
+    lines += ["| claim | § | the paper | measured | verdict | why |", "|---|---|---|---|---|---|"]
+    lines += [
+        f"| {j.claim} | {j.section} | {j.paper} | {j.measured} | **{j.verdict}** | {j.why} |" for j in judgements
+    ]
+    for stem in figures:
+        lines += ["", f"![{stem.replace('_', ' ')}](figures/{stem}.png)"]
+    table = arms(gathered)
+    lines += ["", "## Arms", "", "| " + " | ".join(map(str, table.columns)) + " |", "|" + "---|" * len(table.columns)]
+    lines += ["| " + " | ".join(_cell(name, value) for name, value in row.items()) + " |" for _, row in table.iterrows()]
+    lines += ["", "## How it was made", "", f"`{_command(gathered)}`", ""]
+    lines += [f"- {key.replace('_', ' ')}: {_plain(value)}" for key, value in stamp.items() if key != "data_sha256"]
+    lines += [f"- settings that all runs share: {_shared(gathered)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _command(gathered: Records) -> str:
+    return f"bnexp run experiment={gathered.experiment} scale={gathered.scale}"
+
+
+def _shared(gathered: Records) -> str:
+    varied = {*gathered.varied(), "seed"}
+    fields = gathered.runs[0].fields
+    return ", ".join(f"{k}={v}" for k, v in flatten(fields).items() if k not in varied)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {v}" for k, v in value.items())
+    return "; ".join(map(_plain, value)) if isinstance(value, list) else str(value)
+
+
+def _cell(name: Any, value: Any) -> str:
+    if pd.isna(value):
+        return "–"
+    if str(name).startswith("accuracy"):
+        return f"{100 * value:.2f} %"
+    return f"{value:,.0f}" if str(name).startswith("steps_to") else str(value)
+
+
+def _print(shown: Experiment, gathered: Records, judgements: Sequence[claims.Judgement]) -> None:
+    out.print(f"\n[bold]{shown.name}[/]: {shown.title}")
+    if gathered.dataset["stand_in"]:
+        out.print("On the STAND-IN data set, not on MNIST: no verdict on the paper.", style="bold red")
+    _print_arms(gathered)
+    if judgements:
+        colours = {"reproduced": "green", "contradicted": "red", "undecided": "yellow"}
+        table = Table("claim", "measured", "verdict", title="Verdicts", title_justify="left")
+        for j in judgements:
+            table.add_row(j.claim, j.measured, f"[bold {colours[j.verdict]}]{j.verdict}[/]")
+        out.print(table)
+
+
+def _print_arms(gathered: Records) -> None:
+    rows = arms(gathered)
+    many = len(rows) > 24
+    table = Table(*(str(name).replace("_", " ") for name in rows.columns), title=gathered.caption, title_justify="left")
+    for _, row in (rows.nlargest(24, "accuracy") if many else rows).iterrows():
+        table.add_row(*(_cell(name, value) for name, value in row.items()))
+    out.print(table)
+    if many:
+        out.print(f"The 24 best of {len(rows)} arms; all of them are in table.csv.")

@@ -1,0 +1,98 @@
+"""Runs grouped into stacks, the populations that are trained together, and how this machine trains them."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bnexp.config import Config, ConfigError, RunConfig, run_fields
+from bnexp.runs import RunFolder, command_line
+
+LARGEST = {"cpu": 16, "cuda": 32}
+"""Networks in a stack at most. On CPUs larger ones leave the cache and gain nothing."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Runs trained together."""
+
+    configs: tuple[RunConfig, ...]
+
+    @property
+    def steps(self) -> int:
+        return self.configs[0].steps
+
+    @property
+    def network_steps(self) -> int:
+        return self.steps * len(self.configs)
+
+    def unfinished(self, outputs: str) -> list[RunConfig]:
+        """The runs of which there is no finished record."""
+        return [c for c in self.configs if RunFolder(outputs, c).summary() is None]
+
+    def __str__(self) -> str:
+        others = "" if len(self.configs) == 1 else f" and {len(self.configs) - 1} more"
+        return f"{RunFolder('', self.configs[0]).path.name}{others}"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How stacks are trained; has no influence on what the runs are."""
+
+    device: str
+    processes: int
+    threads: int
+    """Threads of each process."""
+    compile: bool
+    outputs: str
+    command: str
+
+
+def form(configs: Sequence[RunConfig], processes: int, largest: int) -> list[Stack]:
+    """Runs that differ only in learning rate, initial scale and seed, cut into stacks of even size.
+
+    Takes all of an experiment's runs, done or not, so that an experiment taken up again has the same stacks.
+    """
+    alike: dict[str, list[RunConfig]] = {}
+    for config in configs:
+        shape = run_fields(config)
+        for free in ("lr", "seed", "init"):
+            del shape[free]
+        alike.setdefault(repr(shape), []).append(config)
+    size = min(largest, max(1, math.ceil(len(configs) / processes)))
+    stacks = []
+    for group in alike.values():
+        parts = math.ceil(len(group) / size)
+        cuts = [round(i * len(group) / parts) for i in range(parts + 1)]
+        stacks += [Stack(tuple(group[a:b])) for a, b in zip(cuts, cuts[1:], strict=False)]
+    return stacks
+
+
+def plan(config: Config, configs: Sequence[RunConfig]) -> tuple[Settings, list[Stack]]:
+    """Settings and stacks for these runs on this machine."""
+    device = pick_device(config.device)
+    processes = config.processes or (cores() if device == "cpu" else 1)
+    stacks = form(configs, processes, LARGEST[device])
+    processes = min(processes, len(stacks))
+    threads = max(1, cores() // processes)
+    return Settings(device, processes, threads, config.compile, config.outputs, command_line()), stacks
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def pick_device(wanted: str) -> str:
+    """`cpu` or `cuda` for `auto`; ConfigError for CUDA that is not there."""
+    if wanted == "cpu":
+        return wanted
+    import torch  # seconds: not before it is needed
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if wanted == "cuda":
+        raise ConfigError("device=cuda: PyTorch finds no CUDA device here; use device=cpu or device=auto")
+    return "cpu"

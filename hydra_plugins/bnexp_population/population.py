@@ -1,0 +1,65 @@
+"""Hydra executes this on every call: it stays tiny, the work is in `bnexp.app`.
+
+No `from __future__ import annotations` here: Hydra's plugin scan breaks on dataclasses with it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.config_store import ConfigStore
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+
+class PopulationLauncher(Launcher):
+    """Hands a whole multirun to bnexp, which trains runs of one shape together."""
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self.hydra_context = hydra_context
+        self.config = config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        from bnexp.app import compose_jobs, train_all
+
+        configs = compose_jobs(self.hydra_context.config_loader, self.config, job_overrides)
+        trained = train_all(configs)
+        returns = []
+        for overrides, config in zip(job_overrides, trained, strict=True):
+            done = JobReturn(overrides=overrides, status=JobStatus.COMPLETED)
+            done.return_value = config
+            returns.append(done)
+        return returns
+
+
+class PopulationSweeper(BasicSweeper):
+    """Hydra's own sweeper, which then has the whole sweep judged and drawn, whatever launcher ran it."""
+
+    def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
+        """Skipped: it would compose every job once more, at a tenth of a second each."""
+
+    def sweep(self, arguments: list[str]) -> Any:
+        from bnexp.app import conclude
+
+        returns = super().sweep(arguments)
+        conclude([job.return_value for batch in returns for job in batch], arguments)
+        return returns
+
+
+@dataclass
+class LauncherConf:
+    _target_: str = "hydra_plugins.bnexp_population.population.PopulationLauncher"
+
+
+@dataclass
+class SweeperConf:
+    _target_: str = "hydra_plugins.bnexp_population.population.PopulationSweeper"
+    max_batch_size: int | None = None
+    params: dict[str, str] | None = None
+
+
+ConfigStore.instance().store(group="hydra/launcher", name="bnexp_population", node=LauncherConf, provider="bnexp")
+ConfigStore.instance().store(group="hydra/sweeper", name="bnexp_population", node=SweeperConf, provider="bnexp")
