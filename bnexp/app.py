@@ -10,15 +10,18 @@ from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from bnexp import data, report, stacks
 from bnexp.config import Config, ConfigError, validate
+from bnexp.dry_run import dry_run
 from bnexp.launch import launch
 from bnexp.progress import console
 
 LAUNCH_KEYS = {"experiment", "scale", "data", "data.root", "device", "processes", "compile", "outputs", "results"}
 """Overrides under which an experiment is still the one in its file."""
+
 
 def to_config(composed: DictConfig) -> Config:
     """The typed and validated config, its data set settled. Errors: ConfigError, DataError."""
@@ -40,7 +43,8 @@ def compose_jobs(loader: ConfigLoader, master: DictConfig, jobs: Sequence[Sequen
     bases: dict[tuple[str, ...], DictConfig] = {}
     configs = []
     for job in jobs:
-        choices, values = [], []
+        choices: list[Override] = []
+        values: list[Override] = []
         for override in parser.parse_overrides(list(job)):
             key = override.key_or_group
             if key not in groups:
@@ -64,13 +68,13 @@ def train_all(configs: Sequence[Config]) -> list[Config]:
     """Train what is not there yet, or with `dry_run` say what would be trained; the configs, `auto` data settled."""
     settled = _settle_data(configs)
     first = settled[0]
+    settings, stacked = stacks.plan(first, settled)
     if first.dry_run:
-        from bnexp.dry_run import dry_run
-
-        dry_run(first, settled)
+        dry_run(settings, stacked)
         return settled
     report.check_writable(first.outputs)
-    settings, stacked = stacks.plan(first, settled)
+    if first.experiment:
+        report.check_writable(first.results)
     there = len(settled) - sum(len(stack.unfinished(first.outputs)) for stack in stacked)
     if there:
         what = "All runs are" if there == len(settled) else f"{there} of {len(settled)} runs are"
@@ -93,7 +97,8 @@ def train_here(config: Config) -> Config:
 
     (settled,) = _settle_data([config])
     settings, (stack,) = stacks.plan(settled, [settled])
-    train_stack(stack, settings, lambda message, value: None)
+    alone = dataclasses.replace(settings, threads=1)  # there may be as many such processes as cores
+    train_stack(stack, alone, lambda message, value: None)
     return settled
 
 
@@ -112,7 +117,7 @@ def _refuse_unknown(node: DictConfig, schema: type, prefix: str = "") -> None:
     fields = {f.name: f for f in dataclasses.fields(schema)}
     for key in node:
         if key not in fields:
-            raise ConfigError(f"there is no setting {prefix}{key}; there are: {', '.join(fields)}")
+            raise ConfigError(f"there is no setting {prefix}{key!s}; there are: {', '.join(fields)}")
         nested = fields[str(key)].default_factory
         if isinstance(nested, type) and dataclasses.is_dataclass(nested):
             _refuse_unknown(node[key], nested, f"{prefix}{key}.")

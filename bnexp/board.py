@@ -19,9 +19,7 @@ ARMS = 12
 """Arms shown at most: the hparams view is for larger sweeps."""
 
 
-def summarise(
-    gathered: Records, judgements: Sequence[Judgement], figures: Mapping[str, bytes], folder: Path
-) -> None:
+def summarise(gathered: Records, judgements: Sequence[Judgement], figures: Mapping[str, bytes], folder: Path) -> None:
     """Write the summary anew.
 
     Bands are means over units and seeds of the 15th, 50th and 85th percentile, a chart for each arm, in

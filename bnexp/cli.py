@@ -78,9 +78,16 @@ def _run(arguments: list[str]) -> None:
     from hydra.core.config_store import ConfigStore
 
     ConfigStore.instance().store(name="schema", node=config.Config, provider="bnexp")
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra would print errors in its own way and exit
     sys.argv = ["bnexp", *arguments]
-    hydra.main(version_base="1.3", config_path=str(paths.configs().resolve()), config_name="config")(task)()
+    failure.clear()
+    before = os.environ.get("HYDRA_FULL_ERROR")
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # without it Hydra prints errors in its own way and exits
+    try:
+        hydra.main(version_base="1.3", config_path=str(paths.configs().resolve()), config_name="config")(task)()
+    finally:
+        os.environ.pop("HYDRA_FULL_ERROR")
+        if before is not None:
+            os.environ["HYDRA_FULL_ERROR"] = before
     if failure:
         raise failure[0]
 
@@ -180,23 +187,21 @@ def _explain(error: Exception) -> tuple[int, str]:
     return 1, f"{type(error).__name__}: {text} (HYDRA_FULL_ERROR=1 shows the traceback)"
 
 
-def _explain_hydra(error: Exception) -> str:
+def _explain_hydra(error: BaseException) -> str:
     """Hydra's messages with what was meant, and without its advice, which does not fit here."""
     text = str(error)
-    if found := re.search(r"Could not find '([^/']+)/([^']+)'", text):
+    if text.startswith("Error merging override") and error.__cause__ is not None:
+        return f"{text.splitlines()[0].removeprefix('Error merging override ')}: {error.__cause__}".splitlines()[0]
+    if found := re.search(r"Could not find '(.+)/([^/']+)'", text):
         group, option = found.groups()
-        options = [path.stem for path in (paths.configs() / group).glob("*.yaml")]
-        return f"{group}={option}: there is no {group} {option}{_did_you_mean(option, options)}"
-    if found := re.search(r"Could not override '([^']+)'|Key '([^']+)' (?:is )?not in|full_key: (\S+)", text):
-        key = next(filter(None, found.groups()))
-        full = re.search(r"full_key: (\S+)", text)
-        key = full.group(1) if full else key
-        if "not in" in text or "Could not override" in text:
-            known = _keys(config.Config)
-            if key.removeprefix("+") not in known:
-                return f"there is no setting {key}{_did_you_mean(key, known)}"
-        return f"{key}: {text.splitlines()[1] if text.startswith('Error merging') else text.splitlines()[0]}"
-    return text
+        options = re.findall(r"^\t(\S+)$", text, re.MULTILINE)
+        return f"there is no {group}={option}{_did_you_mean(option, options)}"
+    named = re.search(r"full_key: (\S+)", text) or re.search(r"Could not override '([^']+)'", text)
+    if named is None:
+        return text
+    key = named.group(1)
+    known = _keys(config.Config)
+    return f"{key}: {text.splitlines()[0]}" if key in known else f"there is no setting {key}{_did_you_mean(key, known)}"
 
 
 def _keys(schema: type, prefix: str = "") -> list[str]:

@@ -110,7 +110,7 @@ class ReLU(Layer):
 
 
 class BatchNorm(Layer):
-    """BN of `[N, B, F]`, the statistics over each network's own mini-batch; tensors as in `norms.BatchNorm`, `[N, F]`."""
+    """BN of `[N, B, F]`, the statistics over each network's own mini-batch; its tensors are `[N, F]`."""
 
     def __init__(self, modules: Sequence[nn.Module]) -> None:
         super().__init__(modules)

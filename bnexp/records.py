@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-
-from bnexp.config import flatten
 
 PERCENTILES = (15, 50, 85)
 """The percentiles of Figure 1(b, c)."""
@@ -90,7 +88,7 @@ def save(records: Records, folder: Path) -> None:
     (folder / "runs.json").write_text(json.dumps(head, indent=1) + "\n")
     metrics = pd.concat([r.metrics.assign(run=r.id) for r in records.runs], ignore_index=True)
     metrics.to_csv(folder / "metrics.csv.gz", index=False, compression={"method": "gzip", "mtime": 0})
-    kept = {r.id: r.percentiles.astype(np.float32) for r in records.runs if r.percentiles is not None}
+    kept: dict[str, Any] = {r.id: r.percentiles.astype(np.float32) for r in records.runs if r.percentiles is not None}
     if kept:
         np.savez_compressed(folder / "percentiles.npz", **kept)
 
@@ -104,7 +102,5 @@ def load(folder: Path) -> Records:
     if (folder / "percentiles.npz").exists():
         with np.load(folder / "percentiles.npz") as stored:
             percentiles = dict(stored)
-    runs = [
-        Record(r["id"], r["fields"], r["summary"], by_run[r["id"]], percentiles.get(r["id"])) for r in head["runs"]
-    ]
+    runs = [Record(r["id"], r["fields"], r["summary"], by_run[r["id"]], percentiles.get(r["id"])) for r in head["runs"]]
     return Records(head["experiment"], head["scale"], head["dataset"], runs)

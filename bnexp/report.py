@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ from typing import Any
 import pandas as pd
 import yaml
 from rich.console import Console
-from rich.table import Table
+from rich.padding import Padding
+from rich.table import Column, Table
 
 from bnexp import board, claims, data, paths, records, runs
 from bnexp.claims.speed import TARGETS, reached
@@ -22,6 +23,11 @@ from bnexp.records import Record, Records
 from bnexp.stats import t_interval
 
 out = Console(highlight=False)
+
+SHOWN = 24
+"""Arms printed at most."""
+
+COLOURS = {"reproduced": "bold green", "contradicted": "bold red", "undecided": "bold yellow", "not run": "dim"}
 
 
 class ReportError(Exception):
@@ -51,7 +57,9 @@ def check_writable(folder: str) -> None:
             pass
     except OSError as error:
         reason = error.strerror or error
-        raise ReportError(f"cannot write into {folder}: {reason}; choose another folder, outputs=… or results=…") from error
+        raise ReportError(
+            f"cannot write into {folder}: {reason}; choose another folder, outputs=… or results=…"
+        ) from error
 
 
 def conclude(configs: Sequence[Config], altered: bool) -> None:
@@ -64,17 +72,14 @@ def conclude(configs: Sequence[Config], altered: bool) -> None:
     first = configs[0]
     folders = [runs.RunFolder(first.outputs, c) for c in configs]
     gathered = Records(first.experiment or "runs", first.scale, _dataset(first), [f.read() for f in folders])
-    shown = Experiment(gathered.experiment, first.title, first.claims)
+    shown = Experiment(gathered.experiment, first.title or "a sweep of your own", first.claims)
     if len(configs) == 1:
         _print_arms(gathered)
         out.print(f"The run: {folders[0].path}")
         return
     digest = hashlib.sha256(" ".join(sorted(f.id for f in folders)).encode()).hexdigest()[:8]
     sweep = Path(first.outputs) / f"{gathered.experiment}-{digest}"
-    if first.experiment and not altered:
-        target = place(Path(first.results), gathered)
-    else:
-        target = sweep
+    target = place(Path(first.results), gathered) if first.experiment and not altered else sweep
     check_writable(str(target))
     with runs.locked([target], lambda: None):
         records.save(gathered, target / "records")
@@ -101,7 +106,8 @@ def redraw(names: Sequence[str], results: Path) -> None:
     absent = set(names) - {folder.name for folder in chosen}
     if absent:
         raise ReportError(
-            f"no records of {', '.join(sorted(absent))} under {results}; train it first: bnexp run experiment={min(absent)}"
+            f"no records of {', '.join(sorted(absent))} under {results}; "
+            f"train it first: bnexp run experiment={min(absent)}"
         )
     for folder in chosen:
         try:
@@ -148,16 +154,36 @@ def arms(gathered: Records) -> pd.DataFrame:
     axes = [axis for axis in gathered.varied() if not axis.startswith("norm.")]
     rows = []
     for key, own in gathered.arms("norm", *axes).items():
-        interval = t_interval([_final(run) for run in own])
+        interval = t_interval([float(run.metrics["accuracy"].iloc[-1]) for run in own])
         row: dict[str, Any] = dict(zip(("norm", *axes), key, strict=True))
         row |= {"n": len(own), "diverged": sum(run.summary["status"] == "diverged" for run in own)}
-        row |= {"accuracy": interval.mean}
-        row |= {"accuracy_lo": interval.lo, "accuracy_hi": interval.hi} if len(own) > 1 else {}
+        row |= {"accuracy": interval.mean, "accuracy_lo": interval.lo, "accuracy_hi": interval.hi}
         for target in TARGETS:
             arm = reached(own, target)
-            row |= {f"steps_to_{target:.0%}".rstrip("%"): arm.mean, f"reached_{target:.0%}".rstrip("%"): arm.runs}
+            row |= {f"steps_to_{100 * target:.0f}": arm.mean, f"reached_{100 * target:.0f}": arm.runs}
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """The arms in few columns of text."""
+    rows = []
+    for row in table.to_dict("records"):
+        n = row["n"]
+        cells = {str(k): f"{v:g}" if isinstance(v, float) else str(v) for k, v in row.items() if k in _settings(table)}
+        cells["n"] = f"{n}" + (f" ({row['diverged']} diverged)" if row["diverged"] else "")
+        interval = f" [{100 * row['accuracy_lo']:.2f}, {100 * row['accuracy_hi']:.2f}]" if n > 1 else ""
+        cells["final accuracy %"] = f"{100 * row['accuracy']:.2f}{interval}"
+        for target in TARGETS:
+            steps, runs_there = row[f"steps_to_{100 * target:.0f}"], row[f"reached_{100 * target:.0f}"]
+            some = f" ({runs_there} of {n})" if runs_there < n else ""
+            cells[f"steps to {target:.0%}"] = f"{steps:,.0f}{some}" if runs_there else "never"
+        rows.append(cells)
+    return pd.DataFrame(rows)
+
+
+def _settings(table: pd.DataFrame) -> list[Any]:
+    return list(table.columns[: list(table.columns).index("n")])
 
 
 def index(results: Path) -> None:
@@ -172,22 +198,12 @@ def verdict_table(results: Path) -> str:
     for path in sorted(results.rglob("verdict.json")):
         verdict = json.loads(path.read_text())
         link = f"[{verdict['experiment']}]({path.parent.relative_to(results).as_posix()}/README.md)"
-        for claim in verdict["claims"]:
-            lines.append(
-                f"| {link} | {verdict['dataset']['name']}, {verdict['scale']} | {claim['claim']} | "
-                f"{claim['measured']} | {claim['n']} | **{claim['verdict']}** |"
-            )
+        where = f"{verdict['dataset']['name']}, {verdict['scale']}"
+        lines += [
+            f"| {link} | {where} | {claim['claim']} | {claim['measured']} | {claim['n']} | **{claim['verdict']}** |"
+            for claim in verdict["claims"]
+        ]
     return "\n".join(lines) + "\n"
-
-
-def newest_verdicts(results: Path, name: str) -> list[tuple[Path, dict[str, Any]]]:
-    """The verdicts of an experiment found under `results`, the newest first."""
-    found = sorted(results.rglob(f"{name}/verdict.json"), key=lambda path: path.stat().st_mtime, reverse=True)
-    return [(path, json.loads(path.read_text())) for path in found]
-
-
-def _final(run: Record) -> float:
-    return float(run.metrics["accuracy"].iloc[-1])
 
 
 def _dataset(config: Config) -> dict[str, Any]:
@@ -215,14 +231,12 @@ def _readme(
     stamp = _common_stamp(gathered.runs)
     lines = [f"# {shown.name}", "", f"{shown.title}.", "", f"{gathered.caption}.", ""]
     lines += ["| claim | § | the paper | measured | verdict | why |", "|---|---|---|---|---|---|"]
-    lines += [
-        f"| {j.claim} | {j.section} | {j.paper} | {j.measured} | **{j.verdict}** | {j.why} |" for j in judgements
-    ]
+    lines += [f"| {j.claim} | {j.section} | {j.paper} | {j.measured} | **{j.verdict}** | {j.why} |" for j in judgements]
     for stem in figures:
         lines += ["", f"![{stem.replace('_', ' ')}](figures/{stem}.png)"]
-    table = arms(gathered)
-    lines += ["", "## Arms", "", "| " + " | ".join(map(str, table.columns)) + " |", "|" + "---|" * len(table.columns)]
-    lines += ["| " + " | ".join(_cell(name, value) for name, value in row.items()) + " |" for _, row in table.iterrows()]
+    table = readable(arms(gathered))
+    lines += ["", "## Arms", "", "| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
+    lines += ["| " + " | ".join(row) + " |" for _, row in table.iterrows()]
     lines += ["", "## How it was made", "", f"`{_command(gathered)}`", ""]
     lines += [f"- {key.replace('_', ' ')}: {_plain(value)}" for key, value in stamp.items() if key != "data_sha256"]
     lines += [f"- settings that all runs share: {_shared(gathered)}"]
@@ -245,33 +259,55 @@ def _plain(value: Any) -> str:
     return "; ".join(map(_plain, value)) if isinstance(value, list) else str(value)
 
 
-def _cell(name: Any, value: Any) -> str:
-    if pd.isna(value):
-        return "–"
-    if str(name).startswith("accuracy"):
-        return f"{100 * value:.2f} %"
-    return f"{value:,.0f}" if str(name).startswith("steps_to") else str(value)
-
-
 def _print(shown: Experiment, gathered: Records, judgements: Sequence[claims.Judgement]) -> None:
     out.print(f"\n[bold]{shown.name}[/]: {shown.title}")
     if gathered.dataset["stand_in"]:
         out.print("On the STAND-IN data set, not on MNIST: no verdict on the paper.", style="bold red")
     _print_arms(gathered)
     if judgements:
-        colours = {"reproduced": "green", "contradicted": "red", "undecided": "yellow"}
         table = Table("claim", "measured", "verdict", title="Verdicts", title_justify="left")
         for j in judgements:
-            table.add_row(j.claim, j.measured, f"[bold {colours[j.verdict]}]{j.verdict}[/]")
+            table.add_row(j.claim, j.measured, f"[{COLOURS[j.verdict]}]{j.verdict}[/]")
         out.print(table)
 
 
 def _print_arms(gathered: Records) -> None:
-    rows = arms(gathered)
-    many = len(rows) > 24
-    table = Table(*(str(name).replace("_", " ") for name in rows.columns), title=gathered.caption, title_justify="left")
-    for _, row in (rows.nlargest(24, "accuracy") if many else rows).iterrows():
-        table.add_row(*(_cell(name, value) for name, value in row.items()))
+    rows = readable(arms(gathered))
+    shown = rows if len(rows) <= SHOWN else rows.loc[arms(gathered)["accuracy"].nlargest(SHOWN).index]
+    table = Table(*shown.columns, title=gathered.caption, title_justify="left")
+    for _, row in shown.iterrows():
+        table.add_row(*row)
     out.print(table)
-    if many:
-        out.print(f"The 24 best of {len(rows)} arms; all of them are in table.csv.")
+    if len(rows) > SHOWN:
+        out.print(f"The {SHOWN} best of {len(rows)} arms; all of them are in table.csv.")
+
+
+def print_list(results: Path) -> None:
+    """Every experiment with its claims: what the paper says, and the newest verdict under `results`."""
+    for name in paths.experiments():
+        shown = experiment(name)
+        out.print(f"[bold]{name}[/]: {shown.title}")
+        found = sorted(results.rglob(f"{name}/verdict.json"), key=lambda path: path.stat().st_mtime)
+        if found:
+            verdict = json.loads(found[-1].read_text())
+            judged = verdict["claims"]
+            out.print(f"  {verdict['dataset']['name']}, scale {verdict['scale']}, {found[-1].parent}")
+        else:
+            nothing = Records(name, "", {"name": "", "title": "", "stand_in": False, "sha256": {}}, [])
+            judged = [j.as_dict() | {"verdict": "not run"} for j in claims.judge(nothing, shown.claims)]
+            out.print(f"  not run yet: bnexp run experiment={name}")
+        for claim in judged:
+            word = claim["verdict"]
+            out.print(f"  [{COLOURS[word]}]{word}[/] §{claim['section']}: {claim['claim']}")
+            out.print(Padding(f"the paper: {claim['paper']}\nmeasured: {claim['measured']}", (0, 0, 0, 4)))
+        out.print()
+
+
+def print_data(found: Mapping[str, Sequence[data.FileStatus]]) -> None:
+    """The files of each data set and their state."""
+    table = Table("data set", Column("file", overflow="fold"), "state", "MB")
+    for name, files in found.items():
+        for file in files:
+            size = "–" if file.size is None else f"{file.size / 1e6:.1f}"
+            table.add_row(name, str(file.path), file.state, size)
+    out.print(table)

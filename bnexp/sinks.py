@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import csv
-import logging
 import math
 import time
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 
 from bnexp.config import flatten, run_fields
-from bnexp.probes.activations import STATISTICS, Activations
+from bnexp.probes.activations import Activations
 from bnexp.runs import RunFolder
 from bnexp.train import Evaluation
 
@@ -72,7 +69,7 @@ class RunSink:
     def finish(self) -> None:
         """Close a run that was trained to the end: it is `ok`, or `diverged`."""
         assert self.last is not None
-        arrays = {name: np.stack(rows).astype(np.float32) for name, rows in self.statistics.items()}
+        arrays: dict[str, Any] = {name: np.stack(rows).astype(np.float32) for name, rows in self.statistics.items()}
         np.savez_compressed(self.folder.path / "activations.npz", step=self.steps, **arrays)
         final = {name: self.last.metrics[name] for name in ("accuracy", "loss")}
         settings = {k: v if isinstance(v, (int, float)) else str(v) for k, v in self._settings().items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 from collections.abc import Sequence
@@ -66,7 +67,7 @@ def form(configs: Sequence[RunConfig], processes: int, largest: int) -> list[Sta
     for group in alike.values():
         parts = math.ceil(len(group) / size)
         cuts = [round(i * len(group) / parts) for i in range(parts + 1)]
-        stacks += [Stack(tuple(group[a:b])) for a, b in zip(cuts, cuts[1:], strict=False)]
+        stacks += [Stack(tuple(group[a:b])) for a, b in itertools.pairwise(cuts)]
     return stacks
 
 

@@ -69,7 +69,7 @@ def train(
 
     for step in range(first.steps + 1):
         progress(step)
-        images, labels = _batch(dataset, order.next())  # [N, B, C, H, W], [N, B]
+        images, labels = batch_of(dataset, order.next())  # [N, B, C, H, W], [N, B]
         loss, gradients = back_propagate(images, labels)
         if step in due:
             norms = {
@@ -77,7 +77,7 @@ def train(
                 for name, own in gradients.items()
                 if own
             }
-            population.estimate_statistics(_random_batches(dataset, first, draws))
+            population.estimate_statistics(random_batches(dataset, first, draws))
             observed = observer.observe(population.infer)
             for i, (own_loss, seen) in enumerate(zip(loss.tolist(), observed, strict=True)):
                 metrics = {"accuracy": seen.accuracy, "loss": seen.loss, "train_loss": own_loss}
@@ -88,18 +88,19 @@ def train(
             population.descend(gradients, lr)
 
 
-def _batch(dataset: Dataset, indices: Tensor) -> tuple[Tensor, Tensor]:
+def batch_of(dataset: Dataset, indices: Tensor) -> tuple[Tensor, Tensor]:
     """Images in [0, 1] and labels of `[N, B]` indices."""
     flat = indices.flatten().to(dataset.train_labels.device)
     images = pixels(dataset.train_images.index_select(0, flat))
     return images.view(*indices.shape, *images.shape[1:]), dataset.train_labels.index_select(0, flat).view_as(indices)
 
 
-def _random_batches(dataset: Dataset, config: RunConfig, draws: Sequence[torch.Generator]) -> Iterator[Tensor]:
+def random_batches(dataset: Dataset, config: RunConfig, draws: Sequence[torch.Generator]) -> Iterator[Tensor]:
+    """The training mini-batches of Algorithm 2, `[N, B, C, H, W]`: each network's drawn from its own stream."""
     examples = len(dataset.train_labels)
     for _ in range(config.norm.batches):
         indices = torch.stack([torch.randint(examples, (config.batch,), generator=draw) for draw in draws])
-        yield _batch(dataset, indices)[0]
+        yield batch_of(dataset, indices)[0]
 
 
 def _compiled(step: Callable[[Tensor, Tensor], tuple[Tensor, dict[str, list[Tensor]]]]):  # type: ignore[no-untyped-def]

@@ -29,7 +29,8 @@ def test_one_value_bounds_nothing() -> None:
 
 def test_no_value_has_no_mean() -> None:
     interval = t_interval([])
-    assert math.isnan(interval.mean) and (interval.lo, interval.hi, interval.n) == (-math.inf, math.inf, 0)
+    assert math.isnan(interval.mean)
+    assert (interval.lo, interval.hi, interval.n) == (-math.inf, math.inf, 0)
 
 
 def test_equal_values_leave_no_width() -> None:
@@ -49,7 +50,8 @@ def test_ratio_interval_is_geometric() -> None:
 
 def test_ratio_interval_of_one_value_is_all_ratios() -> None:
     interval = ratio_interval([math.log(3)])
-    assert interval.mean == pytest.approx(3) and (interval.lo, interval.hi) == (0, math.inf)
+    assert interval.mean == pytest.approx(3)
+    assert (interval.lo, interval.hi) == (0, math.inf)
 
 
 def test_ratio_interval_too_wide_for_a_float() -> None:

@@ -3,8 +3,8 @@
 Drift is how far the 15th, 50th and 85th percentile of a unit's input travel over training: the sum of their changes
 from each evaluation to the next, up and down. *Raw* drift is in units of the input. *Relative* drift is in widths of
 the unit's own distribution, from its 15th to its 85th percentile, for a network whose inputs are merely smaller is
-not more stable; the width is the mean over the training, since that of a small Gaussian's first steps is next to
-nothing and dividing by it would decide all. BN must win by both measures.
+not more stable; the width is the mean over the training's steps, since that of a small Gaussian's first steps is
+next to nothing and dividing by it would decide all. BN must win by both measures.
 """
 
 from __future__ import annotations
@@ -47,13 +47,16 @@ def raw_drift(q: np.ndarray) -> np.ndarray:
     return np.asarray(np.abs(np.diff(q, axis=0)).sum(axis=0).mean(axis=-1))
 
 
-def relative_drift(q: np.ndarray) -> np.ndarray:
-    """As `raw_drift`, divided by the unit's mean width over the evaluations."""
-    width = (q[:, :, -1] - q[:, :, 0]).mean(axis=0)
-    return raw_drift(q) / np.maximum(width, TINY)
+def relative_drift(q: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """As `raw_drift`, divided by the unit's mean width over the steps; steps `[evaluations]`."""
+    width = np.trapezoid(q[:, :, -1] - q[:, :, 0], steps, axis=0) / (steps[-1] - steps[0])
+    return np.asarray(raw_drift(q) / np.maximum(width, TINY))
 
 
-MEASURES: dict[str, Callable[[np.ndarray], np.ndarray]] = {"raw": raw_drift, "relative": relative_drift}
+MEASURES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "raw": lambda q, steps: raw_drift(q),
+    "relative": relative_drift,
+}
 
 
 def drift(run: Record, measure: str) -> float | None:
@@ -61,7 +64,7 @@ def drift(run: Record, measure: str) -> float | None:
     q = run.percentiles
     if q is None or not np.isfinite(q).all():
         return None
-    return max(float(MEASURES[measure](q.astype(np.float64)).mean()), TINY)
+    return max(float(MEASURES[measure](q.astype(np.float64), run.metrics["step"].to_numpy()).mean()), TINY)
 
 
 def typical_unit(q: np.ndarray) -> int:
@@ -161,7 +164,7 @@ def _drifts(records: Records, arms: dict[str, list[Record]]) -> Figure:
         "How far the distribution of the last hidden layer's inputs travels",
         "Sum of the changes of the 15th, 50th and 85th percentile from each evaluation to the next, mean over units "
         "and percentiles; a dot per run, a grey line between matched runs. Left in units of the input, right in widths "
-        "(15th to 85th percentile) of the distribution itself. Lower is more stable.",
+        "(15th to 85th percentile, mean over the steps) of the distribution itself. Lower is more stable.",
         (8, 5),
         columns=2,
     )

@@ -15,17 +15,15 @@ from bnexp.seeds import stream
 __all__ = ["MLP", "build"]
 
 
-def build(config: RunConfig, shape: tuple[int, ...], classes: int) -> nn.Module:
+def build(config: RunConfig, shape: tuple[int, ...], classes: int) -> nn.Sequential:
     """The network of one run with its initial weights, on the CPU.
 
     `shape` is that of one image. Each layer draws from a stream of its own, named after the layer, so
     layers that two arms have in common start equal whatever else the arms have (matched networks).
     """
-    network = MLP(
-        math.prod(shape), config.model.hidden, classes, norms.factory(config.norm), config.model.activation
-    )
+    network = MLP(math.prod(shape), config.model.hidden, classes, norms.factory(config.norm), config.model.activation)
     with torch.no_grad():
-        for name, layer in network.named_modules():
+        for name, layer in network.named_children():  # the affine maps of the model, none inside a norm
             if isinstance(layer, nn.Linear):
                 layer.weight.normal_(0, config.init.scale, generator=stream(config.seed, "weights", name))
                 if layer.bias is not None:

@@ -19,9 +19,7 @@ class MLP(nn.Sequential):
     the bias, the hidden layers have none. The layers are named `linear1`, `norm1`, `hidden1`, …, `classifier`.
     """
 
-    def __init__(
-        self, inputs: int, hidden: Sequence[int], classes: int, norm: NormFactory, activation: str
-    ) -> None:
+    def __init__(self, inputs: int, hidden: Sequence[int], classes: int, norm: NormFactory, activation: str) -> None:
         layers: dict[str, nn.Module] = {"flatten": nn.Flatten()}
         for i, width in enumerate(hidden, 1):
             normed = norm(width)

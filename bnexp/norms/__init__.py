@@ -38,7 +38,7 @@ def _named(target: str) -> NormFactory:
     advice = "write it as package.module:Class, importable from the current folder"
     try:
         made = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise ConfigError(f"norm.target={target}: {error}; {advice}") from error
     if not callable(made):
         raise ConfigError(f"norm.target={target} is no class or function; {advice}")

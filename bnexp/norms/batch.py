@@ -28,9 +28,7 @@ def normalise(
     return y, x_hat, gamma * scale, mu, var
 
 
-def back_propagate(
-    dy: Tensor, x_hat: Tensor, slope: Tensor, dims: tuple[int, ...]
-) -> tuple[Tensor, Tensor, Tensor]:
+def back_propagate(dy: Tensor, x_hat: Tensor, slope: Tensor, dims: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:
     """∂l/∂x, ∂l/∂γ and ∂l/∂β from ∂l/∂y: the six derivatives of §3 with those of μ and σ² put in."""
     m = math.prod(dy.shape[d] for d in dims)  # §3.2: m·p·q in a convolution
     dbeta = dy.sum(dims, keepdim=True)
@@ -61,7 +59,8 @@ class Average:
 
     def store(self, mean: Tensor, var: Tensor) -> None:
         """Write the averages into buffers of the same number of values."""
-        assert isinstance(self.mean, Tensor) and isinstance(self.var, Tensor), "no mini-batch was given"
+        assert isinstance(self.mean, Tensor), "no mini-batch was given"
+        assert isinstance(self.var, Tensor)
         mean.copy_(self.mean.view_as(mean) / self.batches)
         var.copy_(self.var.view_as(var) / self.batches)
 
@@ -80,7 +79,8 @@ class _Algorithm1(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dy: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
-        return *back_propagate(dy, *ctx.saved_tensors, ctx.dims), None, None
+        x_hat, slope = ctx.saved_tensors
+        return *back_propagate(dy, x_hat, slope, ctx.dims), None, None
 
 
 class BatchNorm(nn.Module):
@@ -100,9 +100,7 @@ class BatchNorm(nn.Module):
     mean: Tensor
     var: Tensor
 
-    def __init__(
-        self, features: int, eps: float = 1e-5, statistics: str = "population", momentum: float = 0.1
-    ) -> None:
+    def __init__(self, features: int, eps: float = 1e-5, statistics: str = "population", momentum: float = 0.1) -> None:
         super().__init__()
         self.eps = eps
         self.statistics = statistics

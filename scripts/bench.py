@@ -1,0 +1,245 @@
+"""How fast the engine is, beside an ordinary PyTorch loop, measured in turns in one run; medians of five."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+
+import torch
+import torchvision
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset, TensorDataset
+
+from bnexp import data, models
+from bnexp.config import DataConfig, NormConfig, RunConfig
+from bnexp.population import Population
+from bnexp.probes.activations import Observer
+from bnexp.seeds import stream
+from bnexp.stacks import cores
+from bnexp.train import batch_of, random_batches, schedule
+
+ROUNDS = 5
+NETWORKS = 32
+FIGURE_1 = RunConfig(steps=50_000)
+"""The default schedule: of it, evaluations may take a quarter."""
+
+
+def main() -> None:
+    """Print network-steps per second and ratios."""
+    torch.set_flush_denormal(True)
+    console = Console()
+    shown, source = training_set()
+    console.print(f"{cores()} cores, torch {torch.__version__}, {source}, batch 60, 784-100-100-100-10, sigmoid, SGD")
+    for norm in ("batch", "none"):
+        measure_norm(norm, shown, console)
+
+
+def training_set() -> tuple[data.Dataset, str]:
+    """MNIST, or as many random images where it is not: the speed is the same."""
+    try:
+        root = os.environ.get("BNEXP_DATA", "./data")
+        return data.load(DataConfig(name="mnist", root=root)), "MNIST"
+    except data.DataError:
+        draw = stream(0, "bench")
+        images = torch.randint(256, (70_000, 1, 28, 28), dtype=torch.uint8, generator=draw)
+        labels = torch.randint(10, (70_000,), generator=draw)
+        made = data.Dataset(
+            "random", "random images", True, images[:60_000], labels[:60_000], images[60_000:], labels[60_000:], 10, {}
+        )
+        return made, "random images (MNIST is not there)"
+
+
+def measure_norm(norm: str, dataset: data.Dataset, console: Console) -> None:
+    """One table: each way of training, all in turn, five times."""
+    torch.set_num_threads(cores())
+    loops: dict[str, tuple[int, Callable[[int], None], int]] = {
+        "ordinary loop: torchvision.datasets.MNIST, ToTensor, DataLoader": (1, ordinary(norm, pictures(dataset)), 150),
+        "ordinary loop: TensorDataset, DataLoader": (1, ordinary(norm, tensors(dataset)), 400),
+        "bnexp, 1 network": (1, engine(norm, dataset, 1), 1500),
+        "bnexp, 1 network, compile=true": (1, engine(norm, dataset, 1, compile=True), 800),
+        f"bnexp, {NETWORKS} networks, one stack, one process": (NETWORKS, engine(norm, dataset, NETWORKS), 60),
+        "bnexp, 8 networks with a norm of the user's own": (8, engine("module", dataset, 8), 100),
+    }
+    rates: dict[str, list[float]] = {name: [] for name in loops}
+    every = f"bnexp, {NETWORKS} networks, as launched: {cores()} processes"
+    rates[every] = []
+    with Crew(norm) as crew:
+        for _, loop, steps in loops.values():
+            loop(max(2, steps // 10))
+        for _ in range(ROUNDS):
+            for name, (networks, loop, steps) in loops.items():
+                start = time.perf_counter()
+                loop(steps)
+                rates[name].append(networks * steps / (time.perf_counter() - start))
+            rates[every].append(crew.rate())
+    medians = {name: statistics.median(own) for name, own in rates.items()}
+    base = next(iter(medians.values()))
+    table = Table("how", "network-steps/s", "× the first", "networks/min of 50,000 steps", title=f"norm={norm}")
+    for name, rate in medians.items():
+        table.add_row(name, f"{rate:,.0f}", f"{rate / base:.1f}", f"{rate * 60 / FIGURE_1.steps:.2f}")
+    console.print(table)
+    step, evaluation = costs(norm, dataset)
+    count = len(schedule(FIGURE_1.steps, FIGURE_1.evaluations))
+    share = count * evaluation / (count * evaluation + FIGURE_1.steps * step)
+    console.print(
+        f"Evaluation and probes at the default schedule ({count} evaluations in {FIGURE_1.steps:,} steps): "
+        f"{share:.1%} of the time ({1000 * evaluation:.1f} ms each and network, a step {1e6 * step:.0f} μs)\n"
+    )
+
+
+def pictures(dataset: data.Dataset) -> Dataset[tuple[Tensor, int]]:
+    """torchvision's own MNIST class and transform, given the images that are loaded already."""
+    made = torchvision.datasets.MNIST.__new__(torchvision.datasets.MNIST)
+    made.data, made.targets = dataset.train_images.squeeze(1), dataset.train_labels
+    made.transform, made.target_transform = torchvision.transforms.ToTensor(), None
+    return made  # type: ignore[no-any-return]
+
+
+def tensors(dataset: data.Dataset) -> Dataset[tuple[Tensor, ...]]:
+    """The same as float tensors: the fastest data set a DataLoader can have."""
+    return TensorDataset(data.pixels(dataset.train_images), dataset.train_labels)
+
+
+def ordinary(norm: str, images: Dataset[tuple[Tensor, ...]]) -> Callable[[int], None]:
+    """The loop that tutorials show."""
+    layers: list[nn.Module] = [nn.Flatten()]
+    for fan_in in (784, 100, 100):
+        layers += [nn.Linear(fan_in, 100, bias=norm == "none")]
+        layers += [nn.BatchNorm1d(100)] if norm == "batch" else []
+        layers += [nn.Sigmoid()]
+    network = nn.Sequential(*layers, nn.Linear(100, 10))
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    loader = DataLoader(images, batch_size=60, shuffle=True, drop_last=True)
+
+    def endless() -> Iterator[tuple[Tensor, Tensor]]:
+        while True:
+            yield from loader
+
+    batches = endless()
+
+    def loop(steps: int) -> None:
+        for _ in range(steps):
+            x, y = next(batches)
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(network(x), y).backward()
+            optimizer.step()
+
+    return loop
+
+
+class RowNorm(nn.Module):
+    """A norm as a user might write it."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.gain * (x - x.mean(1, keepdim=True)) / (x.std(1, keepdim=True) + 1e-5)
+
+
+def population(norm: str, networks: int) -> Population:
+    """Networks of Figure 1 with different seeds."""
+    target = "bench:RowNorm" if norm == "module" else None
+    configs = [RunConfig(seed=seed, norm=NormConfig(name=norm, target=target)) for seed in range(networks)]
+    return Population([models.build(config, (1, 28, 28), 10) for config in configs])
+
+
+def engine(norm: str, dataset: data.Dataset, networks: int, compile: bool = False) -> Callable[[int], None]:
+    """The engine's steps, as `bnexp.train.train` takes them."""
+    trained = population(norm, networks)
+    order = data.BatchOrder(len(dataset.train_labels), 60, range(networks))
+    lr = torch.full((networks,), 0.1)
+    back_propagate = torch.compile(trained.back_propagate) if compile else trained.back_propagate
+
+    def loop(steps: int) -> None:
+        for _ in range(steps):
+            _, gradients = back_propagate(*batch_of(dataset, order.next()))
+            trained.descend(gradients, lr)
+
+    return loop
+
+
+def costs(norm: str, dataset: data.Dataset, networks: int = 8) -> tuple[float, float]:
+    """Seconds per network for a step and for an evaluation, in a stack on one thread."""
+    torch.set_num_threads(1)
+    trained = population(norm, networks)
+    observer = Observer(
+        networks, dataset.test_images, dataset.test_labels, "sigmoid", ["hidden1", "hidden2", "hidden3"]
+    )
+    draws = [stream(seed, "statistics") for seed in range(networks)]
+
+    def evaluate() -> None:
+        trained.estimate_statistics(random_batches(dataset, FIGURE_1, draws))
+        observer.observe(trained.infer)
+
+    loop = engine(norm, dataset, networks)
+    steps, evaluations = [], []
+    for _ in range(ROUNDS):
+        steps.append(timed(lambda: loop(200)) / 200 / networks)
+        evaluations.append(timed(evaluate) / networks)
+    return statistics.median(steps), statistics.median(evaluations)
+
+
+def timed(work: Callable[[], None]) -> float:
+    """Seconds that `work` takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+class Crew:
+    """As many processes as cores, each with its part of the networks, as `bnexp.launch` has them."""
+
+    def __init__(self, norm: str) -> None:
+        self.norm = norm
+        self.size = cores()
+
+    def __enter__(self) -> Crew:
+        context = multiprocessing.get_context("forkserver")
+        self.start = context.Barrier(self.size)
+        self.pool = ProcessPoolExecutor(self.size, context, initializer=enlist, initargs=(self.start,))
+        self.rate()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.pool.shutdown()
+
+    def rate(self) -> float:
+        """Network-steps per second of all processes, from the first to start to the last to end."""
+        share = NETWORKS // self.size
+        jobs = [self.pool.submit(train_share, self.norm, share, 150) for _ in range(self.size)]
+        spans = [job.result() for job in jobs]
+        return self.size * share * 150 / (max(end for _, end in spans) - min(begin for begin, _ in spans))
+
+
+loops: dict[str, Callable[[int], None]] = {}
+
+
+def enlist(start: object) -> None:
+    """Make a worker ready."""
+    global barrier
+    barrier = start
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+
+
+def train_share(norm: str, networks: int, steps: int) -> tuple[float, float]:
+    """Train some networks at the same time as the other processes; when it began and ended."""
+    if norm not in loops:
+        loops[norm] = engine(norm, training_set()[0], networks)
+    loops[norm](10)
+    barrier.wait()  # type: ignore[attr-defined]
+    begin = time.time()
+    loops[norm](steps)
+    return begin, time.time()
+
+
+if __name__ == "__main__":
+    main()

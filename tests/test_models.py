@@ -1,0 +1,343 @@
+"""The networks: their shapes and biases, and what arms have in common: initial weights and mini-batches."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from bnexp import data, models, norms, train
+from bnexp.config import ConfigError, DataConfig, InitConfig, ModelConfig, NormConfig, RunConfig
+from bnexp.norms import BatchNorm
+from bnexp.population import Population
+
+SHAPE = (1, 8, 8)
+NORMS = {
+    "none": NormConfig(name="none"),
+    "batch": NormConfig(name="batch"),
+    "moving": NormConfig(name="batch", statistics="moving"),
+    "foreign": NormConfig(name="module", target="torch.nn:LayerNorm"),
+    "drawing": NormConfig(name="module", target=f"{__name__}:Drawing"),
+}
+
+
+class Drawing(nn.Module):
+    """A norm of a user's that draws random numbers, when made and when used."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(1 + 0.01 * torch.randn(features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.gain + 0.01 * torch.randn_like(x)
+
+
+class WithLinear(nn.Module):
+    """A norm of a user's that contains a linear layer, at first the identity."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.mix = nn.Linear(features, features)
+        nn.init.eye_(self.mix.weight)
+        nn.init.ones_(self.mix.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.mix(x)
+
+
+def config(norm: str = "batch", seed: int = 0, scale: float = 0.05, **fields: Any) -> RunConfig:
+    model = fields.pop("model", ModelConfig(hidden=[12, 9]))
+    return RunConfig(seed=seed, model=model, norm=NORMS[norm], init=InitConfig(scale=scale), **fields)
+
+
+def weights(config: RunConfig) -> dict[str, Tensor]:
+    """The weights of the affine layers, which all arms have in common."""
+    state = models.build(config, SHAPE, 10).state_dict()
+    return {name: value for name, value in state.items() if name.startswith(("linear", "classifier"))}
+
+
+# Shapes and biases
+
+
+def test_layers_stand_in_the_papers_order() -> None:
+    network = models.build(config("batch"), SHAPE, 10)
+    kinds = [(name, type(layer)) for name, layer in network.named_children()]
+    assert kinds == [
+        ("flatten", nn.Flatten),
+        ("linear1", nn.Linear),
+        ("norm1", BatchNorm),
+        ("hidden1", nn.Sigmoid),
+        ("linear2", nn.Linear),
+        ("norm2", BatchNorm),
+        ("hidden2", nn.Sigmoid),
+        ("classifier", nn.Linear),
+    ]
+
+
+def test_without_a_norm_nothing_stands_between_affine_map_and_nonlinearity() -> None:
+    network = models.build(config("none"), SHAPE, 10)
+    assert [name for name, _ in network.named_children()] == [
+        "flatten",
+        "linear1",
+        "hidden1",
+        "linear2",
+        "hidden2",
+        "classifier",
+    ]
+
+
+@pytest.mark.parametrize("hidden", [[5], [12, 9], [3, 4, 5, 6]])
+@pytest.mark.parametrize("norm", ["none", "batch", "foreign"])
+def test_shapes(hidden: list[int], norm: str) -> None:
+    network = models.build(config(norm, model=ModelConfig(hidden=hidden)), (2, 3, 5), 7)
+    sizes = [tuple(layer.weight.shape) for layer in network.modules() if isinstance(layer, nn.Linear)]
+    assert sizes == list(zip([*hidden, 7], [30, *hidden], strict=True))
+    assert network(torch.rand(4, 2, 3, 5)).shape == (4, 7)
+
+
+@pytest.mark.parametrize(("activation", "kind"), [("sigmoid", nn.Sigmoid), ("tanh", nn.Tanh), ("relu", nn.ReLU)])
+def test_the_nonlinearity_is_the_one_asked_for(activation: str, kind: type[nn.Module]) -> None:
+    network = models.build(config(model=ModelConfig(hidden=[4, 3], activation=activation)), SHAPE, 10)
+    assert type(network.get_submodule("hidden1")) is type(network.get_submodule("hidden2")) is kind
+
+
+@pytest.mark.parametrize(
+    ("norm", "biases"),
+    [
+        ("none", {"linear1", "linear2", "classifier"}),
+        ("batch", {"classifier"}),  # β replaces it (§3.2)
+        ("foreign", {"linear1", "linear2", "classifier"}),
+    ],
+)
+def test_the_bias_is_dropped_before_batch_normalisation_alone(norm: str, biases: set[str]) -> None:
+    network = models.build(config(norm), SHAPE, 10)
+    linears = {name: layer for name, layer in network.named_children() if isinstance(layer, nn.Linear)}
+    assert {name for name, layer in linears.items() if layer.bias is not None} == biases
+    assert all(layer.bias.eq(0).all() for layer in linears.values() if layer.bias is not None)
+
+
+def test_a_foreign_norm_may_replace_the_bias(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = written(tmp_path, monkeypatch, "import torch\nclass Mine(torch.nn.LayerNorm):\n    replaces_bias = True\n")
+    mlp = models.MLP(64, [12], 10, norms.factory(NormConfig(name="module", target=target)), "tanh")
+    assert mlp.get_submodule("linear1").bias is None
+    assert mlp.get_submodule("classifier").bias is not None
+
+
+def test_the_norms_settings_arrive() -> None:
+    made = norms.factory(NormConfig(eps=0.25, statistics="moving", momentum=0.75))(6)
+    assert isinstance(made, BatchNorm)
+    assert (made.eps, made.statistics, made.momentum) == (0.25, "moving", 0.75)
+    assert made.gamma.eq(1).all()
+    assert made.beta.eq(0).all()
+    assert made.gamma.shape == made.beta.shape == made.mean.shape == made.var.shape == (6,)
+
+
+# Matched: initial weights
+
+
+def test_initial_weights_are_gaussian_of_the_scale_asked_for() -> None:
+    big = weights(config("none", scale=0.3, model=ModelConfig(hidden=[400, 300])))
+    for name in ("linear1.weight", "linear2.weight"):
+        assert big[name].mean().item() == pytest.approx(0, abs=0.01)
+        assert big[name].std().item() == pytest.approx(0.3, rel=0.02)
+        assert (big[name].abs() < 0.3).float().mean().item() == pytest.approx(0.6827, abs=0.01)
+
+
+@pytest.mark.parametrize("norm", [name for name in NORMS if name != "none"])
+def test_equal_seeds_start_from_equal_weights_whatever_the_norm(norm: str) -> None:
+    plain, normed = weights(config("none", seed=3)), weights(config(norm, seed=3))
+    common = plain.keys() & normed.keys()
+    assert {"linear1.weight", "linear2.weight", "classifier.weight", "classifier.bias"} <= common
+    assert all(torch.equal(plain[name], normed[name]) for name in common)
+
+
+def test_equal_seeds_start_from_equal_weights_whatever_was_drawn_before() -> None:
+    first = weights(config(seed=3))
+    torch.rand(17)
+    second = weights(config(seed=3))
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+
+
+def test_a_deeper_network_starts_with_the_same_lower_layers() -> None:
+    shallow = weights(config("none", model=ModelConfig(hidden=[12, 9])))
+    deep = weights(config("none", model=ModelConfig(hidden=[12, 9, 9])))
+    assert all(torch.equal(value, deep[name]) for name, value in shallow.items())
+
+
+@pytest.mark.parametrize("scale", [0.2, 0.07, 1e-3])
+def test_initial_weights_at_another_scale_are_the_same_up_to_the_factor(scale: float) -> None:
+    small, other = weights(config("none", scale=0.05)), weights(config("none", scale=scale))
+    for name in ("linear1.weight", "linear2.weight", "classifier.weight"):
+        torch.testing.assert_close(other[name], small[name] * (scale / 0.05), rtol=1e-6, atol=0)
+    assert other["classifier.bias"].eq(0).all()
+
+
+def test_different_seeds_and_different_layers_start_from_different_weights() -> None:
+    square = ModelConfig(hidden=[64, 64])
+    first, second = weights(config(seed=0, model=square)), weights(config(seed=1, model=square))
+    for name in ("linear1.weight", "linear2.weight", "classifier.weight"):
+        assert not torch.isclose(first[name], second[name]).all()
+        assert abs(torch.corrcoef(torch.stack([first[name].flatten(), second[name].flatten()]))[0, 1]) < 0.2
+    assert (
+        abs(torch.corrcoef(torch.stack([first["linear1.weight"].flatten(), first["linear2.weight"].flatten()]))[0, 1])
+        < 0.1
+    )
+
+
+def test_a_users_norm_keeps_its_own_initial_weights() -> None:
+    mine = NormConfig(name="module", target=f"{__name__}:WithLinear")
+    network = models.build(RunConfig(model=ModelConfig(hidden=[6]), norm=mine), SHAPE, 10)
+    assert torch.equal(network.get_parameter("norm1.mix.weight"), torch.eye(6))
+    assert torch.equal(network.get_parameter("norm1.mix.bias"), torch.ones(6))
+
+
+# Matched: mini-batches
+
+
+def trained_on(monkeypatch: pytest.MonkeyPatch, *configs: RunConfig) -> list[list[tuple[Tensor, Tensor]]]:
+    """The mini-batches of images and labels on which each network of one stack was trained."""
+    seen: list[list[tuple[Tensor, Tensor]]] = [[] for _ in configs]
+
+    class Recording(Population):
+        def back_propagate(self, x: Tensor, labels: Tensor) -> Any:
+            for own, *batch in zip(seen, x.clone(), labels.clone(), strict=True):
+                own.append((batch[0], batch[1]))
+            return super().back_propagate(x, labels)
+
+    monkeypatch.setattr(train, "Population", Recording)
+    list(train.train(configs, data.load(DataConfig(name="digits"))))
+    return seen
+
+
+def equal(first: list[tuple[Tensor, Tensor]], second: list[tuple[Tensor, Tensor]]) -> bool:
+    return len(first) == len(second) and all(
+        torch.equal(a, b) for one, other in zip(first, second, strict=True) for a, b in zip(one, other, strict=True)
+    )
+
+
+def brief(norm: str = "batch", seed: int = 0, **fields: Any) -> RunConfig:
+    """Three epochs of the stand-in's 1,297 training examples, with evaluations in between."""
+    return config(norm, seed, **{"steps": 40, "batch": 100, "evaluations": 4, **fields})
+
+
+@pytest.mark.parametrize("norm", [name for name in NORMS if name != "none"])
+def test_equal_seeds_see_equal_mini_batches_whatever_the_norm(norm: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (plain,) = trained_on(monkeypatch, brief("none", seed=5))
+    (normed,) = trained_on(monkeypatch, brief(norm, seed=5))
+    assert len(plain) >= 40
+    assert equal(plain, normed)
+
+
+def test_equal_seeds_see_equal_mini_batches_whatever_the_rest_of_the_arm(monkeypatch: pytest.MonkeyPatch) -> None:
+    (one,) = trained_on(monkeypatch, brief(seed=5))
+    other = brief(seed=5, scale=1.0, lr=2.0, evaluations=30, model=ModelConfig(hidden=[7], activation="relu"))
+    (two,) = trained_on(monkeypatch, other)
+    assert equal(one, two)
+
+
+def test_a_networks_mini_batches_do_not_depend_on_those_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    (alone,) = trained_on(monkeypatch, brief(seed=5))
+    stack = trained_on(monkeypatch, brief(seed=2), brief(seed=5), brief(seed=2, lr=0.5), brief(seed=5, scale=1.0))
+    assert equal(alone, stack[1])
+    assert equal(alone, stack[3])
+    assert equal(stack[0], stack[2])
+
+
+def test_different_seeds_see_different_mini_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = trained_on(monkeypatch, brief(seed=0), brief(seed=1))
+    assert not any(torch.equal(a[0], b[0]) for a, b in zip(first, second, strict=True))
+
+
+def test_an_epoch_shows_each_example_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    (batches,) = trained_on(monkeypatch, brief("none"))
+    images = data.load(DataConfig(name="digits")).train_images
+    epoch = torch.cat([x for x, _ in batches[:12]]).flatten(1)  # 12 whole mini-batches of 100 in 1,297 examples
+    known = data.pixels(images).flatten(1).unique(dim=0)
+    assert len(known) == len(images)  # no two examples are alike
+    assert len(epoch.unique(dim=0)) == len(epoch) == 1200
+    assert len(torch.cat([known, epoch]).unique(dim=0)) == len(known)
+
+
+# A norm of the user's own
+
+
+def written(folder: Path, monkeypatch: pytest.MonkeyPatch, source: str, name: str = "my_norm") -> str:
+    """Put a module where Python finds it; the target of its class `Mine`."""
+    (folder / f"{name}.py").write_text(source)
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setitem(sys.modules, name, None)  # so that it is taken out again afterwards
+    del sys.modules[name]
+    importlib.invalidate_caches()
+    return f"{name}:Mine"
+
+
+HALF = """
+import torch
+class Mine(torch.nn.Module):
+    def __init__(self, features):
+        super().__init__()
+        self.gain = torch.nn.Parameter(torch.full((features,), 0.5))
+    def forward(self, x):
+        return x * self.gain
+def function(features):
+    return torch.nn.Identity()
+"""
+
+
+def test_a_users_norm_stands_before_each_nonlinearity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = written(tmp_path, monkeypatch, HALF)
+    arm = RunConfig(model=ModelConfig(hidden=[6, 5]), norm=NormConfig(name="module", target=target))
+    network = models.build(arm, SHAPE, 10)
+    assert [n for n, layer in network.named_children() if type(layer).__name__ == "Mine"] == ["norm1", "norm2"]
+    assert [len(network.get_parameter(f"norm{i}.gain")) for i in (1, 2)] == [6, 5]
+    x = torch.rand(3, *SHAPE)
+    layers = list(network)
+    below = nn.Sequential(*layers[:2])(x)
+    torch.testing.assert_close(nn.Sequential(*layers[:4])(x), torch.sigmoid(below / 2))
+
+
+def test_a_users_norm_is_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = written(tmp_path, monkeypatch, HALF)
+    norm = NormConfig(name="module", target=target)
+    model = ModelConfig(hidden=[12, 9], activation="tanh")
+    arm = RunConfig(steps=200, lr=0.5, model=model, norm=norm, init=InitConfig(scale=0.5))
+    rows = list(train.train([arm], data.load(DataConfig(name="digits"))))
+    assert rows[0].metrics["accuracy"] < 0.4
+    assert rows[-1].metrics["accuracy"] > 0.8
+    assert rows[-1].metrics["gradient_norm/norm1"] > 0
+
+
+def test_a_function_will_do_in_place_of_a_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = written(tmp_path, monkeypatch, HALF).replace("Mine", "function")
+    assert isinstance(norms.factory(NormConfig(name="module", target=target))(3), nn.Identity)
+
+
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        ("no_such_module:Mine", "No module named 'no_such_module'"),
+        ("my_norm:Missing", "has no attribute 'Missing'"),
+        ("my_norm.Mine", "No module named"),  # a dot for the colon
+        ("my_norm:", "has no attribute"),
+        (":Mine", "Empty module name"),
+        ("my_norm:NUMBER", "is no class or function"),
+        ("./my_norm.py:Mine", "relative import"),  # a file for the module
+        ("broken:Mine", "No module named 'nothing_of_this_name'"),
+    ],
+)
+def test_a_norm_that_cannot_be_had_is_a_config_error_that_says_why(
+    target: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(tmp_path, monkeypatch, HALF + "NUMBER = 3\n")
+    written(tmp_path, monkeypatch, "import nothing_of_this_name\n", name="broken")
+    with pytest.raises(ConfigError) as raised:
+        norms.factory(NormConfig(name="module", target=target))
+    message = str(raised.value)
+    assert message.startswith(f"norm.target={target}")
+    assert reason in message
+    assert message.endswith("write it as package.module:Class, importable from the current folder")
