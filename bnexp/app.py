@@ -13,7 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from bnexp import data, report, stacks
+from bnexp import data, norms, report, stacks
 from bnexp.config import Config, ConfigError, validate
 from bnexp.dry_run import dry_run
 from bnexp.launch import launch
@@ -66,15 +66,17 @@ def compose_jobs(loader: ConfigLoader, master: DictConfig, jobs: Sequence[Sequen
 
 def train_all(configs: Sequence[Config]) -> list[Config]:
     """Train what is not there yet, or with `dry_run` say what would be trained; the configs, `auto` data settled."""
+    for config in configs:
+        norms.factory(config.norm)  # ConfigError for a layer that is not to be had
     settled = _settle_data(configs)
     first = settled[0]
+    for config in settled:
+        _check_batch(config)
     settings, stacked = stacks.plan(first, settled)
     if first.dry_run:
         dry_run(settings, stacked)
         return settled
-    report.check_writable(first.outputs)
-    if first.experiment:
-        report.check_writable(first.results)
+    check_folders(first.outputs, first.results if first.experiment else None)
     there = len(settled) - sum(len(stack.unfinished(first.outputs)) for stack in stacked)
     if there:
         what = "All runs are" if there == len(settled) else f"{there} of {len(settled)} runs are"
@@ -100,6 +102,19 @@ def train_here(config: Config) -> Config:
     alone = dataclasses.replace(settings, threads=1)  # there may be as many such processes as cores
     train_stack(stack, alone, lambda message, value: None)
     return settled
+
+
+def check_folders(outputs: str, results: str | None) -> None:
+    """ReportError for a folder that cannot be written, while nothing is trained yet."""
+    for folder in (outputs, results):
+        if folder is not None:
+            report.check_writable(folder)
+
+
+def _check_batch(config: Config) -> None:
+    examples = len(data.load(config.data).train_labels)
+    if config.batch > examples:
+        raise ConfigError(f"batch={config.batch} is larger than the training set of {examples:,} examples")
 
 
 def _settle_data(configs: Sequence[Config]) -> list[Config]:

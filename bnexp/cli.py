@@ -79,6 +79,7 @@ def _run(arguments: list[str]) -> None:
 
     ConfigStore.instance().store(name="schema", node=config.Config, provider="bnexp")
     sys.argv = ["bnexp", *arguments]
+    sys.path.insert(0, str(Path.cwd()))  # for norm.target
     failure.clear()
     before = os.environ.get("HYDRA_FULL_ERROR")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # without it Hydra prints errors in its own way and exits
@@ -153,6 +154,9 @@ def _data(arguments: list[str]) -> None:
     from bnexp import data, report
 
     if options.name:
+        if options.name not in config.DATASETS[1:]:
+            known = config.DATASETS[1:]
+            raise config.ConfigError(f"there is no data set {options.name}{_did_you_mean(options.name, known)}")
         data.fetch(options.name, options.root)
     report.print_data(data.status(options.root))
 
@@ -196,6 +200,8 @@ def _explain_hydra(error: BaseException) -> str:
         group, option = found.groups()
         options = re.findall(r"^\t(\S+)$", text, re.MULTILINE)
         return f"there is no {group}={option}{_did_you_mean(option, options)}"
+    if override := getattr(error, "override", None):
+        return f"{override}: {text.splitlines()[0]}"
     named = re.search(r"full_key: (\S+)", text) or re.search(r"Could not override '([^']+)'", text)
     if named is None:
         return text

@@ -42,8 +42,10 @@ class PopulationSweeper(BasicSweeper):
         """Skipped: it would compose every job once more, at a tenth of a second each."""
 
     def sweep(self, arguments: list[str]) -> Any:
-        from bnexp.app import conclude
+        from bnexp.app import check_folders, conclude
 
+        if not self.config.dry_run:
+            check_folders(self.config.outputs, None)  # Hydra makes its own folder in it first
         returns = super().sweep(arguments)
         conclude([job.return_value for batch in returns for job in batch], arguments)
         return returns

@@ -1,0 +1,67 @@
+"""The command line as a user has it, on the stand-in data: no network, no MNIST."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bnexp import cli
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command left."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def line(self) -> str:
+        """The one line of an error."""
+        (line,) = self.err.strip().splitlines()
+        return line
+
+
+Command = Callable[..., Said]
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    """Run `bnexp` in this process, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    monkeypatch.setattr(sys, "argv", ["bnexp"])
+
+    def run(*arguments: str) -> Said:
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as exit_:
+            cli.main(arguments)
+        out, err = capfd.readouterr()
+        return Said(int(exit_.value.code or 0), out, err)
+
+    return run
+
+
+@pytest.fixture
+def spawn(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+    """Start `bnexp` as a process of its own in an empty folder."""
+    environment = {k: v for k, v in os.environ.items() if k != "HYDRA_FULL_ERROR"}
+
+    def start(*arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "bnexp", *arguments],
+            cwd=tmp_path,
+            env=environment | {"PYTHONPATH": str(Path(cli.__file__).parent.parent)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start

@@ -1,0 +1,142 @@
+"""Every mistake and failure: one clear line, exit code 2 or 1, no traceback unless asked for."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Command
+
+from bnexp.sinks import RunSink
+
+MISTAKES = [
+    ("run stepz=5", "no setting stepz; did you mean steps?"),
+    ("run norm.epss=1", "no setting norm.epss; did you mean norm.eps?"),
+    ("run norn=batch", "no setting norn; did you mean norm?"),
+    ("run norm=bach", "no norm=bach; did you mean batch?"),
+    ("run experiment=mnist_activation", "did you mean mnist_activations?"),
+    ("run hydra/launcher=bsic", "no hydra/launcher=bsic; did you mean basic?"),
+    ("run lr=abc", "lr=abc: Value 'abc' of type 'str' could not be converted to Float"),
+    ("run steps=1.5", "steps=1.5"),
+    ("run data.binarize=7.5", "data.binarize"),
+    ("run lr=0", "lr=0.0 is out of range"),
+    ("run lr=-1", "lr=-1.0 is out of range"),
+    ("run lr=nan", "lr=nan is out of range"),
+    ("run steps=0", "steps=0 is out of range: give at least 1 step"),
+    ("run seed=-1", "seed=-1 is out of range"),
+    ("run batch=1", "batch=1 with norm=batch"),
+    ("run batch=5000 data=digits", "batch=5000 is larger than the training set"),
+    ("run model.hidden=[]", "model.hidden=[] is out of range"),
+    ("run model.activation=softplus", "model.activation=softplus: choose from sigmoid, tanh, relu"),
+    ("run norm=module", "norm.target=package.module:Class"),
+    ("run norm=module norm.target=nowhere:Norm", "No module named 'nowhere'"),
+    ("run +unknown=1", "no setting unknown"),
+    ("run +norm.unknown=1", "no setting norm.unknown"),
+    ("run lr=[1", "lr"),
+    ("run -m norm=none,bach", "no norm=bach; did you mean batch?"),
+    ("run -m lr=0.1,abc", "lr: Value 'abc'"),
+    ("run -m lrr=0.1,0.2", "no setting lrr; did you mean lr?"),
+    ("run -m batch=1,2", "batch=1 with norm=batch"),
+    ("rnu", "no command rnu; did you mean run?"),
+    ("report mnist_tabel", "no experiment mnist_tabel; did you mean mnist_table?"),
+    ("data mnits", "no data set mnits"),
+    ("view", "no runs in outputs"),
+    ("run device=tpu", "device=tpu: choose from auto, cpu, cuda"),
+]
+
+
+@pytest.mark.parametrize(("line", "message"), MISTAKES, ids=[line for line, _ in MISTAKES])
+def test_a_mistake_is_one_line_and_exit_code_2(command: Command, line: str, message: str) -> None:
+    said = command(*line.split())
+    assert (said.code, said.out) == (2, "")
+    assert said.line.startswith("bnexp: ")
+    assert message in said.line
+
+
+def test_nothing_is_written_by_a_mistake(command: Command, tmp_path: Path) -> None:
+    command("run", "lr=0")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_traceback_is_there_when_asked_for(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    said = command("run", "lr=0")
+    assert said.code == 2
+    assert "Traceback" in said.err
+    assert "Traceback" not in command("run", "--help").err
+
+
+def test_mnist_by_name_and_not_to_be_had_names_folder_files_and_ways_out(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bnexp.data.mnist.mirrors", lambda: ["http://127.0.0.1:9/"])
+    said = command("run", "data=mnist", f"data.root={tmp_path / 'none'}", "steps=2")
+    assert said.code == 1
+    last = said.err.strip().splitlines()[-1]
+    for part in (str(tmp_path / "none"), "train-images-idx3-ubyte.gz", "bnexp data mnist", "BNEXP_DATA", "data=digits"):
+        assert part in last
+
+
+def test_a_damaged_data_file_is_named(command: Command, tmp_path: Path) -> None:
+    raw = tmp_path / "here" / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
+        (raw / f"{name}-ubyte.gz").write_bytes(b"cut short")
+    said = command("run", f"data.root={tmp_path / 'here'}", "steps=2")
+    assert said.code == 1
+    assert "train-images-idx3-ubyte.gz" in said.line
+    assert "delete" in said.line
+
+
+@pytest.mark.parametrize("key", ["outputs", "results"])
+def test_a_folder_that_cannot_be_written_is_named_before_training(command: Command, tmp_path: Path, key: str) -> None:
+    (tmp_path / "file").write_text("")
+    said = command("run", "experiment=mnist_activations", "scale=smoke", "data=digits", f"{key}=file/inside")
+    assert said.code == 1
+    assert "cannot write into file/inside" in said.line
+    assert not list(tmp_path.rglob("metrics.csv"))
+
+
+def test_a_full_disk_while_training_loses_nothing_that_was_finished(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = ("run", "-m", "hydra/launcher=basic", "norm=none,batch", "data=digits", "steps=20", "evaluations=3")
+    write = RunSink.write
+
+    def full(self: RunSink, evaluation: Any) -> None:
+        if self.folder.config.norm.name == "batch" and evaluation.step > 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(self, evaluation)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunSink, "write", full)
+        said = command(*sweep)
+    assert said.code == 1
+    assert "No space left on device" in said.err.strip().splitlines()[-1]
+    assert "Traceback" not in said.err
+    summaries = {path.parent.name.split("-")[1]: path.read_text() for path in tmp_path.rglob("summary.json")}
+    assert '"ok"' in summaries["none"]
+    assert '"crashed"' in summaries["batch"]
+    (log,) = tmp_path.rglob("log.txt")
+    assert "Traceback" in log.read_text()
+    assert command(*sweep).code == 0  # with room again, the same command does the rest
+
+
+def test_a_diverged_network_is_a_result(command: Command, tmp_path: Path) -> None:
+    said = command("run", "norm=none", "model.activation=relu", "lr=1e30", "data=digits", "steps=20", "evaluations=3")
+    assert said.code == 0
+    assert "diverged" in said.out
+    (summary,) = tmp_path.rglob("summary.json")
+    assert '"diverged"' in summary.read_text()
+
+
+def test_damaged_records_are_named(command: Command, tmp_path: Path) -> None:
+    records = tmp_path / "results" / "mnist_table" / "records"
+    records.mkdir(parents=True)
+    (records / "runs.json").write_text("{")
+    said = command("report")
+    assert said.code == 1
+    assert "records are damaged" in said.line or "are damaged" in said.line
