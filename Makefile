@@ -38,7 +38,7 @@ clean: ## remove caches and builds; .venv, data, outputs and results stay
 # An environment that is there is kept if pip runs in it; one cut short, or whose Python has gone, is made anew.
 $(INSTALLED): pyproject.toml
 	@$(RUN) -m pip --version >/dev/null 2>&1 || { \
-	  $(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("bnexp needs Python 3.11 or newer, and $(PYTHON) is %d.%d; name a newer one: make PYTHON=python3.11 …" % v[:2])' \
+	  $(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("bnexp needs Python 3.11 or newer, and $(PYTHON) is %d.%d; name a newer one: make PYTHON=python3.12 ..." % v[:2])' \
 	  && $(PYTHON) -m venv --clear $(VENV); }
 	@echo "Installing bnexp and what it needs into $(VENV): some minutes, most of them for PyTorch."
 	@$(RUN) -m pip install --disable-pip-version-check --no-input -q -e '.[dev]'

@@ -12,9 +12,10 @@ from matplotlib import image
 from torch.utils.tensorboard import SummaryWriter
 
 from bnexp.claims import Judgement
+from bnexp.claims.stability import typical_unit
 from bnexp.records import PERCENTILES, Records
 
-BANDS = "percentiles_of_last_hidden_layer"
+BANDS = "typical_unit_of_last_hidden_layer"
 ARMS = 12
 """Arms shown at most: the hparams view is for larger sweeps."""
 
@@ -22,8 +23,8 @@ ARMS = 12
 def summarise(gathered: Records, judgements: Sequence[Judgement], figures: Mapping[str, bytes], folder: Path) -> None:
     """Write the summary anew.
 
-    Bands are means over units and seeds of the 15th, 50th and 85th percentile, a chart for each arm, in
-    the custom scalars; accuracies are means over seeds.
+    Bands are the 15th, 50th and 85th percentile of the unit that Figure 1(b, c) shows, a chart for each
+    arm, in the custom scalars; accuracies are means over seeds.
     """
     shutil.rmtree(folder, ignore_errors=True)
     axes = [axis for axis in gathered.varied() if not axis.startswith("norm.")]
@@ -38,10 +39,12 @@ def summarise(gathered: Records, judgements: Sequence[Judgement], figures: Mappi
             writer.add_custom_scalars({"Figure 1(b, c)": layout})
             steps = own[0].metrics["step"]
             accuracy = np.mean([run.metrics["accuracy"] for run in own], axis=0)
-            bands = [run.percentiles.mean(1) for run in own if run.percentiles is not None]  # [evaluations, 3]
+            shown = own[0].percentiles
+            assert shown is not None, "a run's folder has them"
+            bands = shown[:, typical_unit(shown)]  # [evaluations, 3]
             for i, step in enumerate(steps):
                 writer.add_scalar("accuracy_mean_over_seeds", accuracy[i], step)
-                for p, value in zip(PERCENTILES, np.mean(bands, axis=0)[i], strict=True):
+                for p, value in zip(PERCENTILES, bands[i], strict=True):
                     writer.add_scalar(f"{BANDS}/{arm}/p{p}", value, step)
     with SummaryWriter(str(folder / "report")) as writer:
         for stem, png in figures.items():

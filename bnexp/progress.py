@@ -54,7 +54,7 @@ class Progress:
         """Say something once."""
         if text not in self.notes:
             self.notes.add(text)
-            console.print(text, highlight=False)
+            console.print(text, highlight=False, soft_wrap=True)
 
     def refresh(self) -> None:
         """Show the present state."""

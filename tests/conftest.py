@@ -49,15 +49,15 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captu
     return run
 
 
-@pytest.fixture
-def spawn(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
-    """Start `bnexp` as a process of its own in an empty folder."""
+@pytest.fixture(scope="session")
+def spawn() -> Callable[..., subprocess.Popen[str]]:
+    """Start `bnexp` as a process of its own."""
     environment = {k: v for k, v in os.environ.items() if k != "HYDRA_FULL_ERROR"}
 
-    def start(*arguments: str) -> subprocess.Popen[str]:
+    def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-m", "bnexp", *arguments],
-            cwd=tmp_path,
+            cwd=folder,
             env=environment | {"PYTHONPATH": str(Path(cli.__file__).parent.parent)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

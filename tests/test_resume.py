@@ -17,7 +17,7 @@ Spawn = Callable[..., subprocess.Popen[str]]
 
 SWEEP = (
     *("run", "-m", "norm=none,batch", "lr=0.1,0.5", "seed=0,1", "data=digits", "evaluations=12"),
-    *("steps=6000", "processes=2"),
+    *("steps=3000", "processes=2"),
 )
 
 
@@ -47,49 +47,51 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def rows(outputs: Path) -> int:
-    return sum(len(path.read_text().splitlines()) - 1 for path in (outputs / "runs").glob("*/metrics.csv"))
+def rows(outputs: Path, since: float) -> int:
+    """Evaluations written after a time."""
+    tables = [path for path in (outputs / "runs").glob("*/metrics.csv") if path.stat().st_mtime > since]
+    return sum(len(path.read_text().splitlines()) - 1 for path in tables)
 
 
-@pytest.fixture
-def undisturbed(spawn: Spawn, tmp_path: Path) -> dict[str, tuple[Any, ...]]:
-    finish(spawn(*SWEEP, "outputs=whole"))
-    return results(tmp_path / "whole")
+@pytest.fixture(scope="module")
+def whole(spawn: Spawn, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The outputs of the command undisturbed."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    finish(spawn(folder, *SWEEP, "outputs=whole"))
+    return folder / "whole"
 
 
-def test_killed_and_interrupted_it_ends_as_if_undisturbed(
-    spawn: Spawn, tmp_path: Path, undisturbed: dict[str, tuple[Any, ...]]
-) -> None:
+def test_killed_and_interrupted_it_ends_as_if_undisturbed(spawn: Spawn, tmp_path: Path, whole: Path) -> None:
     cut = tmp_path / "cut"
     for blow in (signal.SIGKILL, signal.SIGINT, signal.SIGTERM):
-        process = spawn(*SWEEP, "outputs=cut")
-        until(lambda: rows(cut) >= 8 or process.poll() is not None)
+        since = time.time()
+        process = spawn(tmp_path, *SWEEP, "outputs=cut")
+        until(lambda since=since: rows(cut, since) >= 8)
         process.send_signal(blow)
         process.communicate(timeout=60)
         assert process.returncode == (-signal.SIGKILL if blow == signal.SIGKILL else 130)
         if blow != signal.SIGKILL:
             states = [json.loads(path.read_text())["status"] for path in cut.rglob("summary.json")]
             assert "interrupted" in states
-    finish(spawn(*SWEEP, "outputs=cut"))
-    assert results(cut) == undisturbed
+    finish(spawn(tmp_path, *SWEEP, "outputs=cut"))
+    assert results(cut) == results(whole)
 
 
 def test_finished_runs_are_left_alone_and_a_missing_one_comes_out_the_same(
-    spawn: Spawn, tmp_path: Path, undisturbed: dict[str, tuple[Any, ...]]
+    spawn: Spawn, tmp_path: Path, whole: Path
 ) -> None:
-    summaries = sorted((tmp_path / "whole" / "runs").glob("*/summary.json"))
+    before = results(whole)
+    summaries = sorted((whole / "runs").glob("*/summary.json"))
     ages = {path: path.stat().st_mtime_ns for path in summaries}
-    assert "All runs are there already" in finish(spawn(*SWEEP, "outputs=whole"))
+    assert "All runs are there already" in finish(spawn(whole.parent, *SWEEP, "outputs=whole"))
     summaries[2].unlink()
-    assert "7 of 8 runs are there already" in finish(spawn(*SWEEP, "outputs=whole"))
-    assert results(tmp_path / "whole") == undisturbed
+    assert "7 of 8 runs are there already" in finish(spawn(whole.parent, *SWEEP, "outputs=whole"))
+    assert results(whole) == before
     assert [path for path in summaries if path.stat().st_mtime_ns != ages[path]] == [summaries[2]]
 
 
-def test_two_commands_at_once_train_every_run_once(
-    spawn: Spawn, tmp_path: Path, undisturbed: dict[str, tuple[Any, ...]]
-) -> None:
-    both = [spawn(*SWEEP, "outputs=both"), spawn(*SWEEP, "outputs=both")]
+def test_two_commands_at_once_train_every_run_once(spawn: Spawn, tmp_path: Path, whole: Path) -> None:
+    both = [spawn(tmp_path, *SWEEP, "outputs=both"), spawn(tmp_path, *SWEEP, "outputs=both")]
     said = [finish(process) for process in both]
     assert any("another command is training them" in text for text in said)
-    assert results(tmp_path / "both") == undisturbed
+    assert results(tmp_path / "both") == results(whole)

@@ -44,6 +44,7 @@ class PopulationSweeper(BasicSweeper):
     def sweep(self, arguments: list[str]) -> Any:
         from bnexp.app import check_folders, conclude
 
+        assert self.config is not None
         if not self.config.dry_run:
             check_folders(self.config.outputs, None)  # Hydra makes its own folder in it first
         returns = super().sweep(arguments)

@@ -1,0 +1,103 @@
+"""Run every experiment, and say how its verdicts compare with the committed ones."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from bnexp import paths
+
+ROOT = Path(__file__).parent.parent
+Verdict = dict[str, Any]
+
+
+def main(scale: str, extra: Sequence[str]) -> int:
+    """Train and judge all experiments; 1 when one of them failed, 130 when interrupted."""
+    started = time.time()
+    names = list(paths.experiments())
+    committed = {name: committed_verdict(name) for name in names}
+    failed: dict[str, int] = {}
+    for name in names:
+        command = [sys.executable, "-m", "bnexp", "run", f"experiment={name}", f"scale={scale}", *extra]
+        print(f"\n== {name} (scale {scale})", flush=True)
+        try:
+            code = subprocess.run(command, cwd=ROOT, check=False).returncode
+        except KeyboardInterrupt:
+            return 130
+        if code == 130:
+            return 130
+        if code:
+            failed[name] = code
+    console = Console(highlight=False)
+    table = Table("experiment", "claim", "committed", "new", "", title="New verdicts beside the committed ones")
+    for name in names:
+        for row in compare(name, committed[name], new_verdict(name, started)):
+            table.add_row(*row)
+    console.print(table)
+    for name, code in failed.items():
+        console.print(f"[bold red]left out: {name}[/] ended with exit code {code}; its last lines above say why")
+    return 1 if failed else 0
+
+
+def committed_verdict(name: str) -> Verdict | None:
+    """The verdict in the last commit, or, where there is no git, in the files as they are."""
+    path = f"results/{name}/verdict.json"
+    shown = subprocess.run(
+        ["git", "-C", str(ROOT), "show", f"HEAD:{path}"], capture_output=True, text=True, check=False
+    )
+    text = shown.stdout
+    if shown.returncode:
+        there = ROOT / path
+        text = there.read_text() if there.is_file() else "null"
+    verdict: Verdict | None = json.loads(text)
+    return verdict
+
+
+def new_verdict(name: str, since: float) -> Verdict | None:
+    """The verdict written since then, wherever under results/ it lies (see `bnexp.report.place`)."""
+    found = [path for path in (ROOT / "results").rglob(f"{name}/verdict.json") if path.stat().st_mtime >= since]
+    verdict: Verdict | None = json.loads(max(found, key=lambda p: p.stat().st_mtime).read_text()) if found else None
+    return verdict
+
+
+def compare(name: str, old: Verdict | None, new: Verdict | None) -> list[tuple[str, ...]]:
+    """Rows of experiment, claim, committed and new verdict, and whether they are the same.
+
+    Only like is compared with like: the same scale and data set.
+    """
+    if new is None:
+        return [(name, "–", "–", "no new verdict", "")]
+    alike = old is not None and setting(old) == setting(new)
+    before = {claim["id"]: claim for claim in old["claims"]} if old is not None and alike else {}
+    rows = []
+    for claim in new["claims"]:
+        known = before.get(claim["id"])
+        if known is not None:
+            same = "same" if known["verdict"] == claim["verdict"] else "DIFFERENT"
+            rows.append((name, claim["id"], words(known), words(claim), same))
+        else:
+            why = "none" if old is None or alike else f"not comparable: {setting(old)}"
+            rows.append((name, claim["id"], why, f"{words(claim)}, {setting(new)}", ""))
+    return rows
+
+
+def setting(verdict: Verdict) -> str:
+    """Data set and scale of a verdict."""
+    return f"{verdict['dataset']['name']}, {verdict['scale']}"
+
+
+def words(claim: dict[str, Any]) -> str:
+    """A verdict with its effect."""
+    return claim["verdict"] + ("" if claim["effect"] is None else f" ({claim['effect']:.3g})")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else "laptop", sys.argv[2:]))

@@ -1,0 +1,193 @@
+"""What a user does, on the stand-in data."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import Command
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+SMOKE = ("run", "experiment=mnist_activations", "scale=smoke", "data=digits")
+SWEEP = ("run", "-m", "norm=none,batch", "lr=0.1,0.3", "data=digits", "steps=40", "evaluations=4")
+
+
+@pytest.fixture
+def smoked(command: Command, tmp_path: Path) -> Path:
+    """A folder in which the main experiment has run at the smallest scale."""
+    said = command(*SMOKE)
+    assert said.code == 0, said.err
+    for part in ("UCI digits", "STAND-IN", "batch", "undecided", "results/smoke/digits/mnist_activations"):
+        assert part in said.out
+    return tmp_path
+
+
+def test_an_experiment_leaves_verdict_table_records_and_figures(smoked: Path) -> None:
+    folder = smoked / "results" / "smoke" / "digits" / "mnist_activations"
+    verdict = json.loads((folder / "verdict.json").read_text())
+    assert set(verdict) == {"experiment", "scale", "dataset", "claims", "stamp"}
+    assert verdict["dataset"]["name"] == "digits"
+    assert all(len(digest) == 64 for digest in verdict["dataset"]["sha256"].values())
+    keys = {"id", "section", "claim", "paper", "measured", "effect", "ci95", "n", "verdict", "why"}
+    assert all(set(claim) == keys for claim in verdict["claims"])
+    assert all("[stand-in data]" in claim["claim"] for claim in verdict["claims"])
+    assert {"git_commit", "versions", "data_sha256", "command"} <= set(verdict["stamp"])
+    assert list(pd.read_csv(folder / "table.csv")["norm"]) == ["none", "batch"]
+    assert {path.name for path in (folder / "figures").iterdir()} >= {"figure_1a.png", "figure_1b.png", "figure_1c.png"}
+    assert "STAND-IN" in (folder / "README.md").read_text()
+
+
+def test_the_same_command_again_says_that_all_is_there(command: Command, smoked: Path) -> None:
+    said = command(*SMOKE)
+    assert said.code == 0
+    assert "All runs are there already" in said.err
+
+
+def test_report_redraws_from_the_records_alone(command: Command, smoked: Path) -> None:
+    folder = smoked / "results" / "smoke" / "digits" / "mnist_activations"
+    before = json.loads((folder / "verdict.json").read_text())
+    (smoked / "outputs").rename(smoked / "elsewhere")
+    (folder / "verdict.json").unlink()
+    (folder / "figures" / "figure_1a.png").unlink()
+    assert command("report", "mnist_activations").code == 0
+    assert json.loads((folder / "verdict.json").read_text()) == before
+    assert (folder / "figures" / "figure_1a.png").exists()
+    assert not (smoked / "outputs").exists()
+
+
+def test_records_under_results_do_not_count_as_runs(command: Command, smoked: Path) -> None:
+    (smoked / "outputs").rename(smoked / "elsewhere")
+    assert "to train" in command(*SMOKE, "dry_run=true").out
+
+
+def test_list_says_what_the_paper_says_and_the_newest_verdict(command: Command, smoked: Path) -> None:
+    said = command("list")
+    for part in ("mnist_activations", "digits, scale smoke", "the paper:", "mnist_table", "not run yet", "not run"):
+        assert part in said.out
+
+
+def test_an_altered_experiment_leaves_the_results_alone(command: Command, tmp_path: Path) -> None:
+    said = command(*SMOKE, "norm=batch", "seed=7,8", "steps=30")
+    assert said.code == 0
+    assert not (tmp_path / "results" / "smoke").exists()
+    (verdict,) = (tmp_path / "outputs").rglob("verdict.json")
+    assert {claim["verdict"] for claim in json.loads(verdict.read_text())["claims"]} == {"undecided"}
+
+
+def test_dry_run_says_what_it_would_cost_and_trains_nothing(command: Command, tmp_path: Path) -> None:
+    said = command(*SMOKE, "dry_run=true")
+    assert said.code == 0
+    assert "4 of 4 runs to train: about" in " ".join(said.out.split())
+    assert "MB under outputs. Nothing was trained." in " ".join(said.out.split())
+    assert not list(tmp_path.rglob("metrics.csv"))
+
+
+def test_one_run_leaves_config_stamp_metrics_activations_events_and_summary(command: Command, tmp_path: Path) -> None:
+    said = command("run", "norm=batch", "lr=1e-1", "data=digits", "steps=30", "evaluations=5")
+    assert said.code == 0, said.err
+    (folder,) = (path for path in (tmp_path / "outputs" / "runs").iterdir() if path.is_dir())
+    summary = json.loads((folder / "summary.json").read_text())
+    assert (summary["status"], summary["diverged_at"]) == ("ok", None)
+    metrics = pd.read_csv(folder / "metrics.csv")
+    assert metrics["step"].iloc[[0, -1]].tolist() == [0, 30]
+    assert {"accuracy", "loss", "train_loss", "gradient_norm/linear1", "saturated/hidden3"} <= set(metrics.columns)
+    with np.load(folder / "activations.npz") as stored:
+        assert stored["hidden3"].shape == (len(metrics), 100, 5)
+    assert json.loads((folder / "stamp.json").read_text())["command"].startswith("bnexp run norm=batch lr=1e-1")
+    events = EventAccumulator(str(folder)).Reload()
+    assert "accuracy" in events.Tags()["scalars"]
+    assert "input_of_nonlinearity/hidden1" in events.Tags()["histograms"]
+    assert "_hparams_/session_start_info" in events.summary_metadata
+
+
+def test_the_summary_in_tensorboard_has_bands_figures_and_verdict(smoked: Path) -> None:
+    (folder,) = (smoked / "outputs").glob("mnist_activations-*/tensorboard")
+    arm = EventAccumulator(str(folder / "batch")).Reload()
+    bands = [tag for tag in arm.Tags()["scalars"] if tag.endswith(("/p15", "/p50", "/p85"))]
+    assert len(bands) == 3
+    assert "custom_scalars__config__" in arm.summary_metadata
+    report = EventAccumulator(str(folder / "report")).Reload()
+    assert "figure_1a" in report.Tags()["images"]
+    assert "verdict/text_summary" in report.summary_metadata
+
+
+@pytest.mark.parametrize("launcher", ["basic", "joblib", "submitit_local"])
+def test_other_launchers_give_the_same_results_to_float32_accuracy(
+    command: Command, tmp_path: Path, launcher: str
+) -> None:
+    assert command(*SWEEP, "outputs=ours").code == 0
+    assert command(*SWEEP, "outputs=theirs", f"hydra/launcher={launcher}").code == 0
+    ours = sorted((tmp_path / "ours" / "runs").glob("*/metrics.csv"))
+    assert len(ours) == 4
+    for path in ours:
+        theirs = pd.read_csv(tmp_path / "theirs" / "runs" / path.parent.name / "metrics.csv")
+        pd.testing.assert_frame_equal(pd.read_csv(path), theirs, rtol=2e-3, atol=1e-4)
+
+
+def test_a_run_is_the_same_wherever_it_comes_from(command: Command) -> None:
+    assert command(*SWEEP).code == 0
+    said = command("run", "norm=batch", "lr=0.3", "data=digits", "steps=40", "evaluations=4")
+    assert "All runs are there already" in said.err
+
+
+def test_a_norm_of_ones_own_trains_in_the_stack(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "my_norm.py").write_text(
+        "import torch\nclass Mine(torch.nn.LayerNorm):\n    def __init__(self, n): super().__init__(n)\n"
+    )
+    said = command("run", "-m", "norm=module", "norm.target=my_norm:Mine", "seed=0,1", "data=digits", "steps=20")
+    assert said.code == 0, said.err
+    assert "my_norm:Mine" in said.out
+
+
+def test_data_says_what_is_there(command: Command, tmp_path: Path) -> None:
+    said = command("data", "--root", str(tmp_path))
+    assert said.code == 0
+    assert "missing" in said.out
+    assert "whole" in said.out
+
+
+def test_without_network_and_files_the_stand_in_is_used_with_a_notice(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bnexp.data.mnist.mirrors", lambda: ["http://127.0.0.1:9/"])
+    said = command("run", f"data.root={tmp_path / 'none'}", "steps=5", "evaluations=2")
+    assert said.code == 0
+    assert "THIS IS NOT MNIST" in said.err
+    assert "STAND-IN" in said.out
+
+
+def test_view_serves_tensorboard_on_this_machine_alone(
+    command: Command, spawn: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    command("run", "data=digits", "steps=3", "evaluations=2")
+    process = spawn(tmp_path, "view", "--port", "0")
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        address = next(word for word in line.split() if word.startswith("http://localhost:"))
+        deadline = time.monotonic() + 60
+        while "digits-batch" not in urllib.request.urlopen(f"{address}data/runs", timeout=30).read().decode():
+            assert time.monotonic() < deadline
+            time.sleep(0.3)
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+    assert process.returncode == 130
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--cfg", "job"], ["run", "--help"]])
+def test_asking_for_help_does_not_import_pytorch(arguments: list[str], tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom bnexp.cli import main\n"
+        f"try:\n    main({arguments!r})\nexcept SystemExit as done:\n    assert not done.code\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, timeout=60)
