@@ -38,7 +38,7 @@ def schedule(steps: int, evaluations: int) -> list[int]:
     if steps <= evaluations:
         return list(range(steps + 1))
     for points in count(evaluations):  # small steps coincide when rounded: widen until enough are left
-        due = np.unique(np.geomspace(1, steps, points).round().astype(int))
+        due = np.unique(np.geomspace(steps, 1, points).round().astype(int))
         if len(due) >= evaluations:
             return [0, *due.tolist()]
     raise AssertionError

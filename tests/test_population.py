@@ -1,0 +1,204 @@
+"""The population against the same networks trained alone by an ordinary loop."""
+
+from __future__ import annotations
+
+import copy
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from bnexp import data, models, norms
+from bnexp.config import DataConfig, InitConfig, ModelConfig, NormConfig, RunConfig
+from bnexp.data import BatchOrder, pixels
+from bnexp.population import WIDE, Population
+from bnexp.train import batch_of, train
+
+DIGITS = DataConfig(name="digits")
+
+
+class RowNorm(nn.Module):
+    """A norm as a user might write it."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.gain * (x - x.mean(1, keepdim=True)) / (x.var(1, keepdim=True) + 0.01).sqrt()
+
+
+NORMS = {
+    "none": NormConfig(name="none"),
+    "population": NormConfig(name="batch"),
+    "moving": NormConfig(name="batch", statistics="moving"),
+    "own": NormConfig(name="module", target=f"{__name__}:RowNorm"),
+    "torch": NormConfig(name="module", target="torch.nn:BatchNorm1d"),
+}
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def configs(norm: NormConfig, activation: str = "sigmoid") -> list[RunConfig]:
+    model = ModelConfig(hidden=[30, 20], activation=activation)
+    settings = [(0, 0.1, 0.1), (1, 0.02, 0.2), (0, 0.3, 0.05)]
+    return [
+        RunConfig(seed=s, lr=lr, init=InitConfig(i), norm=norm, model=model, data=DIGITS, batch=20)
+        for s, lr, i in settings
+    ]
+
+
+def build(runs: Sequence[RunConfig], shape: tuple[int, ...] = (1, 8, 8)) -> list[nn.Sequential]:
+    return [models.build(config, shape, 10) for config in runs]
+
+
+def trained_alone(network: nn.Sequential, config: RunConfig, steps: int) -> None:
+    digits = data.load(DIGITS)
+    order = BatchOrder(len(digits.train_labels), config.batch, [config.seed])
+    optimizer = torch.optim.SGD(network.parameters(), lr=config.lr)
+    network.train()
+    for _ in range(steps):
+        indices = order.next()[0]
+        optimizer.zero_grad()
+        logits = network(pixels(digits.train_images[indices]))
+        nn.functional.cross_entropy(logits, digits.train_labels[indices]).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+
+
+def trained_together(runs: Sequence[RunConfig], steps: int, lr: Sequence[float] | None = None) -> Population:
+    digits = data.load(DIGITS)
+    population = Population(build(runs))
+    order = BatchOrder(len(digits.train_labels), runs[0].batch, [config.seed for config in runs])
+    rates = torch.tensor([config.lr for config in runs] if lr is None else lr)
+    for _ in range(steps):
+        _, gradients = population.back_propagate(*batch_of(digits, order.next()))
+        population.descend(gradients, rates)
+    return population
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu"])
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_stacked_network_follows_the_same_network_trained_alone(norm: str, activation: str) -> None:
+    runs = configs(NORMS[norm], activation)
+    stacked = trained_together(runs, 200).tensors()
+    for i, (network, config) in enumerate(zip(build(runs), runs, strict=True)):
+        before = {name: value.clone() for name, value in network.state_dict().items()}
+        trained_alone(network, config, 200)
+        for name, value in network.state_dict().items():
+            # float32 rounding, grown over 200 steps; the weights themselves move by 0.01 to 1
+            torch.testing.assert_close(stacked[name][i], value, rtol=2e-3, atol=2e-4, msg=lambda m, n=name: f"{n}: {m}")
+        moved = max(float((network.state_dict()[n] - before[n]).abs().max()) for n in before)
+        assert moved > 0.01, "nothing was learnt, so nothing is shown"
+
+
+@pytest.mark.parametrize("norm", ["none", "population", "own", "torch"])
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu"])
+def test_gradients_are_those_of_autograd(norm: str, activation: str) -> None:
+    networks = [network.double() for network in build(configs(NORMS[norm], activation))]
+    population = Population(networks)
+    draw = torch.Generator().manual_seed(0)
+    images = torch.rand(3, 20, 1, 8, 8, dtype=torch.float64, generator=draw)
+    labels = torch.randint(10, (3, 20), generator=draw)
+    loss, gradients = population.back_propagate(images, labels)
+    for i, network in enumerate(networks):
+        own = nn.functional.cross_entropy(network(images[i]), labels[i])
+        own.backward()  # type: ignore[no-untyped-call]
+        torch.testing.assert_close(loss[i], own.detach(), rtol=1e-10, atol=1e-12)
+        for name, layer in population.layers.items():
+            for parameter, gradient in zip(layer.parameters, gradients.get(name, []), strict=True):
+                expected = network.get_parameter(f"{name}.{parameter}").grad
+                assert expected is not None
+                torch.testing.assert_close(gradient[i], expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("norm", ["none", "population", "own"])
+def test_a_network_that_goes_to_nan_leaves_the_others_bit_for_bit(norm: str) -> None:
+    runs = configs(NORMS[norm], "relu")
+    well = trained_together(runs, 60).tensors()
+    ill = trained_together(runs, 60, [runs[0].lr, float("inf"), runs[2].lr]).tensors()
+    assert any(value[1].isnan().any() for value in ill.values())
+    for name, value in well.items():
+        assert torch.equal(value[0], ill[name][0]), name
+        assert torch.equal(value[2], ill[name][2]), name
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_inference_and_statistics_are_those_of_the_plain_networks(norm: str) -> None:
+    runs = configs(NORMS[norm])
+    population = trained_together(runs, 20)
+    networks = build(runs)
+    batches = [torch.rand(3, 20, 1, 8, 8, generator=torch.Generator().manual_seed(i)) for i in range(4)]
+    population.estimate_statistics(batches)
+    population.write_back(networks)
+    images = torch.rand(7, 1, 8, 8)
+    for i, network in enumerate(networks):
+        plain = copy.deepcopy(network)
+        norms.estimate_population(plain, [batch[i] for batch in batches])
+        for name, value in plain.state_dict().items():
+            torch.testing.assert_close(population.tensors()[name][i], value, msg=lambda m, n=name: f"{n}: {m}")
+        torch.testing.assert_close(population.infer(images)[i], plain(images), rtol=1e-4, atol=1e-5)
+        own = population.infer(images.expand(3, *images.shape))
+        torch.testing.assert_close(own, population.infer(images))
+
+
+def test_wide_layers_give_the_products_of_narrow_ones() -> None:
+    runs = configs(NORMS["none"])
+    side = 17
+    assert side * side >= WIDE
+    networks = build(runs, (1, side, side))
+    images, labels = torch.rand(3, 20, 1, side, side), torch.randint(10, (3, 20))
+    population = Population(networks)
+    assert population.layers["linear1"].one_dnn  # type: ignore[attr-defined]
+    _, gradients = population.back_propagate(images, labels)
+    wide = gradients["linear1"][0].clone()
+    population.layers["linear1"].one_dnn = False  # type: ignore[attr-defined]
+    _, gradients = population.back_propagate(images, labels)
+    torch.testing.assert_close(wide, gradients["linear1"][0], rtol=1e-4, atol=1e-6)
+
+
+def losses(compile: bool) -> list[dict[str, float]]:
+    runs = [RunConfig(seed=s, steps=12, evaluations=3, data=DIGITS, batch=20) for s in range(2)]
+    return [row.metrics for row in train(runs, data.load(DIGITS), compile=compile)]
+
+
+@pytest.mark.skipif(not (shutil.which("g++") or shutil.which("clang++")), reason="needs a C++ compiler")
+@pytest.mark.filterwarnings("ignore")  # PyTorch's own, while it compiles
+def test_compiled_it_computes_the_same() -> None:
+    for ours, compiled in zip(losses(False), losses(True), strict=True):
+        assert compiled == pytest.approx(ours, rel=1e-3, abs=1e-4)
+
+
+def test_without_a_compiler_it_goes_on_with_a_notice(tmp_path: Path) -> None:
+    code = (
+        "import warnings\nfrom bnexp import data\nfrom bnexp.config import DataConfig, RunConfig\n"
+        "from bnexp.train import train\n"
+        "digits = DataConfig(name='digits')\n"
+        "with warnings.catch_warnings(record=True) as caught:\n"
+        "    warnings.simplefilter('always')\n"
+        "    rows = list(train([RunConfig(steps=3, evaluations=1, data=digits)], data.load(digits), compile=True))\n"
+        "assert rows[-1].step == 3\n"
+        "assert any('training goes on without' in str(w.message) for w in caught), [str(w.message) for w in caught]\n"
+    )
+    environment: dict[str, Any] = os.environ | {
+        "CXX": str(tmp_path / "none"),
+        "PATH": str(tmp_path),
+        "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache"),
+        "PYTHONPATH": str(Path(__file__).parent.parent),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr

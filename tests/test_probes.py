@@ -1,0 +1,118 @@
+"""What is measured, against plain computations; and that measuring changes nothing."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from bnexp import data, models
+from bnexp.config import DataConfig, InitConfig, ModelConfig, NormConfig, RunConfig
+from bnexp.data import BatchOrder, pixels
+from bnexp.probes.activations import Infer, Observation, Observer
+from bnexp.train import Evaluation, schedule, train
+
+DIGITS = DataConfig(name="digits")
+
+
+def observe(x: Tensor, logits: Tensor, labels: Tensor, activation: str = "sigmoid") -> Observation:
+    """One network whose only hidden layer has these inputs, `[examples, units]`, whatever the images."""
+    images = torch.arange(len(x), dtype=torch.uint8).view(-1, 1, 1, 1)
+
+    def infer(seen: Tensor, watch: object) -> Tensor:
+        rows = (seen.flatten() * 255).round().long()
+        watch("hidden1", x[rows].unsqueeze(0))  # type: ignore[operator]
+        return logits[rows].unsqueeze(0)
+
+    ready: Infer = infer
+    (seen,) = Observer(1, images, labels, activation, ["hidden1"]).observe(ready)
+    return seen
+
+
+def test_percentiles_mean_and_variance_are_exact() -> None:
+    draw = torch.Generator().manual_seed(0)
+    x = 3 * torch.randn(253, 7, generator=draw) + 100 * torch.rand(7, generator=draw)
+    seen = observe(x, torch.zeros(253, 10), torch.zeros(253, dtype=torch.long))
+    statistics = seen.layers["hidden1"].statistics
+    exact = x.double().numpy()
+    np.testing.assert_allclose(statistics[:, :3], np.percentile(exact, [15, 50, 85], axis=0).T, rtol=1e-6)
+    np.testing.assert_allclose(statistics[:, 3], exact.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(statistics[:, 4], exact.var(0), rtol=1e-3)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu"])
+def test_saturated_is_a_slope_below_a_tenth_of_the_greatest(activation: str) -> None:
+    x = torch.linspace(-6, 6, 200).view(100, 2).requires_grad_()
+    function = {"sigmoid": torch.sigmoid, "tanh": torch.tanh, "relu": torch.relu}[activation]
+    (slope,) = torch.autograd.grad(function(x).sum(), x)
+    greatest = {"sigmoid": 0.25, "tanh": 1, "relu": 1}[activation]
+    expected = (slope < greatest / 10).float().mean().item()
+    seen = observe(x.detach(), torch.zeros(100, 10), torch.zeros(100, dtype=torch.long), activation)
+    assert seen.layers["hidden1"].saturated == pytest.approx(expected, abs=1e-6)
+    assert 0.2 < expected < 0.8
+
+
+def test_accuracy_and_loss() -> None:
+    logits = torch.tensor([[2.0, 0.0], [0.0, 1.0], [3.0, 0.0], [0.0, 0.0]])
+    labels = torch.tensor([0, 1, 1, 0])
+    seen = observe(torch.zeros(4, 1), logits, labels)
+    right = [math.exp(2) / (math.exp(2) + 1), math.e / (math.e + 1), 1 / (math.exp(3) + 1), 0.5]
+    assert seen.accuracy == pytest.approx(0.75)
+    assert seen.loss == pytest.approx(-sum(map(math.log, right)) / 4, rel=1e-6)
+
+
+def test_a_network_of_nan_is_nan_and_says_nothing() -> None:
+    nan = torch.full((20, 3), math.nan)
+    seen = observe(nan, torch.full((20, 10), math.nan), torch.zeros(20, dtype=torch.long))
+    assert math.isnan(seen.accuracy)
+    assert math.isnan(seen.loss)
+    assert np.isnan(seen.layers["hidden1"].statistics).all()
+    assert seen.layers["hidden1"].histogram is None
+
+
+@pytest.mark.parametrize(("steps", "evaluations"), [(50_000, 100), (1_000, 10), (200, 120), (7, 100), (1, 1), (3, 1), (900, 2)])
+def test_the_schedule_is_log_spaced_from_0_to_the_last_step(steps: int, evaluations: int) -> None:
+    due = schedule(steps, evaluations)
+    assert (due[0], due[-1]) == (0, steps)
+    assert due == sorted(set(due))
+    assert len(due) - 1 == pytest.approx(min(steps, evaluations), abs=2)
+    late = [b / a for a, b in zip(due[-6:], due[-5:], strict=False) if a > 100]
+    assert all(ratio == pytest.approx(late[0], rel=0.02) for ratio in late)
+
+
+def rows(evaluations: int, norm: NormConfig) -> list[Evaluation]:
+    model = ModelConfig(hidden=[20, 20])
+    runs = [
+        RunConfig(seed=s, steps=60, evaluations=evaluations, norm=norm, model=model, data=DIGITS, init=InitConfig(0.3))
+        for s in (0, 1)
+    ]
+    return list(train(runs, data.load(DIGITS)))
+
+
+@pytest.mark.parametrize("norm", [NormConfig("none"), NormConfig("batch", statistics="moving")])
+def test_measuring_more_often_changes_nothing(norm: NormConfig) -> None:
+    seldom, often = rows(4, norm), rows(50, norm)
+    assert len(often) > len(seldom)
+    assert [row.metrics for row in seldom[-2:]] == [row.metrics for row in often[-2:]]
+
+
+def test_training_twice_gives_the_same_rows() -> None:
+    first, second = rows(10, NormConfig("batch")), rows(10, NormConfig("batch"))
+    assert [row.metrics for row in first] == [row.metrics for row in second]
+
+
+def test_gradient_norms_are_those_of_autograd() -> None:
+    config = RunConfig(steps=1, evaluations=1, data=DIGITS, model=ModelConfig(hidden=[20]), init=InitConfig(0.3))
+    first, *_ = train([config], data.load(DIGITS))
+    digits = data.load(DIGITS)
+    network = models.build(config, (1, 8, 8), 10)
+    indices = BatchOrder(len(digits.train_labels), config.batch, [config.seed]).next()[0]
+    loss = nn.functional.cross_entropy(network(pixels(digits.train_images[indices])), digits.train_labels[indices])
+    loss.backward()  # type: ignore[no-untyped-call]
+    for name in ("linear1", "norm1", "classifier"):
+        own = [p.grad.flatten() for p in network.get_submodule(name).parameters() if p.grad is not None]
+        assert first.metrics[f"gradient_norm/{name}"] == pytest.approx(torch.cat(own).norm().item(), rel=1e-4)
+    assert first.metrics["train_loss"] == pytest.approx(loss.item(), rel=1e-5)
