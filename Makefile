@@ -12,6 +12,7 @@ help: ## list these targets
 
 reproduce: $(INSTALLED) ## run every experiment and compare the verdicts with the committed ones (SCALE=smoke|laptop|gpu|paper)
 	@$(RUN) scripts/reproduce.py $(SCALE)
+	@$(RUN) scripts/readme.py
 
 test: $(INSTALLED) ## run the tests
 	$(RUN) -m pytest

@@ -73,7 +73,9 @@ def test_a_network_of_nan_is_nan_and_says_nothing() -> None:
     assert seen.layers["hidden1"].histogram is None
 
 
-@pytest.mark.parametrize(("steps", "evaluations"), [(50_000, 100), (1_000, 10), (200, 120), (7, 100), (1, 1), (3, 1), (900, 2)])
+@pytest.mark.parametrize(
+    ("steps", "evaluations"), [(50_000, 100), (1_000, 10), (200, 120), (7, 100), (1, 1), (3, 1), (900, 2)]
+)
 def test_the_schedule_is_log_spaced_from_0_to_the_last_step(steps: int, evaluations: int) -> None:
     due = schedule(steps, evaluations)
     assert (due[0], due[-1]) == (0, steps)
