@@ -76,8 +76,8 @@ def _order(value: Any) -> tuple[int, Any]:
     return (1, value) if isinstance(value, (int, float)) else (2, str(value))
 
 
-def save(records: Records, folder: Path) -> None:
-    """Write the compact form: `runs.json`, `metrics.csv.gz`, `percentiles.npz`."""
+def save(records: Records, folder: Path, percentiles: bool) -> None:
+    """Write the compact form: `runs.json`, `metrics.csv.gz` and, if wanted, `percentiles.npz`."""
     folder.mkdir(parents=True, exist_ok=True)
     head = {
         "experiment": records.experiment,
@@ -89,7 +89,7 @@ def save(records: Records, folder: Path) -> None:
     metrics = pd.concat([r.metrics.assign(run=r.id) for r in records.runs], ignore_index=True)
     metrics.to_csv(folder / "metrics.csv.gz", index=False, compression={"method": "gzip", "mtime": 0})
     kept: dict[str, Any] = {r.id: r.percentiles.astype(np.float32) for r in records.runs if r.percentiles is not None}
-    if kept:
+    if kept and percentiles:
         np.savez_compressed(folder / "percentiles.npz", **kept)
 
 

@@ -82,7 +82,8 @@ def conclude(configs: Sequence[Config], altered: bool) -> None:
     target = place(Path(first.results), gathered) if first.experiment and not altered else sweep
     check_writable(str(target))
     with runs.locked([target], lambda: None):
-        records.save(gathered, target / "records")
+        percentiles = any(claims.REGISTRY[name].reads_percentiles for name in shown.claims)
+        records.save(gathered, target / "records", percentiles)
         judgements, figures = write(shown, gathered, target)
         board.summarise(gathered, judgements, figures, sweep / "tensorboard")
     _print(shown, gathered, judgements)

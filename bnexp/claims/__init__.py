@@ -12,7 +12,7 @@ from bnexp.records import Records
 __all__ = ["REGISTRY", "Claim", "Judgement", "Verdict", "decide", "judge"]
 
 REGISTRY: dict[str, Claim] = {
-    name: Claim(name, module.judge, module.figures)
+    name: Claim(name, module.judge, module.figures, reads_percentiles=module is stability)
     for name, module in {"accuracy": accuracy, "speed": speed, "stability": stability, "table": table}.items()
 }
 

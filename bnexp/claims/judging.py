@@ -52,6 +52,8 @@ class Claim:
     judge: Callable[[Records], list[Judgement]]
     figures: Callable[[Records], dict[str, Figure]]
     """File stem to figure."""
+    reads_percentiles: bool = False
+    """Whether the percentiles must be among the committed records; they are most of a record's size."""
 
 
 @dataclass(frozen=True)
