@@ -180,6 +180,7 @@ def _draw_accuracy(records: Records) -> Figure:
     norms = list(dict.fromkeys(key[0] for key in arms))
     grid = _Grid(records)
     gaps = {cell: _mean(map(_difference, own)) for cell, own in _by_cell(pairs(records)).items()}
+    half = min(max(SMALLEST, *map(abs, gaps.values())), WIDEST) if gaps else WIDEST
     columns = len(norms) + bool(gaps)
     figure, axes = drawing.sheet(
         records,
@@ -187,7 +188,7 @@ def _draw_accuracy(records: Records) -> Figure:
         f"{SCALE} Percent, mean over the seeds"
         + ("; right, with BN minus without, in percentage points" if gaps else "")
         + ". A dagger: diverged on a seed, which counts as chance. Colours end at 70 % (the lower end of Figure 1(a)'s "
-        f"axis) and at differences of {100 * WIDEST:g} points.",
+        f"axis) and at differences of {100 * half:.1f} points.",
         grid.size(columns),
         rows=len(grid.kinds),
         columns=columns,
@@ -202,10 +203,9 @@ def _draw_accuracy(records: Records) -> Figure:
     bar = figure.colorbar(shown, ax=[line[len(norms) - 1] for line in axes], extend="min")
     bar.ax.yaxis.set_major_formatter(lambda x, _: f"{100 * x:.0f} %")
     if gaps:
-        half = min(max(SMALLEST, *map(abs, gaps.values())), WIDEST)
         texts = {cell: f"{100 * gap:+.1f}" for cell, gap in gaps.items()}
         last = [line[-1] for line in axes]
-        shown = grid.draw(last, "difference, with − without", gaps, texts, "PuOr", CenteredNorm(0, half))
+        shown = grid.draw(last, "with − without", gaps, texts, "PuOr", CenteredNorm(0, half))
         bar = figure.colorbar(shown, ax=last, extend="both")
         bar.ax.yaxis.set_major_formatter(lambda x, _: f"{100 * x:+.2g}")
     return figure
