@@ -17,7 +17,7 @@ Spawn = Callable[..., subprocess.Popen[str]]
 
 SWEEP = (
     *("run", "-m", "norm=none,batch", "lr=0.1,0.5", "seed=0,1", "data=digits", "evaluations=12"),
-    *("steps=3000", "processes=2"),
+    *("steps=8000", "processes=2"),
 )
 
 
