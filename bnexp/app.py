@@ -104,6 +104,10 @@ def train_here(config: Config) -> Config:
     return settled
 
 
+def _notice(text: str) -> None:
+    console.print(text, style="bold red", highlight=False, soft_wrap=True)
+
+
 def check_folders(outputs: str, results: str | None) -> None:
     """ReportError for a folder that cannot be written, while nothing is trained yet."""
     for folder in (outputs, results):
@@ -123,7 +127,7 @@ def _settle_data(configs: Sequence[Config]) -> list[Config]:
     for config in configs:
         key = repr(config.data)
         if key not in settled:
-            settled[key] = data.resolve(config.data, lambda text: console.print(text, style="bold red"))
+            settled[key] = data.resolve(config.data, _notice)
     return [dataclasses.replace(config, data=settled[repr(config.data)]) for config in configs]
 
 
