@@ -44,6 +44,16 @@ class Judgement:
 
 
 @dataclass(frozen=True)
+class Statement:
+    """What a judgement is about, fixed before anything is measured; the fields are those of `Judgement`."""
+
+    id: str
+    section: str
+    claim: str
+    paper: str
+
+
+@dataclass(frozen=True)
 class Claim:
     """How one claim is judged and drawn."""
 
@@ -108,6 +118,59 @@ def reason(verdict: Verdict, n: int, above: str, below: str, *notes: str) -> str
     return "; ".join([said, *filter(None, notes)])
 
 
+def judged(
+    statement: Statement,
+    interval: Interval,
+    measured: str,
+    bounds: tuple[str, str],
+    *notes: str,
+    smallest: float = 0.0,
+    null: float = 0.0,
+) -> Judgement:
+    """The judgement by the three-way rule; `bounds` says in words where it sets the bounds, above and below."""
+    verdict = decide(interval, smallest, null)
+    why = reason(verdict, interval.n, *bounds, *notes)
+    return Judgement(**asdict(statement), measured=measured, **effect(interval), verdict=verdict, why=why)
+
+
+def by_seed(runs: Iterable[Record], measure: Callable[[Record], float | None]) -> dict[int, float]:
+    """A measure averaged over each seed's runs; runs of which it is None are left out."""
+    values: dict[int, list[float]] = {}
+    for run in runs:
+        value = measure(run)
+        if value is not None:
+            values.setdefault(run.seed, []).append(value)
+    return {seed: math.fsum(own) / len(own) for seed, own in sorted(values.items())}
+
+
+def own_best(
+    runs: Sequence[Record], setting: Callable[[Record], Any], score: Callable[[Record], float]
+) -> dict[int, Record]:
+    """Each seed's run at the setting whose score is best on the mean of the other seeds.
+
+    So no seed chooses the setting it is judged at. Of equally good settings the first in order is taken; with fewer
+    than two seeds there is nothing to choose by and nothing is returned.
+    """
+    chosen = {}
+    for seed in sorted({run.seed for run in runs}):
+        means = {s: own for s, own in _means(runs, setting, score, but=seed).items() if not math.isnan(own)}
+        own = {setting(run): run for run in runs if run.seed == seed}
+        known = [s for s in sorted(means) if s in own]
+        if known:
+            chosen[seed] = own[max(known, key=lambda s: means[s])]
+    return chosen
+
+
+def _means(
+    runs: Sequence[Record], setting: Callable[[Record], Any], score: Callable[[Record], float], but: int
+) -> dict[Any, float]:
+    scores: dict[Any, list[float]] = {}
+    for run in runs:
+        if run.seed != but:
+            scores.setdefault(setting(run), []).append(score(run))
+    return {s: math.fsum(own) / len(own) for s, own in scores.items()}
+
+
 def effect(interval: Interval) -> dict[str, Any]:
     """The fields `effect`, `ci95` and `n` of a judgement."""
     return {
@@ -120,6 +183,11 @@ def effect(interval: Interval) -> dict[str, Any]:
 def in_points(interval: Interval) -> str:
     """A difference of fractions in words, in percentage points."""
     return _in_words(interval, lambda x: f"{100 * x:+.2f}".replace("-", "−"), " percentage points")
+
+
+def in_unit(interval: Interval, unit: str, digits: int = 2) -> str:
+    """A signed quantity in words."""
+    return _in_words(interval, lambda x: f"{x:+.{digits}f}".replace("-", "−"), f" {unit}")
 
 
 def as_ratio(interval: Interval) -> str:
