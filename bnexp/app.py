@@ -14,7 +14,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from bnexp import data, norms, report, stacks
-from bnexp.config import Config, ConfigError, validate
+from bnexp.config import Config, ConfigError, run_id, validate
 from bnexp.dry_run import dry_run
 from bnexp.launch import launch
 from bnexp.progress import console
@@ -89,6 +89,7 @@ def conclude(configs: Sequence[Config], overrides: Sequence[str]) -> None:
     """Judge and draw the runs of one command, and print what came out."""
     if configs[0].dry_run:
         return
+    configs = list({run_id(config): config for config in configs}.values())
     keys = {line.lstrip("+~").partition("=")[0] for line in overrides}
     report.conclude(configs, altered=not keys <= LAUNCH_KEYS)
 
@@ -116,19 +117,27 @@ def check_folders(outputs: str, results: str | None) -> None:
 
 
 def _check_batch(config: Config) -> None:
-    examples = len(data.load(config.data).train_labels)
-    if config.batch > examples:
+    examples = config.data.examples
+    if examples is not None and config.batch > examples:
         raise ConfigError(f"batch={config.batch} is larger than the training set of {examples:,} examples")
 
 
 def _settle_data(configs: Sequence[Config]) -> list[Config]:
-    """The configs with `data.name` no longer `auto`."""
+    """The configs with `data.name` no longer `auto` and `data.examples` a number, at most all there are.
+
+    On a small data set two of an experiment's sizes can come to the same run, which is kept once.
+    """
     settled: dict[str, Any] = {}
+    runs: dict[str, Config] = {}
     for config in configs:
         key = repr(config.data)
         if key not in settled:
-            settled[key] = data.resolve(config.data, _notice)
-    return [dataclasses.replace(config, data=settled[repr(config.data)]) for config in configs]
+            found = data.resolve(config.data, _notice)
+            there = len(data.load(found).train_labels)
+            settled[key] = dataclasses.replace(found, examples=min(found.examples or there, there))
+        config = dataclasses.replace(config, data=settled[key])
+        runs.setdefault(run_id(config), config)
+    return list(runs.values())
 
 
 def _refuse_unknown(node: DictConfig, schema: type, prefix: str = "") -> None:

@@ -10,8 +10,11 @@ from typing import Any
 
 from omegaconf import MISSING
 
-NORMS = ("none", "batch", "module")
-STATISTICS = ("population", "moving")
+NORMS = ("none", "batch", "batch_renorm", "layer", "group", "instance", "module")
+PLACEMENTS = ("before", "after", "input")
+STATISTICS = ("population", "moving", "batch")
+SCHEMES = ("gaussian", "xavier", "he", "orthogonal", "equal_biases")
+OPTIMIZERS = ("sgd", "momentum", "adam")
 ACTIVATIONS = ("sigmoid", "tanh", "relu")
 DATASETS = ("auto", "mnist", "digits")
 DEVICES = ("auto", "cpu", "cuda")
@@ -29,6 +32,8 @@ class DataConfig:
     """`mnist`, `digits` (the stand-in that comes with scikit-learn), or `auto`: MNIST, else the stand-in."""
     binarize: bool = False
     """Pixels of 0 or 1, as in §4.1, in place of grey values in [0, 1]."""
+    examples: int | None = None
+    """Training examples used, drawn anew for each seed; by default all."""
     root: str = MISSING
     """Folder of the data sets. Says where, not what, so it is no part of a run's id."""
 
@@ -39,36 +44,94 @@ class ModelConfig:
 
     name: str = "mlp"
     """Only `mlp`, a stack of fully connected layers."""
-    hidden: list[int] = field(default_factory=lambda: [100, 100, 100])
-    """Units of each hidden layer (§4.1: three of 100)."""
+    depth: int = 3
+    """Hidden layers (§4.1: three)."""
+    width: int = 100
+    """Units of each hidden layer (§4.1: 100)."""
     activation: str = "sigmoid"
     """The nonlinearity: `sigmoid` (§4.1), `tanh` or `relu`."""
+    residual: bool = False
+    """Add each hidden layer's input to its output, from the second on."""
+    dropout: float = 0.0
+    """Probability with which an output of a hidden layer is left out (§4.2.1)."""
 
 
 @dataclass
 class NormConfig:
-    """The normalisation between each hidden layer's affine map and its nonlinearity (§3.2)."""
+    """The normalisation of the hidden layers."""
 
     name: str = "batch"
-    """`none`, `batch`, or `module`: any `nn.Module`, named by `target`."""
+    """`none`, `batch`, `batch_renorm`, `layer`, `group`, `instance`; or `module`: any `nn.Module`, that of `target`."""
+    placement: str = "before"
+    """`before` the nonlinearity (§3.2), `after` it, or on the layer's `input`."""
     target: str | None = None
     """For `module`: `package.module:Class`, called with the number of features."""
     eps: float = 1e-5
     """ε of Algorithm 1."""
     statistics: str = "population"
-    """At inference: `population` (Algorithm 2, at the current weights) or `moving` averages, which lag behind."""
+    """Of `batch` at inference: `population` (Algorithm 2, at the current weights), `moving` averages, which lag behind,
+    or those of the `batch` of test examples itself."""
     batches: int = 100
     """For `population`: mini-batches averaged over."""
     momentum: float = 0.1
-    """For `moving`: weight of the newest mini-batch."""
+    """For moving averages: weight of the newest mini-batch."""
+    groups: int = 10
+    """For `group`: groups into which the features are divided."""
+    r_max: float = 3.0
+    """For `batch_renorm`: r is kept within [1/r_max, r_max]."""
+    d_max: float = 5.0
+    """For `batch_renorm`: d is kept within [−d_max, d_max]."""
+    warmup: int = 500
+    """For `batch_renorm`: steps as plain BN, r = 1 and d = 0, before the limits open."""
+    r_ramp: int = 3500
+    """For `batch_renorm`: steps in which r's limit then grows to `r_max`, linearly."""
+    d_ramp: int = 2000
+    """For `batch_renorm`: steps in which d's limit then grows to `d_max`, linearly."""
+
+
+NORM_FIELDS: dict[str, tuple[str, ...]] = {
+    "none": (),
+    "batch": ("placement", "eps", "statistics"),
+    "batch_renorm": ("placement", "eps", "momentum", "r_max", "d_max", "warmup", "r_ramp", "d_ramp"),
+    "layer": ("placement", "eps"),
+    "group": ("placement", "eps", "groups"),
+    "instance": ("placement", "eps"),
+    "module": ("placement", "target"),
+}
+"""The settings that have an effect on each norm; `_norm_fields` adds those of BN's statistics."""
 
 
 @dataclass
 class InitConfig:
-    """The initial weights; biases start at zero."""
+    """The initial weights; biases start at zero, but for `equal_biases`."""
 
+    scheme: str = "gaussian"
+    """`gaussian`, `xavier` (variance 2/(inputs + outputs)), `he` (2/inputs), `orthogonal`, or `equal_biases`: Gaussian
+    weights and every bias at 1."""
     scale: float = 0.05
-    """Standard deviation of the Gaussian."""
+    """Standard deviation for `gaussian` and `equal_biases`; for the others a factor on the scheme's own."""
+
+
+@dataclass
+class OptimizerConfig:
+    """How a gradient becomes a step."""
+
+    name: str = "sgd"
+    """`sgd`, `momentum` (the heavy ball), or `adam`."""
+    momentum: float = 0.9
+    """For `momentum`: part of the last step that is kept; for `adam`: β₁."""
+    beta2: float = 0.999
+    """For `adam`: part of the mean square that is kept."""
+    eps: float = 1e-8
+    """For `adam`: added to the root of the mean square."""
+
+
+OPTIMIZER_FIELDS: dict[str, tuple[str, ...]] = {
+    "sgd": (),
+    "momentum": ("momentum",),
+    "adam": ("momentum", "beta2", "eps"),
+}
+"""The settings that have an effect on each optimizer."""
 
 
 @dataclass
@@ -76,19 +139,22 @@ class RunConfig:
     """One run: one network, one seed. Two runs with equal fields are the same run, however launched."""
 
     seed: int = 0
-    """Seed of every random stream: initial weights, batch order, batches for population statistics."""
+    """Seed of every random stream: initial weights, batch order, dropout, batches for population statistics."""
     steps: int = 10_000
     """Training steps (one mini-batch each)."""
     batch: int = 60
     """Examples in a mini-batch."""
     lr: float = 0.1
-    """Learning rate of plain SGD."""
+    """Learning rate."""
+    l2: float = 0.0
+    """Weight of half the squared norm of the weights (not of biases, γ or β) in the loss."""
     evaluations: int = 100
     """Evaluations after step 0, log-spaced over the steps."""
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     norm: NormConfig = field(default_factory=NormConfig)
     init: InitConfig = field(default_factory=InitConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
 
 
 @dataclass
@@ -124,16 +190,27 @@ def run_fields(config: RunConfig) -> dict[str, Any]:
     whole = dataclasses.asdict(config)
     values = {f.name: whole[f.name] for f in dataclasses.fields(RunConfig)}
     del values["data"]["root"]
-    if config.norm.name == "none":  # nothing else of `norm` has any effect
-        values["norm"] = {"name": "none"}
+    for group, effective in (
+        ("norm", _norm_fields(config.norm)),
+        ("optimizer", OPTIMIZER_FIELDS[config.optimizer.name]),
+    ):
+        values[group] = {name: values[group][name] for name in ("name", *effective)}
     return values
+
+
+def _norm_fields(norm: NormConfig) -> tuple[str, ...]:
+    """The settings that have an effect on this norm."""
+    if norm.name != "batch":
+        return NORM_FIELDS[norm.name]
+    return *NORM_FIELDS["batch"], *{"population": ("batches",), "moving": ("momentum",), "batch": ()}[norm.statistics]
 
 
 def from_fields(values: dict[str, Any], root: str = "") -> RunConfig:
     """The run that `run_fields` describes; the inverse of it up to the data root."""
-    nested = {"data": DataConfig, "model": ModelConfig, "norm": NormConfig, "init": InitConfig}
-    built = {k: nested[k](**v) if k in nested else v for k, v in values.items()}
-    config = RunConfig(**built)
+    config = RunConfig()
+    for name, value in values.items():
+        own = getattr(config, name)
+        setattr(config, name, dataclasses.replace(own, **value) if isinstance(value, dict) else value)
     config.data.root = root
     return config
 
@@ -161,31 +238,67 @@ def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def validate(config: Config) -> None:
     """Raise `ConfigError` for the first value that is out of range."""
+    model, norm, init, optimizer = config.model, config.norm, config.init, config.optimizer
     _choice("data", config.data.name, DATASETS)
-    _choice("model.activation", config.model.activation, ACTIVATIONS)
-    _choice("norm", config.norm.name, NORMS)
-    _choice("norm.statistics", config.norm.statistics, STATISTICS)
+    _choice("model.activation", model.activation, ACTIVATIONS)
+    _choice("norm", norm.name, NORMS)
+    _choice("norm.placement", norm.placement, PLACEMENTS)
+    _choice("norm.statistics", norm.statistics, STATISTICS)
+    _choice("init", init.scheme, SCHEMES)
+    _choice("optimizer", optimizer.name, OPTIMIZERS)
     _choice("device", config.device, DEVICES)
     _check("seed", config.seed, config.seed >= 0, "a whole number of at least 0")
     _check("steps", config.steps, config.steps >= 1, "at least 1 step")
     _check("batch", config.batch, config.batch >= 1, "at least 1 example")
     _check("lr", config.lr, 0 < config.lr < float("inf"), "a learning rate above 0")
+    _check("l2", config.l2, 0 <= config.l2 < float("inf"), "a weight of at least 0")
     _check("evaluations", config.evaluations, config.evaluations >= 1, "at least 1")
-    _check("init.scale", config.init.scale, 0 <= config.init.scale < float("inf"), "a standard deviation of at least 0")
-    _check("norm.eps", config.norm.eps, config.norm.eps > 0, "a number above 0")
-    _check("norm.batches", config.norm.batches, config.norm.batches >= 1, "at least 1 mini-batch")
-    _check("norm.momentum", config.norm.momentum, 0 < config.norm.momentum <= 1, "a number in (0, 1]")
-    hidden = config.model.hidden
-    _check("model.hidden", hidden, bool(hidden) and min(hidden) >= 1, "one or more layers of at least 1 unit each")
+    examples = config.data.examples
+    _check("data.examples", examples, examples is None or examples >= 1, "at least 1 example, or null for all")
+    _check("model.depth", model.depth, model.depth >= 1, "at least 1 hidden layer")
+    _check("model.width", model.width, model.width >= 1, "at least 1 unit")
+    _check("model.dropout", model.dropout, 0 <= model.dropout < 1, "a probability in [0, 1)")
+    _check("init.scale", init.scale, 0 <= init.scale < float("inf"), "a number of at least 0")
+    _check("norm.eps", norm.eps, norm.eps > 0, "a number above 0")
+    _check("norm.batches", norm.batches, norm.batches >= 1, "at least 1 mini-batch")
+    _check("norm.momentum", norm.momentum, 0 < norm.momentum <= 1, "a number in (0, 1]")
+    _check("norm.groups", norm.groups, norm.groups >= 1, "at least 1 group")
+    _check("norm.r_max", norm.r_max, norm.r_max >= 1, "a limit of at least 1")
+    _check("norm.d_max", norm.d_max, norm.d_max >= 0, "a limit of at least 0")
+    for name in ("warmup", "r_ramp", "d_ramp"):
+        _check(f"norm.{name}", getattr(norm, name), getattr(norm, name) >= 0, "a number of steps, at least 0")
+    _check("optimizer.momentum", optimizer.momentum, 0 <= optimizer.momentum < 1, "a number in [0, 1)")
+    _check("optimizer.beta2", optimizer.beta2, 0 <= optimizer.beta2 < 1, "a number in [0, 1)")
+    _check("optimizer.eps", optimizer.eps, optimizer.eps > 0, "a number above 0")
     processes = config.processes
     _check("processes", processes, processes is None or processes >= 1, "at least 1, or null for one per core")
-    if config.norm.name == "batch" and config.batch == 1:
+    _check_norm(config)
+
+
+def _check_norm(config: Config) -> None:
+    norm, width = config.norm, config.model.width
+    if norm.name in ("batch", "batch_renorm") and config.batch == 1:
         raise ConfigError(
-            "batch=1 with norm=batch: a mini-batch of one example has variance 0; use batch=2 or more, or norm=none"
+            f"batch=1 with norm={norm.name}: a mini-batch of one example has variance 0; use batch=2 or more, or "
+            "norm=none"
         )
-    if (config.norm.name == "module") != (config.norm.target is not None):
+    if norm.name == "instance":
         raise ConfigError(
-            f"norm={config.norm.name} with norm.target={config.norm.target}: a layer of your own needs both, "
+            f"norm=instance with model={config.model.name}: instance normalisation takes its statistics over a feature "
+            "map's locations, and a unit of a fully connected layer has but one, so variance 0; use norm=layer or "
+            "norm=group"
+        )
+    if norm.name == "group" and (width % norm.groups or width == norm.groups):
+        raise ConfigError(
+            f"norm.groups={norm.groups} with model.width={width}: the units must divide into equal groups of at least 2"
+        )
+    if norm.name == "group" and norm.placement == "input":
+        raise ConfigError(
+            "norm.placement=input with norm=group: pixels make no equal groups; use norm=layer or another placement"
+        )
+    if (norm.name == "module") != (norm.target is not None):
+        raise ConfigError(
+            f"norm={norm.name} with norm.target={norm.target}: a layer of your own needs both, "
             "norm=module and norm.target=package.module:Class"
         )
 

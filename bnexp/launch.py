@@ -28,7 +28,7 @@ def launch(settings: Settings, stacks: Sequence[Stack]) -> None:
     if not waiting:
         return
     networks = sum(len(stack.configs) for stack in waiting)
-    with Progress(sum(stack.network_steps for stack in waiting), networks) as progress:
+    with Progress(sum(stack.cost for stack in waiting), networks) as progress:
         failures = _Workers(settings, progress).train(waiting)
     if failures:
         raise LaunchError("; ".join(failures))
@@ -80,7 +80,8 @@ class _Workers:
                 self.failures.setdefault(stack, f"the process died, exit code {process.exitcode}")
             message, value = "step", stack.steps
         if message == "step":
-            self.progress.advance((value - self.steps[pipe]) * len(stack.configs))
+            steps = value - self.steps[pipe]
+            self.progress.advance(steps * len(stack.configs), stack.cost * steps / stack.steps)
             self.steps[pipe] = value
         elif message == "waiting":
             self.progress.note(f"{stack}: another command is training them; waiting for it")

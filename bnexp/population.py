@@ -1,206 +1,88 @@
-"""Many networks of one shape trained as one: their tensors stacked, the backward pass written by hand.
+"""Many networks trained as one: their tensors stacked, the layers of all computed together.
 
-The networks stay what they are, plain `nn.Sequential`s. Each of their layers has a counterpart here that
-computes it for all of them; one without a counterpart (anybody's norm) is mapped over the networks by
-`torch.func` and differentiated by autograd. Written by hand, a step takes two thirds of autograd's time.
-Shapes: N networks, B examples, I inputs and O outputs of a layer, F features.
+The networks stay what they are, plain `nn.Sequential`s. Where their layers differ in kind (one has BN, another
+none; sigmoid, ReLU), those of one kind are computed together and the outputs joined.
+Shapes: N networks, B examples, I inputs of a layer.
 """
 
 from __future__ import annotations
 
-import copy
+import itertools
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
 
-from bnexp.norms import batch as bn
-
-WIDE = 256
-"""Inputs from which a layer's products go through oneDNN on the CPU. PyTorch sends float32 to MKL, which
-keeps to AVX2 on AMD processors: 100 against 60 μs for 60x784 by 784x100; narrow layers gain nothing."""
+from bnexp import optimizers
+from bnexp.config import OptimizerConfig
+from bnexp.layers import Add, BatchNorm, Layer, Linear, Phase, counterpart, kind
+from bnexp.norms.batch import Average
 
 Watch = Callable[[str, Tensor], None]
+Gradients = dict[str, list[Tensor]]
+"""By the name of the leaf, in the order of its parameters."""
 
 
-class Layer:
-    """One layer of N networks; this one does nothing to its input and has no parameters."""
+@dataclass
+class Leaf:
+    """A layer of some networks that follow each other."""
 
-    bottom = False
-    """Nothing below has parameters, so nobody needs ∂l/∂x."""
-
-    def __init__(self, modules: Sequence[nn.Module]) -> None:
-        first = modules[0]
-        self.parameters = {name: _stacked(modules, name) for name, _ in first.named_parameters()}
-        self.buffers = {name: _stacked(modules, name) for name, _ in first.named_buffers()}
-
-    def forward(self, x: Tensor, training: bool) -> tuple[Tensor, Any]:
-        """The output, and what `backward` needs beside ∂l/∂y."""
-        return x, None
-
-    def backward(self, dy: Tensor, cache: Any) -> tuple[Tensor, list[Tensor]]:
-        """∂l/∂x, and the gradients of the parameters in their order."""
-        return dy, []
-
-
-class Flatten(Layer):
-    """Images `[N, B, C, H, W]` to `[N, B, I]`."""
-
-    def forward(self, x: Tensor, training: bool) -> tuple[Tensor, Any]:
-        return x.flatten(2), None
-
-
-class Linear(Layer):
-    """x·Wᵀ + b: weight `[N, O, I]`, bias `[N, O]` or none."""
-
-    def __init__(self, modules: Sequence[nn.Module]) -> None:
-        super().__init__(modules)
-        weight = self.parameters["weight"]
-        self.one_dnn = weight.shape[-1] >= WIDE and weight.device.type == "cpu" and weight.dtype == torch.float32
-        self.gradient = torch.empty_like(weight)  # kept: fresh memory of this size costs a page fault per 4 kB
-
-    def forward(self, x: Tensor, training: bool) -> tuple[Tensor, Any]:
-        weight, bias = self.parameters["weight"], self.parameters.get("bias")
-        z = self._product(x, weight, x.new_empty(*x.shape[:2], weight.shape[1]))
-        return (z if bias is None else z.add_(bias.unsqueeze(1))), x
-
-    def backward(self, dy: Tensor, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        gradients = [self._product(dy.mT, x.mT, self.gradient)]
-        if "bias" in self.parameters:
-            gradients.append(dy.sum(1))
-        return (dy if self.bottom else dy @ self.parameters["weight"]), gradients
-
-    def _product(self, a: Tensor, b: Tensor, out: Tensor) -> Tensor:
-        """a·bᵀ, `[N, n, k]` by `[N, m, k]`, written to `out` `[N, n, m]`."""
-        if not self.one_dnn or torch.compiler.is_compiling():
-            return torch.bmm(a, b.mT, out=out)
-        linear = torch.ops.mkldnn._linear_pointwise  # the only door to oneDNN that does not copy the weights first
-        for i, product in enumerate(out):
-            product.copy_(linear(a[i], b[i], None, "none", [], ""))  # at once, while it is in the cache
-        return out
-
-
-class Sigmoid(Layer):
-    def forward(self, x: Tensor, training: bool) -> tuple[Tensor, Any]:
-        y = torch.sigmoid(x)
-        return y, y
-
-    def backward(self, dy: Tensor, y: Tensor) -> tuple[Tensor, list[Tensor]]:
-        return torch.ops.aten.sigmoid_backward(dy, y), []
-
-
-class Tanh(Layer):
-    def forward(self, x: Tensor, training: bool) -> tuple[Tensor, Any]:
-        y = torch.tanh(x)
-        return y, y
-
-    def backward(self, dy: Tensor, y: Tensor) -> tuple[Tensor, list[Tensor]]:
-        return torch.ops.aten.tanh_backward(dy, y), []
-
-
-class ReLU(Layer):
-    def forward(self, x: Tensor, training: bool) -> tuple[Tensor, Any]:
-        y = torch.relu(x)
-        return y, y
-
-    def backward(self, dy: Tensor, y: Tensor) -> tuple[Tensor, list[Tensor]]:
-        return torch.ops.aten.threshold_backward(dy, y, 0), []
-
-
-class BatchNorm(Layer):
-    """BN of `[N, B, F]`, the statistics over each network's own mini-batch; its tensors are `[N, F]`."""
-
-    def __init__(self, modules: Sequence[nn.Module]) -> None:
-        super().__init__(modules)
-        self.plain: Any = modules[0]
-        self.average: bn.Average | None = None
-
-    def forward(self, x: Tensor, training: bool) -> tuple[Tensor, Any]:
-        gamma, beta = (self.parameters[name].unsqueeze(1) for name in ("gamma", "beta"))
-        mean, var = self.buffers["mean"].unsqueeze(1), self.buffers["var"].unsqueeze(1)
-        if not training:
-            return bn.infer(x, gamma, beta, mean, var, self.plain.eps), None
-        m = bn.examples(x, (1,))
-        y, x_hat, slope, mu, biased = bn.normalise(x, gamma, beta, (1,), self.plain.eps)
-        if self.average is not None:
-            self.average.add(mu, biased * (m / (m - 1)))
-        elif self.plain.statistics == "moving":
-            bn.follow(mean, var, mu, biased * (m / (m - 1)), self.plain.momentum)
-        return y, (x_hat, slope)
-
-    def backward(self, dy: Tensor, cache: tuple[Tensor, Tensor]) -> tuple[Tensor, list[Tensor]]:
-        dx, dgamma, dbeta = bn.back_propagate(dy, *cache, (1,))
-        return dx, [dgamma.squeeze(1), dbeta.squeeze(1)]
-
-
-class Mapped(Layer):
-    """Any module, unchanged, mapped over the networks."""
-
-    def __init__(self, modules: Sequence[nn.Module]) -> None:
-        super().__init__(modules)
-        self.plain = copy.deepcopy(modules[0])
-
-    def forward(self, x: Tensor, training: bool) -> tuple[Tensor, Any]:
-        self.plain.train(training)
-        parameters = {name: p.detach().requires_grad_(training) for name, p in self.parameters.items()}
-        x = x.detach().requires_grad_(training)
-
-        def one(tensors: dict[str, Tensor], x: Tensor) -> Tensor:
-            return functional_call(self.plain, tensors, (x,))  # type: ignore[no-any-return]
-
-        with torch.set_grad_enabled(training):
-            y = vmap(one, randomness="different")(parameters | self.buffers, x)
-        return y.detach(), (y, [x, *parameters.values()])
-
-    def backward(self, dy: Tensor, cache: tuple[Tensor, list[Tensor]]) -> tuple[Tensor, list[Tensor]]:
-        dx, *gradients = torch.autograd.grad(*cache, dy, materialize_grads=True)
-        return dx, gradients
-
-
-COUNTERPARTS: dict[type[nn.Module], type[Layer]] = {
-    nn.Identity: Layer,
-    nn.Flatten: Flatten,
-    nn.Linear: Linear,
-    nn.Sigmoid: Sigmoid,
-    nn.Tanh: Tanh,
-    nn.ReLU: ReLU,
-    bn.BatchNorm: BatchNorm,
-}
+    key: str
+    """The layer's name; with the networks, `norm1[0:4]`, where not all have it in this kind."""
+    position: str
+    rows: slice
+    layer: Layer
 
 
 class Population:
-    """N networks, equal but for the values of their tensors, on `device`.
+    """N networks on `device`, equal but for the values of their tensors and the kinds of some layers.
 
-    Takes copies: the networks given stay as they are until `write_back`.
+    Networks of a kind should follow each other. A layer that a network lacks does nothing to it. Takes copies: the
+    networks given stay as they are until `write_back`.
     """
 
-    def __init__(self, networks: Sequence[nn.Sequential], device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self,
+        networks: Sequence[nn.Sequential],
+        device: torch.device | str = "cpu",
+        optimizer: OptimizerConfig | None = None,
+    ) -> None:
         self.size = len(networks)
-        self.layers: dict[str, Layer] = {}
+        self.optimizer = optimizers.build(optimizer or OptimizerConfig())
+        self.positions: dict[str, list[Leaf]] = {}
         bottom = True
-        for name, first in networks[0].named_children():
-            modules = [network.get_submodule(name) for network in networks]
-            layer = COUNTERPARTS.get(type(first), Mapped)([module.to(device) for module in modules])
-            layer.bottom = bottom
-            bottom = bottom and not layer.parameters
-            self.layers[name] = layer
+        for name in _merged([[name for name, _ in network.named_children()] for network in networks]):
+            modules = [getattr(network, name, None) or nn.Identity() for network in networks]
+            leaves = []
+            for _, same in itertools.groupby(enumerate(modules), lambda item: kind(item[1])):
+                numbers, own = zip(*same, strict=True)
+                rows = slice(numbers[0], numbers[-1] + 1)
+                key = name if len(own) == self.size else f"{name}[{rows.start}:{rows.stop}]"
+                leaves.append(Leaf(key, name, rows, counterpart([module.to(device) for module in own])))
+                leaves[-1].layer.bottom = bottom
+            bottom = bottom and not any(leaf.layer.parameters for leaf in leaves)
+            self.positions[name] = leaves
+        self.leaves = {leaf.key: leaf for leaves in self.positions.values() for leaf in leaves}
+        self.sources = {leaf.layer.source for leaf in self.leaves.values() if isinstance(leaf.layer, Add)}
 
-    def tensors(self) -> dict[str, Tensor]:
-        """Parameters and buffers under their names in the networks' state, each `[N, ...]`."""
+    def tensors(self, network: int) -> dict[str, Tensor]:
+        """One network's parameters and buffers, under their names in its state."""
         return {
-            f"{name}.{own}": value
-            for name, layer in self.layers.items()
-            for own, value in (layer.parameters | layer.buffers).items()
+            f"{leaf.position}.{own}": stacked[network - leaf.rows.start]
+            for leaf in self.leaves.values()
+            if leaf.rows.start <= network < leaf.rows.stop
+            for own, stacked in (leaf.layer.parameters | leaf.layer.buffers).items()
         }
 
     @torch.no_grad()
     def write_back(self, networks: Sequence[nn.Sequential]) -> None:
         """Copy the tensors into plain networks."""
-        for name, stacked in self.tensors().items():
-            for network, value in zip(networks, stacked, strict=True):
-                network.state_dict()[name].copy_(value)
+        for i, network in enumerate(networks):
+            state = network.state_dict()
+            for name, value in self.tensors(i).items():
+                state[name].copy_(value)
 
     @torch.no_grad()
     def infer(self, x: Tensor, watch: Watch | None = None) -> Tensor:
@@ -210,55 +92,102 @@ class Population:
         """
         if x.dim() == 4:
             x = x.expand(self.size, *x.shape)
-        for name, layer in self.layers.items():
+        return self._forward(x, lambda leaf: Phase.INFERENCE, watch)
+
+    @torch.no_grad()
+    def look(self, x: Tensor, watch: Watch) -> None:
+        """As `infer`, but as in training, each mini-batch normalised by its own statistics; nothing is kept of it."""
+        self._forward(x, lambda leaf: Phase.FROZEN, watch)
+
+    def _forward(
+        self, x: Tensor, phase: Callable[[Leaf], Phase], watch: Watch | None = None, caches: list[Any] | None = None
+    ) -> Tensor:
+        inputs: dict[str, Tensor] = {}
+        for name, leaves in self.positions.items():
             if watch is not None:
                 watch(name, x)
-            x, _ = layer.forward(x, training=False)
+            if name in self.sources:
+                inputs[name] = x
+            outputs = []
+            for leaf in leaves:
+                own = x if len(leaves) == 1 else x[leaf.rows]
+                y, cache = leaf.layer.forward(own, phase(leaf))
+                if isinstance(leaf.layer, Add):
+                    y = y + inputs[leaf.layer.source][leaf.rows]
+                outputs.append(y)
+                if caches is not None:
+                    caches.append(cache)
+            x = outputs[0] if len(outputs) == 1 else torch.cat(outputs)
         return x
 
     @torch.no_grad()
-    def back_propagate(self, x: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, list[Tensor]]]:
-        """Mean cross-entropy of each network on its mini-batch, `[N]`, and each layer's gradients `[N, ...]`.
+    def back_propagate(self, x: Tensor, labels: Tensor) -> tuple[Tensor, Gradients]:
+        """Mean cross-entropy of each network on its mini-batch, `[N]`, and the gradients `[N, ...]`.
 
         Shapes: x `[N, B, C, H, W]`, labels `[N, B]`. The gradients are good until the next call.
         """
-        caches = []
-        for layer in self.layers.values():
-            x, cache = layer.forward(x, training=True)
-            caches.append(cache)
+        caches: list[Any] = []
+        x = self._forward(x, lambda leaf: Phase.TRAINING, caches=caches)
         log_p = torch.log_softmax(x, -1)
         loss = -log_p.gather(-1, labels.unsqueeze(-1)).mean((1, 2))
         ones = x.new_ones(()).expand(*labels.shape, 1)
         dy = log_p.exp_().scatter_add_(-1, labels.unsqueeze(-1), -ones).div_(labels.shape[1])
-        gradients = {}
-        for name, layer in reversed(self.layers.items()):
-            dy, gradients[name] = layer.backward(dy, caches.pop())
-            if layer.bottom and layer.parameters:
+        gradients: Gradients = {}
+        around: dict[str, list[tuple[slice, Tensor]]] = {}  # what reaches a layer's input past the layer
+        for name, leaves in reversed(self.positions.items()):
+            down = []
+            for leaf in reversed(leaves):
+                own = dy if len(leaves) == 1 else dy[leaf.rows]
+                if isinstance(leaf.layer, Add):
+                    around.setdefault(leaf.layer.source, []).append((leaf.rows, own))
+                dx, gradients[leaf.key] = leaf.layer.backward(own, caches.pop())
+                down.append(dx)
+            if leaves[0].layer.bottom:
                 break
+            dy = down[0] if len(down) == 1 else torch.cat(down[::-1])
+            for rows, past in around.pop(name, ()):
+                dy[rows] += past
         return loss, gradients
 
     @torch.no_grad()
-    def descend(self, gradients: dict[str, list[Tensor]], lr: Tensor) -> None:
-        """One step of plain SGD, each network at its own learning rate; lr `[N]`."""
-        for name, own in gradients.items():
-            for p, g in zip(self.layers[name].parameters.values(), own, strict=True):
-                p.addcmul_(g, lr.view(-1, *(1,) * (p.dim() - 1)), value=-1)
+    def descend(self, gradients: Gradients, lr: Tensor, l2: Tensor | None = None) -> None:
+        """One step of the optimizer, each network at its own learning rate and L2 weight; lr and l2 `[N]`."""
+        for key, own in gradients.items():
+            leaf = self.leaves[key]
+            for (name, p), g in zip(leaf.layer.parameters.items(), own, strict=True):
+                shape = -1, *(1,) * (p.dim() - 1)
+                if l2 is not None and name == "weight" and isinstance(leaf.layer, Linear):
+                    g.addcmul_(p, l2[leaf.rows].view(shape))
+                self.optimizer.step(f"{key}.{name}", p, g, lr[leaf.rows].view(shape))
 
     @torch.no_grad()
     def estimate_statistics(self, batches: Iterable[Tensor]) -> None:
-        """Algorithm 2 for every network at once, on mini-batches of images `[N, B, C, H, W]`."""
-        layers = list(self.layers.values())
-        norms = [n for n in layers if isinstance(n, BatchNorm) and n.plain.statistics == "population"]
-        for norm in norms:
-            norm.average = bn.Average()
-        for x in batches if norms else ():
-            for layer in layers[: layers.index(norms[-1]) + 1]:
-                x, _ = layer.forward(x, training=True)
-        for norm in norms:
-            assert norm.average is not None
-            norm.average.store(norm.buffers["mean"], norm.buffers["var"])
-            norm.average = None
+        """Algorithm 2 for every network at once, on mini-batches of images `[N, B, C, H, W]`.
+
+        All other layers do as at inference, as in `norms.estimate_population`.
+        """
+        estimated = [
+            leaf.layer
+            for leaf in self.leaves.values()
+            if isinstance(leaf.layer, BatchNorm) and leaf.layer.plain.statistics == "population"
+        ]
+        for layer in estimated:
+            layer.average = Average()
+        for x in batches if estimated else ():
+            self._forward(x, lambda leaf: Phase.FROZEN if leaf.layer in estimated else Phase.INFERENCE)
+        for layer in estimated:
+            assert layer.average is not None
+            layer.average.store(layer.buffers["mean"], layer.buffers["var"])
+            layer.average = None
 
 
-def _stacked(modules: Sequence[nn.Module], name: str) -> Tensor:
-    return torch.stack([module.state_dict()[name].detach() for module in modules])
+def _merged(sequences: Iterable[Sequence[str]]) -> list[str]:
+    """All names, in an order that keeps that of each sequence."""
+    order: list[str] = []
+    for names in sequences:
+        at = 0
+        for name in names:
+            if name not in order:
+                order.insert(at, name)
+            at = order.index(name) + 1
+    return order

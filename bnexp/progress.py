@@ -16,12 +16,13 @@ console = Console(stderr=True)
 
 
 class Progress:
-    """Counts network-steps; a context manager that shows them while it is open."""
+    """Counts work done, and network-steps for the rate; a context manager that shows them while it is open."""
 
-    def __init__(self, network_steps: int, networks: int) -> None:
-        self.total = network_steps
+    def __init__(self, work: float, networks: int) -> None:
+        self.total = work
         self.networks = networks
-        self.done = 0
+        self.done = 0.0
+        self.steps = 0
         self.started = self.printed = time.monotonic()
         self.notes: set[str] = set()
         self.bar = Bar(
@@ -33,7 +34,7 @@ class Progress:
             console=console,
             disable=not console.is_terminal,
         )
-        self.task = self.bar.add_task(f"{networks} networks", total=network_steps, rate="–")
+        self.task = self.bar.add_task(f"{networks} networks", total=work, rate="–")
 
     def __enter__(self) -> Progress:
         self.bar.start()
@@ -46,9 +47,10 @@ class Progress:
         if not console.is_terminal:
             self._line()
 
-    def advance(self, network_steps: int) -> None:
-        """Count steps done."""
-        self.done += network_steps
+    def advance(self, network_steps: int, work: float) -> None:
+        """Count steps done, and their part of the work: steps of deep networks take longer."""
+        self.steps += network_steps
+        self.done += work
 
     def note(self, text: str) -> None:
         """Say something once."""
@@ -63,12 +65,12 @@ class Progress:
             self._line()
 
     def _rate(self) -> float:
-        return self.done / max(time.monotonic() - self.started, 1e-9)
+        return self.steps / max(time.monotonic() - self.started, 1e-9)
 
     def _line(self) -> None:
         self.printed = time.monotonic()
-        left = (self.total - self.done) / max(self._rate(), 1e-9)
-        remaining = f", {left:,.0f} s left" if 0 < self.done < self.total else ""
+        left = (time.monotonic() - self.started) * (self.total / max(self.done, 1e-9) - 1)
+        remaining = f", {left:,.0f} s left" if 0 < self.done < 0.9999 * self.total else ""
         console.print(
             f"{self.networks} networks: {self.done / self.total:4.0%}, {self._rate():,.0f} steps/s{remaining}",
             highlight=False,

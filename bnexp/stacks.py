@@ -15,6 +15,13 @@ LARGEST = {"cpu": 16, "cuda": 32}
 """Networks in a stack at most. On CPUs larger ones leave the cache and gain nothing."""
 
 
+OVERHEAD = 20
+"""Examples in the time of which a step does what does not depend on the size of the mini-batch."""
+
+DEEPER = 0.25
+"""What each further hidden layer adds to a step, in steps of the network of §4.1."""
+
+
 @dataclass(frozen=True)
 class Stack:
     """Runs trained together."""
@@ -26,8 +33,9 @@ class Stack:
         return self.configs[0].steps
 
     @property
-    def network_steps(self) -> int:
-        return self.steps * len(self.configs)
+    def cost(self) -> float:
+        """In steps of the network of §4.1."""
+        return sum(map(cost, self.configs))
 
     def unfinished(self, outputs: str) -> list[RunConfig]:
         """The runs of which there is no finished record."""
@@ -52,23 +60,45 @@ class Settings:
 
 
 def form(configs: Sequence[RunConfig], processes: int, largest: int) -> list[Stack]:
-    """Runs that differ only in learning rate, initial scale and seed, cut into stacks of even size.
+    """Runs of one shape, cut into stacks of even size, the costliest first.
 
-    Takes all of an experiment's runs, done or not, so that an experiment taken up again has the same stacks.
+    Runs in a stack may differ in seed, learning rate, L2 weight, initial weights, nonlinearity, dropout, residual
+    connections and norm. Takes all of an experiment's runs, done or not, so that an experiment taken up again has the
+    same stacks.
     """
     alike: dict[str, list[RunConfig]] = {}
     for config in configs:
-        shape = run_fields(config)
-        for free in ("lr", "seed", "init"):
-            del shape[free]
-        alike.setdefault(repr(shape), []).append(config)
-    size = min(largest, max(1, math.ceil(len(configs) / processes)))
+        alike.setdefault(_shape(config), []).append(config)
+    share = sum(map(cost, configs)) / processes
     stacks = []
     for group in alike.values():
-        parts = math.ceil(len(group) / size)
+        group.sort(key=_kind)  # stable; the population wants networks of a kind to follow each other
+        parts = min(max(math.ceil(len(group) / largest), math.ceil(sum(map(cost, group)) / share)), len(group))
         cuts = [round(i * len(group) / parts) for i in range(parts + 1)]
         stacks += [Stack(tuple(group[a:b])) for a, b in itertools.pairwise(cuts)]
-    return stacks
+    return sorted(stacks, key=lambda stack: -stack.cost)
+
+
+def _shape(config: RunConfig) -> str:
+    """What all runs of a stack have in common."""
+    shape = run_fields(config)
+    for free in ("seed", "lr", "l2", "init", "norm"):
+        del shape[free]
+    for free in ("activation", "dropout", "residual"):
+        del shape["model"][free]
+    norm = config.norm  # the order of the layers, and what an evaluation does for all networks at once
+    return repr((shape, norm.placement, norm.batches, norm.statistics == "batch"))
+
+
+def _kind(config: RunConfig) -> str:
+    """What makes the layers of networks in a stack differ in kind."""
+    model = config.model
+    return repr((run_fields(config)["norm"], model.residual, model.activation, model.dropout > 0))
+
+
+def cost(config: RunConfig) -> float:
+    """About how long a run takes, in steps of the network of §4.1: what counts is the ratio of two."""
+    return config.steps * (config.batch + OVERHEAD) / (60 + OVERHEAD) * (1 + DEEPER * (config.model.depth - 3))
 
 
 def plan(config: Config, configs: Sequence[RunConfig]) -> tuple[Settings, list[Stack]]:

@@ -15,9 +15,13 @@ from bnexp import models
 from bnexp.config import RunConfig
 from bnexp.data import Dataset, pixels
 from bnexp.data.order import BatchOrder
-from bnexp.population import Population
-from bnexp.probes.activations import Activations, Observer
+from bnexp.population import Gradients, Population
+from bnexp.probes.activations import CHUNK, Activations, Observer, chunks
+from bnexp.probes.companions import Companions
 from bnexp.seeds import stream
+
+TRAINING_IMAGES = 2000
+"""Of a network's own training examples, those on which its training accuracy is measured."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +32,8 @@ class Evaluation:
     """Its place among the configs."""
     step: int
     metrics: dict[str, float]
-    """`accuracy` (fraction) and `loss` (nats) on test data, `train_loss`, and by layer `gradient_norm/…` on the
-    mini-batch to come and `saturated/…` (fraction) on test data."""
+    """`accuracy` (fraction) and `loss` (nats) on test data, `train_accuracy` at inference, `train_loss` and by layer
+    `gradient_norm/…` on the mini-batch to come, `companion_noise`, by layer `saturated/…` (fraction) on test data."""
     layers: dict[str, Activations]
 
 
@@ -53,17 +57,17 @@ def train(
 ) -> Iterator[Evaluation]:
     """Train networks of one shape together and yield an evaluation of each at every step of the schedule.
 
-    The configs may differ in `lr`, `init.scale` and `seed` alone. `progress` is told each step begun.
+    The configs may differ in what `bnexp.stacks.form` lets differ. `progress` is told each step begun.
     """
     first = configs[0]
+    seeds = [c.seed for c in configs]
     dataset = dataset.to(device)
     networks = [models.build(c, tuple(dataset.train_images.shape[1:]), dataset.classes) for c in configs]
-    population = Population(networks, device)
-    order = BatchOrder(len(dataset.train_labels), first.batch, [c.seed for c in configs])
-    draws = [stream(c.seed, "statistics") for c in configs]
+    population = Population(networks, device, first.optimizer)
+    order = BatchOrder(len(dataset.train_labels), first.batch, seeds, first.data.examples)
     lr = torch.tensor([c.lr for c in configs], device=device)
-    hidden = [name for name in population.layers if name.startswith("hidden")]
-    observer = Observer(population.size, dataset.test_images, dataset.test_labels, first.model.activation, hidden)
+    l2 = torch.tensor([c.l2 for c in configs], device=device) if any(c.l2 for c in configs) else None
+    probes = _Probes(configs, dataset, population, order.own)
     back_propagate = _compiled(population.back_propagate) if compile else population.back_propagate
     due = set(schedule(first.steps, first.evaluations))
 
@@ -72,20 +76,64 @@ def train(
         images, labels = batch_of(dataset, order.next())  # [N, B, C, H, W], [N, B]
         loss, gradients = back_propagate(images, labels)
         if step in due:
-            norms = {
-                f"gradient_norm/{name}": torch.stack([g.flatten(1).norm(dim=1) for g in own]).norm(dim=0).tolist()
-                for name, own in gradients.items()
-                if own
-            }
-            population.estimate_statistics(random_batches(dataset, first, draws))
-            observed = observer.observe(population.infer)
-            for i, (own_loss, seen) in enumerate(zip(loss.tolist(), observed, strict=True)):
-                metrics = {"accuracy": seen.accuracy, "loss": seen.loss, "train_loss": own_loss}
-                metrics |= {name: values[i] for name, values in norms.items()}
-                metrics |= {f"saturated/{name}": layer.saturated for name, layer in seen.layers.items()}
-                yield Evaluation(i, step, metrics, seen.layers)
+            yield from probes.evaluate(step, loss, gradients)
         if step < first.steps:
-            population.descend(gradients, lr)
+            population.descend(gradients, lr, l2)
+
+
+class _Probes:
+    """All that is measured on a population."""
+
+    def __init__(self, configs: Sequence[RunConfig], dataset: Dataset, population: Population, own: Tensor) -> None:
+        self.dataset = dataset
+        self.population = population
+        self.batch = configs[0].batch
+        self.batches = max(c.norm.batches for c in configs)
+        self.own = own
+        self.statistics, companions = ([stream(c.seed, name) for c in configs] for name in ("statistics", "companions"))
+        hidden = [name for name in population.positions if name.startswith("hidden")]
+        self.companions = Companions(own, self.batch, hidden[-1], companions)
+        # normalised by the test batch's own statistics, a network must be given batches of the size it is trained on
+        self.chunk = self.batch if any(c.norm.statistics == "batch" for c in configs) else CHUNK
+        activations = [c.model.activation for c in configs]
+        self.observer = Observer(dataset.test_images, dataset.test_labels, activations, hidden, self.chunk)
+
+    def evaluate(self, step: int, loss: Tensor, gradients: Gradients) -> Iterator[Evaluation]:
+        """An evaluation of each network."""
+        norms = self._gradient_norms(gradients)
+        noise = self.companions.noise(lambda indices: batch_of(self.dataset, indices)[0], self.population.look)
+        self.population.estimate_statistics(
+            random_batches(self.dataset, self.own, self.batch, self.batches, self.statistics)
+        )
+        known = self._training_accuracy()
+        observed = self.observer.observe(self.population.infer)
+        for i, (own_loss, seen) in enumerate(zip(loss.tolist(), observed, strict=True)):
+            metrics = {"accuracy": seen.accuracy, "loss": seen.loss, "train_accuracy": known[i], "train_loss": own_loss}
+            metrics |= {"companion_noise": noise[i]} | norms[i]
+            metrics |= {f"saturated/{name}": layer.saturated for name, layer in seen.layers.items()}
+            yield Evaluation(i, step, metrics, seen.layers)
+
+    def _gradient_norms(self, gradients: Gradients) -> list[dict[str, float]]:
+        """By network: the norm of all of a layer's gradients, by layer from the first on."""
+        norms: list[dict[str, float]] = [{} for _ in range(self.population.size)]
+        for key, leaf in self.population.leaves.items():
+            if gradients.get(key):
+                whole = torch.stack([g.flatten(1).norm(dim=1) for g in gradients[key]]).norm(dim=0)
+                for own, value in zip(norms[leaf.rows], whole.tolist(), strict=True):
+                    own[f"gradient_norm/{leaf.position}"] = value
+        return norms
+
+    def _training_accuracy(self) -> list[float]:
+        """Fraction of the training examples, at inference; NaN when a logit is not finite."""
+        indices = self.own[:, :TRAINING_IMAGES]
+        correct = torch.zeros(self.population.size, device=self.dataset.train_labels.device)
+        for rows in chunks(indices.shape[1], self.chunk):
+            images, labels = batch_of(self.dataset, indices[:, rows])
+            logits = self.population.infer(images)
+            correct += (logits.argmax(-1) == labels).sum(-1) + torch.where(
+                logits.isfinite().all(-1).all(-1), 0, torch.nan
+            )
+        return (correct / indices.shape[1]).tolist()
 
 
 def batch_of(dataset: Dataset, indices: Tensor) -> tuple[Tensor, Tensor]:
@@ -95,19 +143,23 @@ def batch_of(dataset: Dataset, indices: Tensor) -> tuple[Tensor, Tensor]:
     return images.view(*indices.shape, *images.shape[1:]), dataset.train_labels.index_select(0, flat).view_as(indices)
 
 
-def random_batches(dataset: Dataset, config: RunConfig, draws: Sequence[torch.Generator]) -> Iterator[Tensor]:
-    """The training mini-batches of Algorithm 2, `[N, B, C, H, W]`: each network's drawn from its own stream."""
-    examples = len(dataset.train_labels)
-    for _ in range(config.norm.batches):
-        indices = torch.stack([torch.randint(examples, (config.batch,), generator=draw) for draw in draws])
-        yield batch_of(dataset, indices)[0]
+def random_batches(
+    dataset: Dataset, own: Tensor, batch: int, batches: int, draws: Sequence[torch.Generator]
+) -> Iterator[Tensor]:
+    """The training mini-batches of Algorithm 2, `[N, B, C, H, W]`.
+
+    Each network's are drawn by its own stream from its own examples, `[N, n]`.
+    """
+    for _ in range(batches):
+        at = torch.stack([torch.randint(own.shape[1], (batch,), generator=draw) for draw in draws])
+        yield batch_of(dataset, own.gather(1, at))[0]
 
 
-def _compiled(step: Callable[[Tensor, Tensor], tuple[Tensor, dict[str, list[Tensor]]]]):  # type: ignore[no-untyped-def]
+def _compiled(step: Callable[[Tensor, Tensor], tuple[Tensor, Gradients]]):  # type: ignore[no-untyped-def]
     """The step under `torch.compile`, or as it is, with a notice, where no compiler is to be had."""
     compiled = torch.compile(step)
 
-    def attempt(images: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, list[Tensor]]]:
+    def attempt(images: Tensor, labels: Tensor) -> tuple[Tensor, Gradients]:
         nonlocal compiled
         try:
             return compiled(images, labels)

@@ -170,9 +170,8 @@ def costs(norm: str, dataset: data.Dataset, networks: int = 8) -> tuple[float, f
     """Seconds per network for a step and for an evaluation, in a stack on one thread."""
     torch.set_num_threads(1)
     trained = population(norm, networks)
-    observer = Observer(
-        networks, dataset.test_images, dataset.test_labels, "sigmoid", ["hidden1", "hidden2", "hidden3"]
-    )
+    hidden = ["hidden1", "hidden2", "hidden3"]
+    observer = Observer(dataset.test_images, dataset.test_labels, ["sigmoid"] * networks, hidden)
     draws = [stream(seed, "statistics") for seed in range(networks)]
 
     def evaluate() -> None:

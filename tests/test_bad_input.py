@@ -29,7 +29,7 @@ MISTAKES = [
     ("run seed=-1", "seed=-1 is out of range"),
     ("run batch=1", "batch=1 with norm=batch"),
     ("run batch=5000 data=digits", "batch=5000 is larger than the training set"),
-    ("run model.hidden=[]", "model.hidden=[] is out of range"),
+    ("run model.depth=0", "model.depth=0 is out of range: give at least 1 hidden layer"),
     ("run model.activation=softplus", "model.activation=softplus: choose from sigmoid, tanh, relu"),
     ("run norm=module", "norm.target=package.module:Class"),
     ("run norm=module norm.target=nowhere:Norm", "No module named 'nowhere'"),

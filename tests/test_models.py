@@ -51,7 +51,7 @@ class WithLinear(nn.Module):
 
 
 def config(norm: str = "batch", seed: int = 0, scale: float = 0.05, **fields: Any) -> RunConfig:
-    model = fields.pop("model", ModelConfig(hidden=[12, 9]))
+    model = fields.pop("model", ModelConfig(depth=2, width=12))
     return RunConfig(seed=seed, model=model, norm=NORMS[norm], init=InitConfig(scale=scale), **fields)
 
 
@@ -91,18 +91,18 @@ def test_without_a_norm_nothing_stands_between_affine_map_and_nonlinearity() -> 
     ]
 
 
-@pytest.mark.parametrize("hidden", [[5], [12, 9], [3, 4, 5, 6]])
+@pytest.mark.parametrize(("depth", "width"), [(1, 5), (2, 12), (4, 3)])
 @pytest.mark.parametrize("norm", ["none", "batch", "foreign"])
-def test_shapes(hidden: list[int], norm: str) -> None:
-    network = models.build(config(norm, model=ModelConfig(hidden=hidden)), (2, 3, 5), 7)
+def test_shapes(depth: int, width: int, norm: str) -> None:
+    network = models.build(config(norm, model=ModelConfig(depth=depth, width=width)), (2, 3, 5), 7)
     sizes = [tuple(layer.weight.shape) for layer in network.modules() if isinstance(layer, nn.Linear)]
-    assert sizes == list(zip([*hidden, 7], [30, *hidden], strict=True))
+    assert sizes == [(width, 30), *[(width, width)] * (depth - 1), (7, width)]
     assert network(torch.rand(4, 2, 3, 5)).shape == (4, 7)
 
 
 @pytest.mark.parametrize(("activation", "kind"), [("sigmoid", nn.Sigmoid), ("tanh", nn.Tanh), ("relu", nn.ReLU)])
 def test_the_nonlinearity_is_the_one_asked_for(activation: str, kind: type[nn.Module]) -> None:
-    network = models.build(config(model=ModelConfig(hidden=[4, 3], activation=activation)), SHAPE, 10)
+    network = models.build(config(model=ModelConfig(depth=2, width=4, activation=activation)), SHAPE, 10)
     assert type(network.get_submodule("hidden1")) is type(network.get_submodule("hidden2")) is kind
 
 
@@ -123,7 +123,7 @@ def test_the_bias_is_dropped_before_batch_normalisation_alone(norm: str, biases:
 
 def test_a_foreign_norm_may_replace_the_bias(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = written(tmp_path, monkeypatch, "import torch\nclass Mine(torch.nn.LayerNorm):\n    replaces_bias = True\n")
-    mlp = models.MLP(64, [12], 10, norms.factory(NormConfig(name="module", target=target)), "tanh")
+    mlp = models.MLP(64, 1, 12, 10, norms.factory(NormConfig(name="module", target=target)), "tanh")
     assert mlp.get_submodule("linear1").bias is None
     assert mlp.get_submodule("classifier").bias is not None
 
@@ -141,7 +141,7 @@ def test_the_norms_settings_arrive() -> None:
 
 
 def test_initial_weights_are_gaussian_of_the_scale_asked_for() -> None:
-    big = weights(config("none", scale=0.3, model=ModelConfig(hidden=[400, 300])))
+    big = weights(config("none", scale=0.3, model=ModelConfig(depth=2, width=400)))
     for name in ("linear1.weight", "linear2.weight"):
         assert big[name].mean().item() == pytest.approx(0, abs=0.01)
         assert big[name].std().item() == pytest.approx(0.3, rel=0.02)
@@ -164,8 +164,8 @@ def test_equal_seeds_start_from_equal_weights_whatever_was_drawn_before() -> Non
 
 
 def test_a_deeper_network_starts_with_the_same_lower_layers() -> None:
-    shallow = weights(config("none", model=ModelConfig(hidden=[12, 9])))
-    deep = weights(config("none", model=ModelConfig(hidden=[12, 9, 9])))
+    shallow = weights(config("none", model=ModelConfig(depth=2, width=12)))
+    deep = weights(config("none", model=ModelConfig(depth=3, width=12)))
     assert all(torch.equal(value, deep[name]) for name, value in shallow.items())
 
 
@@ -178,7 +178,7 @@ def test_initial_weights_at_another_scale_are_the_same_up_to_the_factor(scale: f
 
 
 def test_different_seeds_and_different_layers_start_from_different_weights() -> None:
-    square = ModelConfig(hidden=[64, 64])
+    square = ModelConfig(depth=2, width=64)
     first, second = weights(config(seed=0, model=square)), weights(config(seed=1, model=square))
     for name in ("linear1.weight", "linear2.weight", "classifier.weight"):
         assert not torch.isclose(first[name], second[name]).all()
@@ -191,7 +191,7 @@ def test_different_seeds_and_different_layers_start_from_different_weights() -> 
 
 def test_a_users_norm_keeps_its_own_initial_weights() -> None:
     mine = NormConfig(name="module", target=f"{__name__}:WithLinear")
-    network = models.build(RunConfig(model=ModelConfig(hidden=[6]), norm=mine), SHAPE, 10)
+    network = models.build(RunConfig(model=ModelConfig(depth=1, width=6), norm=mine), SHAPE, 10)
     assert torch.equal(network.get_parameter("norm1.mix.weight"), torch.eye(6))
     assert torch.equal(network.get_parameter("norm1.mix.bias"), torch.ones(6))
 
@@ -235,7 +235,7 @@ def test_equal_seeds_see_equal_mini_batches_whatever_the_norm(norm: str, monkeyp
 
 def test_equal_seeds_see_equal_mini_batches_whatever_the_rest_of_the_arm(monkeypatch: pytest.MonkeyPatch) -> None:
     (one,) = trained_on(monkeypatch, brief(seed=5))
-    other = brief(seed=5, scale=1.0, lr=2.0, evaluations=30, model=ModelConfig(hidden=[7], activation="relu"))
+    other = brief(seed=5, scale=1.0, lr=2.0, evaluations=30, model=ModelConfig(depth=1, width=7, activation="relu"))
     (two,) = trained_on(monkeypatch, other)
     assert equal(one, two)
 
@@ -291,10 +291,10 @@ def function(features):
 
 def test_a_users_norm_stands_before_each_nonlinearity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = written(tmp_path, monkeypatch, HALF)
-    arm = RunConfig(model=ModelConfig(hidden=[6, 5]), norm=NormConfig(name="module", target=target))
+    arm = RunConfig(model=ModelConfig(depth=2, width=6), norm=NormConfig(name="module", target=target))
     network = models.build(arm, SHAPE, 10)
     assert [n for n, layer in network.named_children() if type(layer).__name__ == "Mine"] == ["norm1", "norm2"]
-    assert [len(network.get_parameter(f"norm{i}.gain")) for i in (1, 2)] == [6, 5]
+    assert [len(network.get_parameter(f"norm{i}.gain")) for i in (1, 2)] == [6, 6]
     x = torch.rand(3, *SHAPE)
     layers = list(network)
     below = nn.Sequential(*layers[:2])(x)
@@ -304,7 +304,7 @@ def test_a_users_norm_stands_before_each_nonlinearity(tmp_path: Path, monkeypatc
 def test_a_users_norm_is_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = written(tmp_path, monkeypatch, HALF)
     norm = NormConfig(name="module", target=target)
-    model = ModelConfig(hidden=[12, 9], activation="tanh")
+    model = ModelConfig(depth=2, width=12, activation="tanh")
     arm = RunConfig(steps=200, lr=0.5, model=model, norm=norm, init=InitConfig(scale=0.5))
     rows = list(train.train([arm], data.load(DataConfig(name="digits"))))
     assert rows[0].metrics["accuracy"] < 0.4

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bnexp import data, models, norms
-from bnexp.config import DataConfig, InitConfig, ModelConfig, NormConfig, RunConfig
+from bnexp import data, models, norms, stacks
+from bnexp.config import DataConfig, InitConfig, ModelConfig, NormConfig, OptimizerConfig, RunConfig
 from bnexp.data import BatchOrder, pixels
-from bnexp.population import WIDE, Population
+from bnexp.layers import WIDE
+from bnexp.population import Population
 from bnexp.train import batch_of, train
 
 DIGITS = DataConfig(name="digits")
@@ -39,6 +41,9 @@ NORMS = {
     "none": NormConfig(name="none"),
     "population": NormConfig(name="batch"),
     "moving": NormConfig(name="batch", statistics="moving"),
+    "layer": NormConfig(name="layer"),
+    "group": NormConfig(name="group", groups=3),  # groups of 3 units amplify rounding without bound
+    "renorm": NormConfig(name="batch_renorm", warmup=50, r_ramp=80, d_ramp=60),
     "own": NormConfig(name="module", target=f"{__name__}:RowNorm"),
     "torch": NormConfig(name="module", target="torch.nn:BatchNorm1d"),
 }
@@ -53,58 +58,117 @@ def one_thread() -> Iterator[None]:
 
 
 def configs(norm: NormConfig, activation: str = "sigmoid") -> list[RunConfig]:
-    model = ModelConfig(hidden=[30, 20], activation=activation)
+    model = ModelConfig(depth=2, width=30, activation=activation)
     settings = [(0, 0.1, 0.1), (1, 0.02, 0.2), (0, 0.3, 0.05)]
     return [
-        RunConfig(seed=s, lr=lr, init=InitConfig(i), norm=norm, model=model, data=DIGITS, batch=20)
+        RunConfig(seed=s, lr=lr, init=InitConfig("gaussian", i), norm=norm, model=model, data=DIGITS, batch=20)
         for s, lr, i in settings
     ]
 
 
-def build(runs: Sequence[RunConfig], shape: tuple[int, ...] = (1, 8, 8)) -> list[nn.Sequential]:
-    return [models.build(config, shape, 10) for config in runs]
+def build(
+    runs: Sequence[RunConfig], shape: tuple[int, ...] = (1, 8, 8), dtype: torch.dtype = torch.float32
+) -> list[nn.Sequential]:
+    return [models.build(config, shape, 10).to(dtype) for config in runs]
 
 
 def trained_alone(network: nn.Sequential, config: RunConfig, steps: int) -> None:
     digits = data.load(DIGITS)
     order = BatchOrder(len(digits.train_labels), config.batch, [config.seed])
-    optimizer = torch.optim.SGD(network.parameters(), lr=config.lr)
+    weights = [layer.weight for n, layer in network.named_children() if n.startswith(("linear", "classifier"))]
+    others = [p for p in network.parameters() if not any(p is weight for weight in weights)]
+    groups = [{"params": weights, "weight_decay": config.l2}, {"params": others}]
+    optimizer = {
+        "sgd": lambda: torch.optim.SGD(groups, lr=config.lr),
+        "momentum": lambda: torch.optim.SGD(groups, lr=config.lr, momentum=0.9),
+        "adam": lambda: torch.optim.Adam(groups, lr=config.lr),
+    }[config.optimizer.name]()
     network.train()
     for _ in range(steps):
         indices = order.next()[0]
         optimizer.zero_grad()
-        logits = network(pixels(digits.train_images[indices]))
+        logits = network(pixels(digits.train_images[indices]).double())
         nn.functional.cross_entropy(logits, digits.train_labels[indices]).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
 
-def trained_together(runs: Sequence[RunConfig], steps: int, lr: Sequence[float] | None = None) -> Population:
+def trained_together(
+    runs: Sequence[RunConfig], steps: int, lr: Sequence[float] | None = None, dtype: torch.dtype = torch.float32
+) -> Population:
     digits = data.load(DIGITS)
-    population = Population(build(runs))
+    population = Population(build(runs, dtype=dtype), optimizer=runs[0].optimizer)
     order = BatchOrder(len(digits.train_labels), runs[0].batch, [config.seed for config in runs])
-    rates = torch.tensor([config.lr for config in runs] if lr is None else lr)
+    rates = torch.tensor([config.lr for config in runs] if lr is None else lr, dtype=dtype)
+    l2 = torch.tensor([config.l2 for config in runs], dtype=dtype)
     for _ in range(steps):
-        _, gradients = population.back_propagate(*batch_of(digits, order.next()))
-        population.descend(gradients, rates)
+        images, labels = batch_of(digits, order.next())
+        _, gradients = population.back_propagate(images.to(dtype), labels)
+        population.descend(gradients, rates, l2)
     return population
+
+
+def assert_follows(runs: Sequence[RunConfig], steps: int) -> None:
+    """Trained together they are what each is alone; in float64, for some networks multiply rounding by a million."""
+    stacked = trained_together(runs, steps, dtype=torch.float64)
+    for i, (network, config) in enumerate(zip(build(runs, dtype=torch.float64), runs, strict=True)):
+        before = {name: value.clone() for name, value in network.state_dict().items()}
+        trained_alone(network, config, steps)
+        for name, value in network.state_dict().items():
+            own = stacked.tensors(i)[name]
+            torch.testing.assert_close(own, value, rtol=1e-5, atol=1e-7, msg=lambda m, n=f"{i} {name}": f"{n}: {m}")
+        moved = max(float((p.detach() - before[n]).abs().max()) for n, p in network.named_parameters())
+        assert moved > 0.01, "nothing was learnt, so nothing is shown"
 
 
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu"])
 @pytest.mark.parametrize("norm", NORMS)
 def test_a_stacked_network_follows_the_same_network_trained_alone(norm: str, activation: str) -> None:
-    runs = configs(NORMS[norm], activation)
-    stacked = trained_together(runs, 200).tensors()
-    for i, (network, config) in enumerate(zip(build(runs), runs, strict=True)):
-        before = {name: value.clone() for name, value in network.state_dict().items()}
-        trained_alone(network, config, 200)
-        for name, value in network.state_dict().items():
-            # float32 rounding, grown over 200 steps; the weights themselves move by 0.01 to 1
-            torch.testing.assert_close(stacked[name][i], value, rtol=2e-3, atol=2e-4, msg=lambda m, n=name: f"{n}: {m}")
-        moved = max(float((network.state_dict()[n] - before[n]).abs().max()) for n in before)
-        assert moved > 0.01, "nothing was learnt, so nothing is shown"
+    assert_follows(configs(NORMS[norm], activation), 200)
 
 
-@pytest.mark.parametrize("norm", ["none", "population", "own", "torch"])
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+def test_every_optimizer_is_that_of_pytorch(optimizer: str) -> None:
+    runs = [replace(run, optimizer=OptimizerConfig(name=optimizer)) for run in configs(NORMS["population"])]
+    assert_follows(runs, 100)
+
+
+@pytest.mark.parametrize("placement", ["before", "after", "input"])
+def test_placements_residuals_dropout_and_l2_follow_too(placement: str) -> None:
+    norm = NormConfig(name="batch", placement=placement)
+    model = ModelConfig(depth=4, width=20, activation="tanh", residual=True, dropout=0.2)
+    assert_follows([replace(run, norm=norm, model=model, l2=0.01) for run in configs(NORMS["none"])], 100)
+
+
+def test_a_stack_of_all_kinds_at_once_follows_too() -> None:
+    arms = [
+        ("none", "sigmoid", False, 0.0, 0.0),
+        ("none", "relu", True, 0.25, 0.0),
+        ("population", "relu", True, 0.5, 0.001),
+        ("population", "tanh", False, 0.0, 0.0),
+        ("layer", "tanh", True, 0.1, 0.0),
+        ("own", "sigmoid", False, 0.0, 0.0),
+    ]
+    runs = [
+        RunConfig(
+            seed=seed,
+            batch=20,
+            lr=0.1,
+            l2=l2,
+            data=DIGITS,
+            norm=NORMS[norm],
+            init=InitConfig("he", 1.0),
+            model=ModelConfig(depth=3, width=20, activation=activation, residual=residual, dropout=dropout),
+        )
+        for seed, (norm, activation, residual, dropout, l2) in enumerate(arms)
+    ]
+    (stack,) = stacks.form(runs, processes=1, largest=16)
+    assert sorted(run.seed for run in stack.configs) == list(range(6))
+    population = Population(build(stack.configs))
+    assert len(population.positions["linear1"]) > 1
+    assert_follows(stack.configs, 60)
+
+
+@pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu"])
 def test_gradients_are_those_of_autograd(norm: str, activation: str) -> None:
     networks = [network.double() for network in build(configs(NORMS[norm], activation))]
@@ -117,22 +181,22 @@ def test_gradients_are_those_of_autograd(norm: str, activation: str) -> None:
         own = nn.functional.cross_entropy(network(images[i]), labels[i])
         own.backward()  # type: ignore[no-untyped-call]
         torch.testing.assert_close(loss[i], own.detach(), rtol=1e-10, atol=1e-12)
-        for name, layer in population.layers.items():
-            for parameter, gradient in zip(layer.parameters, gradients.get(name, []), strict=True):
+        for name, leaf in population.leaves.items():
+            for parameter, gradient in zip(leaf.layer.parameters, gradients.get(name, []), strict=True):
                 expected = network.get_parameter(f"{name}.{parameter}").grad
                 assert expected is not None
                 torch.testing.assert_close(gradient[i], expected, rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("norm", ["none", "population", "own"])
+@pytest.mark.parametrize("norm", NORMS)
 def test_a_network_that_goes_to_nan_leaves_the_others_bit_for_bit(norm: str) -> None:
     runs = configs(NORMS[norm], "relu")
-    well = trained_together(runs, 60).tensors()
-    ill = trained_together(runs, 60, [runs[0].lr, float("inf"), runs[2].lr]).tensors()
-    assert any(value[1].isnan().any() for value in ill.values())
-    for name, value in well.items():
-        assert torch.equal(value[0], ill[name][0]), name
-        assert torch.equal(value[2], ill[name][2]), name
+    well = trained_together(runs, 60)
+    ill = trained_together(runs, 60, [runs[0].lr, float("inf"), runs[2].lr])
+    assert any(value.isnan().any() for value in ill.tensors(1).values())
+    for i in (0, 2):
+        for name, value in well.tensors(i).items():
+            assert torch.equal(value, ill.tensors(i)[name]), name
 
 
 @pytest.mark.parametrize("norm", NORMS)
@@ -148,7 +212,7 @@ def test_inference_and_statistics_are_those_of_the_plain_networks(norm: str) -> 
         plain = copy.deepcopy(network)
         norms.estimate_population(plain, [batch[i] for batch in batches])
         for name, value in plain.state_dict().items():
-            torch.testing.assert_close(population.tensors()[name][i], value, msg=lambda m, n=name: f"{n}: {m}")
+            torch.testing.assert_close(population.tensors(i)[name], value, msg=lambda m, n=name: f"{n}: {m}")
         torch.testing.assert_close(population.infer(images)[i], plain(images), rtol=1e-4, atol=1e-5)
         own = population.infer(images.expand(3, *images.shape))
         torch.testing.assert_close(own, population.infer(images))
@@ -161,10 +225,10 @@ def test_wide_layers_give_the_products_of_narrow_ones() -> None:
     networks = build(runs, (1, side, side))
     images, labels = torch.rand(3, 20, 1, side, side), torch.randint(10, (3, 20))
     population = Population(networks)
-    assert population.layers["linear1"].one_dnn  # type: ignore[attr-defined]
+    assert population.leaves["linear1"].layer.one_dnn  # type: ignore[attr-defined]
     _, gradients = population.back_propagate(images, labels)
     wide = gradients["linear1"][0].clone()
-    population.layers["linear1"].one_dnn = False  # type: ignore[attr-defined]
+    population.leaves["linear1"].layer.one_dnn = False  # type: ignore[attr-defined]
     _, gradients = population.back_propagate(images, labels)
     torch.testing.assert_close(wide, gradients["linear1"][0], rtol=1e-4, atol=1e-6)
 

@@ -16,6 +16,7 @@ from bnexp.probes.activations import Infer, Observation, Observer
 from bnexp.train import Evaluation, schedule, train
 
 DIGITS = DataConfig(name="digits")
+INIT = InitConfig(scale=0.3)
 
 
 def observe(x: Tensor, logits: Tensor, labels: Tensor, activation: str = "sigmoid") -> Observation:
@@ -28,7 +29,7 @@ def observe(x: Tensor, logits: Tensor, labels: Tensor, activation: str = "sigmoi
         return logits[rows].unsqueeze(0)
 
     ready: Infer = infer
-    (seen,) = Observer(1, images, labels, activation, ["hidden1"]).observe(ready)
+    (seen,) = Observer(images, labels, [activation], ["hidden1"]).observe(ready)
     return seen
 
 
@@ -86,9 +87,17 @@ def test_the_schedule_is_log_spaced_from_0_to_the_last_step(steps: int, evaluati
 
 
 def rows(evaluations: int, norm: NormConfig) -> list[Evaluation]:
-    model = ModelConfig(hidden=[20, 20])
+    model = ModelConfig(depth=2, width=20)
     runs = [
-        RunConfig(seed=s, steps=60, evaluations=evaluations, norm=norm, model=model, data=DIGITS, init=InitConfig(0.3))
+        RunConfig(
+            seed=s,
+            steps=60,
+            evaluations=evaluations,
+            norm=norm,
+            model=model,
+            data=DIGITS,
+            init=INIT,
+        )
         for s in (0, 1)
     ]
     return list(train(runs, data.load(DIGITS)))
@@ -107,7 +116,7 @@ def test_training_twice_gives_the_same_rows() -> None:
 
 
 def test_gradient_norms_are_those_of_autograd() -> None:
-    config = RunConfig(steps=1, evaluations=1, data=DIGITS, model=ModelConfig(hidden=[20]), init=InitConfig(0.3))
+    config = RunConfig(steps=1, evaluations=1, data=DIGITS, model=ModelConfig(depth=1, width=20), init=INIT)
     first, *_ = train([config], data.load(DIGITS))
     digits = data.load(DIGITS)
     network = models.build(config, (1, 8, 8), 10)

@@ -14,7 +14,18 @@ from bnexp.data import digits, mnist
 from bnexp.data.dataset import DataError, Dataset, FileStatus, pixels
 from bnexp.data.order import BatchOrder
 
-__all__ = ["BatchOrder", "DataError", "Dataset", "FileStatus", "fetch", "load", "pixels", "resolve", "status"]
+__all__ = [
+    "BatchOrder",
+    "DataError",
+    "Dataset",
+    "FileStatus",
+    "fetch",
+    "load",
+    "own_examples",
+    "pixels",
+    "resolve",
+    "status",
+]
 
 
 def resolve(config: DataConfig, say: Callable[[str], None], download: bool = True) -> DataConfig:

@@ -1,9 +1,9 @@
 """Normalisations, one small file each, and the contract they keep.
 
 A norm is an `nn.Module` made from the number of features, which maps `[batch, features]` (or
-`[batch, features, height, width]`) to the same shape. It may say `replaces_bias = True`: the affine map
-before it then has no bias. A norm with an attribute `lead` can train many networks at once by itself
-(see `bnexp.population`); every other is mapped over the networks as it is.
+`[batch, features, height, width]`) to the same shape. It may say `replaces_bias = True`: an affine map right
+before it then has no bias. Those here have a counterpart for many networks at once in `bnexp.layers`; any
+other is mapped over the networks as it is.
 """
 
 from __future__ import annotations
@@ -15,8 +15,22 @@ from torch import nn
 
 from bnexp.config import ConfigError, NormConfig
 from bnexp.norms.batch import BatchNorm, estimate_population, fold
+from bnexp.norms.batch_renorm import BatchRenorm
+from bnexp.norms.group import GroupNorm
+from bnexp.norms.instance import InstanceNorm
+from bnexp.norms.layer import LayerNorm
 
-__all__ = ["BatchNorm", "NormFactory", "estimate_population", "factory", "fold"]
+__all__ = [
+    "BatchNorm",
+    "BatchRenorm",
+    "GroupNorm",
+    "InstanceNorm",
+    "LayerNorm",
+    "NormFactory",
+    "estimate_population",
+    "factory",
+    "fold",
+]
 
 NormFactory = Callable[[int], nn.Module]
 
@@ -26,11 +40,18 @@ def factory(config: NormConfig) -> NormFactory:
 
     Errors: ConfigError where `norm.target` names nothing that can be imported and called.
     """
-    if config.name == "none":
-        return lambda features: nn.Identity()
-    if config.name == "batch":
-        return lambda features: BatchNorm(features, config.eps, config.statistics, config.momentum)
-    return _named(config.target or "")
+    c = config
+    makers: dict[str, NormFactory] = {
+        "none": lambda features: nn.Identity(),
+        "batch": lambda features: BatchNorm(features, c.eps, c.statistics, c.momentum),
+        "batch_renorm": lambda features: BatchRenorm(
+            features, c.eps, c.momentum, c.r_max, c.d_max, c.warmup, c.r_ramp, c.d_ramp
+        ),
+        "layer": lambda features: LayerNorm(features, c.eps),
+        "group": lambda features: GroupNorm(features, c.groups, c.eps),
+        "instance": lambda features: InstanceNorm(features, c.eps),
+    }
+    return makers[c.name] if c.name in makers else _named(c.target or "")
 
 
 def _named(target: str) -> NormFactory:

@@ -19,13 +19,18 @@ def normalise(
     Shapes: `x` any; `gamma` and `beta` with size 1 along `dims`, over which the statistics are taken.
     Returns y and x_hat (as `x`), the slope γ/√(σ²+ε), mu and the biased var (as `gamma`).
     """
+    x_hat, scale, mu, var = standardise(x, dims, eps)
+    y = torch.addcmul(beta, x_hat, gamma)
+    return y, x_hat, gamma * scale, mu, var
+
+
+def standardise(x: Tensor, dims: tuple[int, ...], eps: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """x_hat (as `x`), 1/√(σ²+ε), mu and the biased var (with size 1 along `dims`) of one mini-batch."""
     mu = x.mean(dims, keepdim=True)
     x_hat = x - mu
     var = x_hat.square().mean(dims, keepdim=True)  # divided by m
     scale = torch.rsqrt(var + eps)
-    x_hat.mul_(scale)
-    y = torch.addcmul(beta, x_hat, gamma)
-    return y, x_hat, gamma * scale, mu, var
+    return x_hat.mul_(scale), scale, mu, var
 
 
 def back_propagate(dy: Tensor, x_hat: Tensor, slope: Tensor, dims: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:
@@ -88,7 +93,7 @@ class BatchNorm(nn.Module):
 
     In training it normalises by the mini-batch; at inference by the population statistics in the buffers
     `mean` and `var`, which come from Algorithm 2 (`estimate_population`) or, with `statistics="moving"`,
-    from moving averages kept while training.
+    from moving averages kept while training; with `statistics="batch"` by the mini-batch there too.
 
     Errors: ValueError for a mini-batch with a single value per feature, whose variance is 0.
     Source: Ioffe & Szegedy 2015, §3.
@@ -111,17 +116,20 @@ class BatchNorm(nn.Module):
         self.register_buffer("var", torch.ones(features))
         self.average: Average | None = None
 
+    def extra_repr(self) -> str:
+        return f"eps={self.eps}, statistics={self.statistics}, momentum={self.momentum}"
+
     def forward(self, x: Tensor) -> Tensor:
         spatial = (1,) * (x.dim() - 2)
         gamma, beta = self.gamma.view(-1, *spatial), self.beta.view(-1, *spatial)
-        if not self.training:
+        if not self.training and self.statistics != "batch":
             return infer(x, gamma, beta, self.mean.view_as(gamma), self.var.view_as(gamma), self.eps)
         dims = (0, *range(2, x.dim()))
         m = examples(x, dims)
         y, mu, var = _Algorithm1.apply(x, gamma.unsqueeze(0), beta.unsqueeze(0), dims, self.eps)
         if self.average is not None:
             self.average.add(mu, var * (m / (m - 1)))
-        elif self.statistics == "moving":
+        elif self.statistics == "moving" and self.training:
             follow(self.mean, self.var, mu, var * (m / (m - 1)), self.momentum)
         return y  # type: ignore[no-any-return]
 
@@ -135,21 +143,23 @@ def examples(x: Tensor, dims: tuple[int, ...]) -> int:
 
 
 @torch.no_grad()
-def follow(mean: Tensor, var: Tensor, mu: Tensor, unbiased: Tensor, momentum: float) -> None:
-    """Move the averages `mean` and `var` towards the statistics of the newest mini-batch."""
+def follow(mean: Tensor, spread: Tensor, mu: Tensor, newest: Tensor, momentum: float) -> None:
+    """Move the averages `mean` and `spread` (variance or deviation) towards the statistics of the newest mini-batch."""
     mean.lerp_(mu.view_as(mean), momentum)
-    var.lerp_(unbiased.view_as(var), momentum)
+    spread.lerp_(newest.view_as(spread), momentum)
 
 
 @torch.no_grad()
 def estimate_population(network: nn.Module, batches: Iterable[Tensor]) -> None:
     """Algorithm 2: set the population statistics of every BN layer from mini-batches, the weights frozen.
 
-    Layers that follow moving averages keep those. Leaves the network in inference mode.
+    All other layers do as at inference meanwhile: the statistics are for the network as it will be used, without
+    dropout. Leaves the network in inference mode.
     """
     norms = [n for n in network.modules() if isinstance(n, BatchNorm) and n.statistics == "population"]
-    network.train()
+    network.eval()
     for norm in norms:
+        norm.train()
         norm.average = Average()
     for batch in batches if norms else ():
         network(batch)

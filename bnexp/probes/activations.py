@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -57,15 +57,19 @@ Infer = Callable[[Tensor, Callable[[str, Tensor], None]], Tensor]
 class Observer:
     """Measures N networks at inference on the test set, as often as it is asked.
 
-    Shapes: images `[examples, C, H, W]`, uint8; labels `[examples]`. `layers` names the nonlinearities.
+    Shapes: images `[examples, C, H, W]`, uint8; labels `[examples]`. `activations` has each network's nonlinearity,
+    `layers` names the layers of them, `chunk` says how many images at a time.
     """
 
-    def __init__(self, networks: int, images: Tensor, labels: Tensor, activation: str, layers: list[str]) -> None:
-        self.networks = networks
+    def __init__(
+        self, images: Tensor, labels: Tensor, activations: Sequence[str], layers: list[str], chunk: int = CHUNK
+    ) -> None:
+        self.networks = len(activations)
         self.images = images
         self.labels = labels
-        self.unsaturated = UNSATURATED[activation]
+        self.unsaturated = [UNSATURATED[activation] for activation in activations]
         self.layers = layers
+        self.chunk = chunk
         self.inputs: dict[str, Tensor] = {}  # by layer, [N, examples, units]; kept, since fresh memory costs as much
 
     def observe(self, infer: Infer) -> list[Observation]:
@@ -77,15 +81,17 @@ class Observer:
         examples = len(self.labels)
         correct = torch.zeros(self.networks, device=self.images.device)
         loss = torch.zeros(self.networks, dtype=torch.float64, device=self.images.device)
-        for start in range(0, examples, CHUNK):
-            rows = slice(start, start + CHUNK)
+        for rows in chunks(examples, self.chunk):
             logits = infer(pixels(self.images[rows]), partial(self._keep, rows))
             log_p = torch.log_softmax(logits, -1)
             own = self.labels[rows].expand(self.networks, -1)
             correct += (log_p.argmax(-1) == own).sum(-1)
             loss -= log_p.gather(-1, own.unsqueeze(-1)).sum((1, 2), dtype=torch.float64)
         accuracy = torch.where(loss.isfinite(), correct / examples, torch.nan)
-        described = {name: [_describe(own, *self.unsaturated) for own in x] for name, x in self.inputs.items()}
+        described = {
+            name: [_describe(own, *bounds) for own, bounds in zip(x, self.unsaturated, strict=True)]
+            for name, x in self.inputs.items()
+        }
         return [
             Observation(a, n / examples, {name: described[name][i] for name in self.layers})
             for i, (a, n) in enumerate(zip(accuracy.tolist(), loss.tolist(), strict=True))
@@ -96,6 +102,13 @@ class Observer:
             if name not in self.inputs:
                 self.inputs[name] = x.new_empty(self.networks, len(self.labels), x.shape[-1])
             self.inputs[name][:, rows] = x
+
+
+def chunks(examples: int, size: int) -> Iterator[slice]:
+    """Parts of so many examples; the last takes in a single one left over, which would have no variance."""
+    starts = [start for start in range(0, examples, size) if start == 0 or start < examples - 1]
+    for start, end in zip(starts, [*starts[1:], examples], strict=True):
+        yield slice(start, end)
 
 
 def _describe(x: Tensor, low: float, high: float) -> Activations:

@@ -9,6 +9,8 @@ from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
@@ -26,17 +28,38 @@ class PopulationLauncher(Launcher):
         from bnexp.app import compose_jobs, train_all
 
         configs = compose_jobs(self.hydra_context.config_loader, self.config, job_overrides)
-        trained = train_all(configs)
         returns = []
-        for overrides, config in zip(job_overrides, trained, strict=True):
-            done = JobReturn(overrides=overrides, status=JobStatus.COMPLETED)
-            done.return_value = config
+        for trained in train_all(configs):
+            done = JobReturn(status=JobStatus.COMPLETED)
+            done.return_value = trained
             returns.append(done)
         return returns
 
 
 class PopulationSweeper(BasicSweeper):
     """Hydra's own sweeper, which then has the whole sweep judged and drawn, whatever launcher ran it."""
+
+    def __init__(
+        self,
+        max_batch_size: int | None,
+        params: dict[str, str] | None = None,
+        grids: Sequence[dict[str, str]] | None = None,
+    ) -> None:
+        super().__init__(max_batch_size, params)
+        self.grids = grids or [{}]
+
+    def split_arguments(  # type: ignore[override]  # Hydra's is static, and called on self
+        self, overrides: list[Override], max_batch_size: int | None
+    ) -> list[list[list[str]]]:
+        """Hydra's own, for each of the grids in turn; `overrides` come last, so they replace a grid's axis."""
+        assert self.hydra_context is not None
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        jobs: list[list[str]] = []
+        for grid in self.grids:
+            own = parser.parse_overrides([f"{key}={value}" for key, value in grid.items()])
+            ((*found,),) = BasicSweeper.split_arguments([*own, *overrides], None)
+            jobs += [job for job in found if job not in jobs]
+        return [jobs]
 
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
         """Skipped: it would compose every job once more, at a tenth of a second each."""
@@ -62,6 +85,7 @@ class SweeperConf:
     _target_: str = "hydra_plugins.bnexp_population.population.PopulationSweeper"
     max_batch_size: int | None = None
     params: dict[str, str] | None = None
+    grids: list[dict[str, str]] | None = None  # of arms that are no product; `params` go for all
 
 
 ConfigStore.instance().store(group="hydra/launcher", name="bnexp_population", node=LauncherConf, provider="bnexp")

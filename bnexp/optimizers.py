@@ -1,0 +1,62 @@
+"""How the gradients of many networks become steps, each network's at its own learning rate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from bnexp.config import OptimizerConfig
+
+
+class SGD:
+    """Plain gradient descent: p ← p − lr·g."""
+
+    def step(self, key: str, p: Tensor, g: Tensor, lr: Tensor) -> None:
+        """Move parameters `[N, ...]` in place by their gradients; lr `[N, 1, ...]`. `key` names them."""
+        p.addcmul_(g, lr, value=-1)
+
+
+class Momentum(SGD):
+    """The heavy ball: v ← μ·v + g, p ← p − lr·v (§4.2)."""
+
+    def __init__(self, momentum: float) -> None:
+        self.momentum = momentum
+        self.velocities: dict[str, Tensor] = {}
+
+    def step(self, key: str, p: Tensor, g: Tensor, lr: Tensor) -> None:
+        """See `SGD.step`."""
+        if key not in self.velocities:
+            self.velocities[key] = torch.zeros_like(p)
+        p.addcmul_(self.velocities[key].mul_(self.momentum).add_(g), lr, value=-1)
+
+
+class Adam(SGD):
+    """Kingma & Ba 2015, Algorithm 1."""
+
+    def __init__(self, beta1: float, beta2: float, eps: float) -> None:
+        self.beta1, self.beta2, self.eps = beta1, beta2, eps
+        self.moments: dict[str, tuple[Tensor, Tensor]] = {}
+        self.steps: dict[str, int] = {}
+
+    def step(self, key: str, p: Tensor, g: Tensor, lr: Tensor) -> None:
+        """See `SGD.step`."""
+        if key not in self.moments:
+            self.moments[key] = torch.zeros_like(p), torch.zeros_like(p)
+        self.steps[key] = t = self.steps.get(key, 0) + 1
+        first, second = self.moments[key]
+        first.lerp_(g, 1 - self.beta1)
+        second.mul_(self.beta2).addcmul_(g, g, value=1 - self.beta2)
+        root = (second / (1 - self.beta2**t)).sqrt_().add_(self.eps)
+        p.addcmul_(first / root, lr, value=-1 / (1 - self.beta1**t))
+
+
+def build(config: OptimizerConfig) -> SGD:
+    """The optimizer that `config` describes."""
+    makers: dict[str, Callable[[], SGD]] = {
+        "sgd": SGD,
+        "momentum": lambda: Momentum(config.momentum),
+        "adam": lambda: Adam(config.momentum, config.beta2, config.eps),
+    }
+    return makers[config.name]()
