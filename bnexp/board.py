@@ -6,14 +6,16 @@ import io
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib import image
 from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams, scalar
 
 from bnexp.claims import Judgement
 from bnexp.claims.stability import typical_unit
-from bnexp.records import PERCENTILES, Records
+from bnexp.records import PERCENTILES, Record, Records
 
 BANDS = "typical_unit_of_last_hidden_layer"
 ARMS = 12
@@ -27,7 +29,7 @@ def summarise(gathered: Records, judgements: Sequence[Judgement], figures: Mappi
     arm, in the custom scalars; accuracies are means over seeds.
     """
     shutil.rmtree(folder, ignore_errors=True)
-    axes = [axis for axis in gathered.varied() if not axis.startswith("norm.")]
+    axes = gathered.axes()
     by_arm = gathered.arms("norm", *axes)
     named = {
         " ".join([str(key[0]), *(f"{axis}={value}" for axis, value in zip(axes, key[1:], strict=True))]): own
@@ -46,6 +48,10 @@ def summarise(gathered: Records, judgements: Sequence[Judgement], figures: Mappi
                 writer.add_scalar("accuracy_mean_over_seeds", accuracy[i], step)
                 for p, value in zip(PERCENTILES, bands[i], strict=True):
                     writer.add_scalar(f"{BANDS}/{arm}/p{p}", value, step)
+    for run in gathered.runs:
+        with SummaryWriter(str(folder / "hparams" / run.id)) as writer:
+            for summary in _hparams(run, axes):
+                writer.file_writer.add_summary(summary)
     with SummaryWriter(str(folder / "report")) as writer:
         for stem, png in figures.items():
             writer.add_image(stem, image.imread(io.BytesIO(png))[:, :, :3], dataformats="HWC")
@@ -53,3 +59,11 @@ def summarise(gathered: Records, judgements: Sequence[Judgement], figures: Mappi
             rows = [f"| {j.claim} | {j.measured} | **{j.verdict}** | {j.why} |" for j in judgements]
             head = f"{gathered.caption}\n\n| claim | measured | verdict | why |\n|---|---|---|---|\n"
             writer.add_text("verdict", head + "\n".join(rows))
+
+
+def _hparams(run: Record, axes: Sequence[str]) -> list[Any]:
+    """What the table and the parallel coordinates of HParams show: what was swept, and how the run ended."""
+    values = {axis: run.fields.get(axis) for axis in axes} | {"norm": run.norm, "seed": str(run.seed)}  # a name
+    settings = {name: v if isinstance(v, (int, float)) else str(v) for name, v in values.items()}
+    ends = {f"final/{name}": float(run.metrics[name].iloc[-1]) for name in ("accuracy", "loss")}
+    return [*hparams(settings, ends), *(scalar(name, end) for name, end in ends.items())]  # type: ignore[no-untyped-call]

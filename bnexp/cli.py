@@ -21,9 +21,9 @@ USAGE = """usage: bnexp COMMAND …
 
   run [KEY=VALUE …]          train, judge and draw: experiment=NAME, or one network, or a sweep (-m)
   list                       experiments and claims, with what the paper says and the newest verdict
-  report [EXPERIMENT …]      redraw results/ from the records, without training
+  report [EXPERIMENT …]      redraw results/ from the records, without training; or outputs/SWEEP
   data [NAME]                which data sets are here, where, whole or not; fetch what is missing of one
-  view                       TensorBoard on the runs
+  view [FOLDER]              TensorBoard on all runs, or on one sweep: outputs/SWEEP
 
   bnexp COMMAND --help says more. HYDRA_FULL_ERROR=1 shows tracebacks.
 """
@@ -130,10 +130,11 @@ def _list(arguments: list[str]) -> None:
 
 def _report(arguments: list[str]) -> None:
     parser = _parser("report", "Redraw the results from their records, without training.")
-    parser.add_argument("experiment", nargs="*", help="by default all that have records")
+    parser.add_argument("experiment", nargs="*", help="or the folder of a sweep; by default all that have records")
     options = parser.parse_args(arguments)
-    _known(options.experiment)
     from bnexp import report
+
+    _known(name for name in options.experiment if not report.holds_records(name))
 
     report.redraw(options.experiment, options.results)
 
@@ -163,17 +164,17 @@ def _data(arguments: list[str]) -> None:
 
 def _view(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="bnexp view", description="TensorBoard on the runs, for this machine alone.")
-    parser.add_argument("--outputs", default="outputs", help="folder of the runs (default: outputs)")
+    parser.add_argument("folder", nargs="?", default="outputs", help="of runs or of a sweep (default: outputs)")
     parser.add_argument("--port", default="6006", help="(default: 6006, or the next free one)")
     options = parser.parse_args(arguments)
-    if not Path(options.outputs).is_dir():
-        raise config.ConfigError(f"there are no runs in {options.outputs}; train some, or name their folder: --outputs")
+    if not Path(options.folder).is_dir():
+        raise config.ConfigError(f"there are no runs in {options.folder}; train some, or name their folder")
     from tensorboard import program
 
     board = program.TensorBoard()
     port = [] if options.port == "6006" else ["--port", options.port]
-    board.configure(argv=["bnexp", "--logdir", options.outputs, "--host", "localhost", *port])
-    print(f"TensorBoard on {options.outputs}: {board.launch()} (Ctrl-C ends it)", flush=True)
+    board.configure(argv=["bnexp", "--logdir", options.folder, "--host", "localhost", *port])
+    print(f"TensorBoard on {options.folder}: {board.launch()} (Ctrl-C ends it)", flush=True)
     signal.pause()
 
 

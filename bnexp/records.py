@@ -38,6 +38,10 @@ class Record:
     def seed(self) -> int:
         return int(self.fields["seed"])
 
+    def value(self, setting: str) -> Any:
+        """The run's value of a setting, `norm` being the norm in one word; None for one that it has not."""
+        return self.norm if setting == "norm" else self.fields.get(setting)
+
 
 @dataclass(frozen=True)
 class Records:
@@ -53,7 +57,7 @@ class Records:
         """The runs grouped by the values of these settings, in order; within a group by seed."""
         groups: dict[tuple[Any, ...], list[Record]] = {}
         for run in sorted(self.runs, key=lambda r: r.seed):
-            key = tuple(run.norm if axis == "norm" else run.fields.get(axis) for axis in axes)
+            key = tuple(run.value(axis) for axis in axes)
             groups.setdefault(key, []).append(run)
         return dict(sorted(groups.items(), key=lambda item: tuple(map(_order, item[0]))))
 
@@ -61,6 +65,18 @@ class Records:
         """The settings, but for the seed, that differ between runs."""
         names = {name for run in self.runs for name in run.fields if name != "seed"}
         return sorted(n for n in names if len({repr(run.fields.get(n)) for run in self.runs}) > 1)
+
+    def axes(self) -> list[str]:
+        """The settings that were swept: those varied, without what differs only because the norms do."""
+        by_norm: dict[str, list[Record]] = {}
+        for run in self.runs:
+            by_norm.setdefault(run.norm, []).append(run)
+        return [
+            name
+            for name in self.varied()
+            if not name.startswith("norm.")
+            or any(len({repr(run.fields.get(name)) for run in own}) > 1 for own in by_norm.values())
+        ]
 
     @property
     def caption(self) -> str:

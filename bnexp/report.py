@@ -17,6 +17,7 @@ from rich.padding import Padding
 from rich.table import Column, Table
 
 from bnexp import board, claims, data, paths, records, runs
+from bnexp.claims import overview
 from bnexp.claims.speed import TARGETS, reached
 from bnexp.config import Config, flatten
 from bnexp.records import Record, Records
@@ -41,6 +42,10 @@ class Experiment:
     name: str
     title: str
     claims: Sequence[str]
+
+
+OWN = Experiment("runs", "A sweep of your own", [])
+"""Runs of no experiment."""
 
 
 def experiment(name: str) -> Experiment:
@@ -72,7 +77,7 @@ def conclude(configs: Sequence[Config], altered: bool) -> None:
     first = configs[0]
     folders = [runs.RunFolder(first.outputs, c) for c in configs]
     gathered = Records(first.experiment or "runs", first.scale, _dataset(first), [f.read() for f in folders])
-    shown = Experiment(gathered.experiment, first.title or "a sweep of your own", first.claims)
+    shown = Experiment(gathered.experiment, first.title, first.claims) if first.experiment else OWN
     if len(configs) == 1:
         _print_arms(gathered)
         out.print(f"The run: {folders[0].path}")
@@ -87,7 +92,7 @@ def conclude(configs: Sequence[Config], altered: bool) -> None:
         judgements, figures = write(shown, gathered, target)
         board.summarise(gathered, judgements, figures, sweep / "tensorboard")
     _print(shown, gathered, judgements)
-    out.print(f"Report: {target / 'README.md'}\nRuns: {Path(first.outputs) / 'runs'}\nTensorBoard: bnexp view")
+    out.print(f"Report: {target / 'README.md'}\nRuns: {Path(first.outputs) / 'runs'}\nTensorBoard: bnexp view {sweep}")
     if target != sweep:
         index(target.parent)
 
@@ -101,16 +106,12 @@ def place(results: Path, gathered: Records) -> Path:
 
 
 def redraw(names: Sequence[str], results: Path) -> None:
-    """Judge and draw anew from the records under `results`; all experiments that have any, or these."""
-    found = sorted(path.parent.parent for path in results.rglob("records/runs.json"))
-    chosen = [folder for folder in found if not names or folder.name in names]
-    absent = set(names) - {folder.name for folder in chosen}
-    if absent:
-        raise ReportError(
-            f"no records of {', '.join(sorted(absent))} under {results}; "
-            f"train it first: bnexp run experiment={min(absent)}"
-        )
-    for folder in chosen:
+    """Judge and draw anew from records: those of experiments under `results` (by default all), or of any folder."""
+    folders = [Path(name) for name in names if holds_records(name)]
+    experiments = [name for name in names if not holds_records(name)]
+    if experiments or not names:
+        folders += _under(results, experiments)
+    for folder in folders:
         try:
             gathered = records.load(folder / "records")
         except (OSError, ValueError, KeyError) as error:
@@ -118,19 +119,37 @@ def redraw(names: Sequence[str], results: Path) -> None:
                 f"the records in {folder / 'records'} are damaged ({error}); restore them, or train again: "
                 f"bnexp run experiment={folder.name}"
             ) from error
-        shown = experiment(folder.name)
+        shown = experiment(gathered.experiment) if gathered.experiment in paths.experiments() else OWN
         check_writable(str(folder))
         judgements, _ = write(shown, gathered, folder)
         _print(shown, gathered, judgements)
         out.print(f"Report: {folder / 'README.md'}\n")
-    for parent in {folder.parent for folder in chosen}:
+    for parent in {folder.parent for folder in folders if folder.is_relative_to(results)}:
         index(parent)
+
+
+def holds_records(folder: str) -> bool:
+    """Whether this is a folder with a report's records, such as that of a sweep under the outputs."""
+    return (Path(folder) / "records" / "runs.json").is_file()
+
+
+def _under(results: Path, names: Sequence[str]) -> list[Path]:
+    """The folders of these experiments' records, or of all."""
+    found = sorted(path.parent.parent for path in results.rglob("records/runs.json"))
+    absent = set(names) - {folder.name for folder in found}
+    if absent:
+        raise ReportError(
+            f"no records of {', '.join(sorted(absent))} under {results}; "
+            f"train it first: bnexp run experiment={min(absent)}"
+        )
+    return [folder for folder in found if not names or folder.name in names]
 
 
 def write(shown: Experiment, gathered: Records, folder: Path) -> tuple[list[claims.Judgement], dict[str, bytes]]:
     """Write `verdict.json`, `table.csv`, `figures/` and `README.md`; the judgements and the figures as PNG."""
     judgements = claims.judge(gathered, shown.claims)
-    drawn = {stem: figure for name in shown.claims for stem, figure in claims.REGISTRY[name].figures(gathered).items()}
+    drawers = [claims.REGISTRY[name].figures for name in shown.claims] or [overview.figures]
+    drawn = {stem: figure for draw in drawers for stem, figure in draw(gathered).items()}
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     pictures = {}
     for stem, figure in drawn.items():
@@ -152,7 +171,7 @@ def write(shown: Experiment, gathered: Records, folder: Path) -> tuple[list[clai
 
 def arms(gathered: Records) -> pd.DataFrame:
     """A row per arm: what varies, runs, final test accuracy with its 95 % interval, steps to the targets."""
-    axes = [axis for axis in gathered.varied() if not axis.startswith("norm.")]
+    axes = gathered.axes()
     rows = []
     for key, own in gathered.arms("norm", *axes).items():
         interval = t_interval([float(run.metrics["accuracy"].iloc[-1]) for run in own])
@@ -245,6 +264,8 @@ def _readme(
 
 
 def _command(gathered: Records) -> str:
+    if gathered.experiment == OWN.name:
+        return "; ".join(sorted({run.summary["stamp"]["command"] for run in gathered.runs}))
     return f"bnexp run experiment={gathered.experiment} scale={gathered.scale}"
 
 

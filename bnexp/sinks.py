@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 
-from bnexp.config import flatten, run_fields
 from bnexp.probes.activations import Activations
 from bnexp.runs import RunFolder
 from bnexp.train import Evaluation
@@ -72,8 +71,6 @@ class RunSink:
         arrays: dict[str, Any] = {name: np.stack(rows).astype(np.float32) for name, rows in self.statistics.items()}
         np.savez_compressed(self.folder.path / "activations.npz", step=self.steps, **arrays)
         final = {name: self.last.metrics[name] for name in ("accuracy", "loss")}
-        settings = {k: v if isinstance(v, (int, float)) else str(v) for k, v in self._settings().items()}
-        self.board.add_hparams(settings, {f"final/{k}": v for k, v in final.items()}, run_name=".")
         self._close()
         status = "ok" if self.diverged_at is None else "diverged"
         final = {name: value if math.isfinite(value) else None for name, value in final.items()}  # type: ignore[misc]
@@ -84,10 +81,6 @@ class RunSink:
         (self.folder.path / "log.txt").write_text(traceback)
         self._close()
         self.folder.finish(status, step=self.last.step if self.last else None, seconds=self._seconds())
-
-    def _settings(self) -> dict[str, Any]:
-        settings = flatten(run_fields(self.folder.config))
-        return settings | {"seed": str(settings["seed"])}  # a name, not a quantity
 
     def _seconds(self) -> float:
         return round(time.monotonic() - self.started, 3)

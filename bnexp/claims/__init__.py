@@ -5,15 +5,37 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from bnexp.claims import accuracy, speed, stability, table
+from bnexp.claims import (
+    accuracy,
+    batch_size,
+    gradient_flow,
+    init_robustness,
+    lr_tolerance,
+    optimizers,
+    placement,
+    regularisation,
+    saturating,
+    speed,
+    stability,
+    statistics,
+    table,
+)
 from bnexp.claims.judging import Claim, Judgement, Verdict, decide
 from bnexp.records import Records
 
 __all__ = ["REGISTRY", "Claim", "Judgement", "Verdict", "decide", "judge"]
 
+_MODULES = (
+    *(accuracy, speed, stability, table),
+    *(lr_tolerance, init_robustness, saturating, gradient_flow, batch_size),
+    *(optimizers, placement, regularisation, statistics),
+)
+_READ_PERCENTILES = (stability, placement, statistics)
+
 REGISTRY: dict[str, Claim] = {
-    name: Claim(name, module.judge, module.figures, reads_percentiles=module is stability)
-    for name, module in {"accuracy": accuracy, "speed": speed, "stability": stability, "table": table}.items()
+    name: Claim(name, module.judge, module.figures, reads_percentiles=module in _READ_PERCENTILES)
+    for module in _MODULES
+    for name in [module.__name__.rpartition(".")[2]]
 }
 
 

@@ -33,6 +33,9 @@ nobody, and with enough seeds any difference lies outside 0."""
 CHANCE = 0.1
 """What a network that diverged scores: one of ten classes."""
 
+TRAINS = 0.9
+"""The test accuracy from which on a network is said to train, in the sweeps."""
+
 RULE = f"+{100 * SMALLEST:g} percentage points", f"−{100 * SMALLEST:g} percentage points"
 """The bounds of the verdict, in words."""
 
@@ -45,6 +48,11 @@ def diverged(run: Record) -> bool:
 def final_accuracy(run: Record) -> float:
     """Test accuracy at the last evaluation, a fraction; chance for a run that diverged."""
     return CHANCE if diverged(run) else float(run.metrics["accuracy"].iloc[-1])
+
+
+def trains(run: Record) -> bool:
+    """Whether the run ends where a network that trains does."""
+    return final_accuracy(run) >= TRAINS
 
 
 def diverged_note(matched: Sequence[Pair]) -> str:

@@ -16,7 +16,13 @@ COLOURS = {PLAIN: "#D55E00", BN: "#0072B2"}
 OTHER_COLOURS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 """Okabe and Ito's palette, which colour-blind readers can tell apart."""
 
-NAMES = {PLAIN: "without BN", BN: "with BN"}
+NAMES = {
+    PLAIN: "without BN",
+    BN: "with BN",
+    "layer": "layer norm",
+    "group": "group norm",
+    "batch_renorm": "batch renorm",
+}
 
 
 def sheet(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -133,14 +133,26 @@ def judged(
     return Judgement(**asdict(statement), measured=measured, **effect(interval), verdict=verdict, why=why)
 
 
-def by_seed(runs: Iterable[Record], measure: Callable[[Record], float | None]) -> dict[int, float]:
-    """A measure averaged over each seed's runs; runs of which it is None are left out."""
-    values: dict[int, list[float]] = {}
-    for run in runs:
-        value = measure(run)
-        if value is not None:
-            values.setdefault(run.seed, []).append(value)
-    return {seed: math.fsum(own) / len(own) for seed, own in sorted(values.items())}
+def having(runs: Iterable[Record], settings: Mapping[str, Any]) -> list[Record]:
+    """The runs that have all of these settings."""
+    return [run for run in runs if all(run.value(name) == of for name, of in settings.items())]
+
+
+def contrast(
+    a: Iterable[Record], b: Iterable[Record], measure: Callable[[Record], float | None], *apart: str
+) -> list[float]:
+    """The measure on `a` minus that on `b`, averaged over each seed's settings.
+
+    Runs are paired that are equal in seed and all settings but those of the norm and `apart`; one without a partner,
+    or with a partner of which the measure is None, is left out.
+    """
+    others = {_match(run, *apart): measure(run) for run in b}
+    differences: dict[int, list[float]] = {}
+    for run in a:
+        other, own = others.get(_match(run, *apart)), measure(run)
+        if own is not None and other is not None:
+            differences.setdefault(run.seed, []).append(own - other)
+    return [math.fsum(own) / len(own) for _, own in sorted(differences.items())]
 
 
 def own_best(
@@ -207,7 +219,7 @@ def count(n: int, noun: str) -> str:
 
 def settings(matched: Iterable[Pair]) -> int:
     """How many settings, but for the seed, are compared."""
-    return len({(_match(pair.bn, seed=False), repr(_norm(pair.bn))) for pair in matched})
+    return len({(_match(pair.bn, "seed"), repr(_norm(pair.bn))) for pair in matched})
 
 
 def over_settings(matched: Sequence[Pair]) -> str:
@@ -216,8 +228,8 @@ def over_settings(matched: Sequence[Pair]) -> str:
     return f", each seed the mean over {n} settings" if n > 1 else ""
 
 
-def _match(run: Record, seed: bool = True) -> str:
-    kept = {k: v for k, v in run.fields.items() if not k.startswith("norm.") and (seed or k != "seed")}
+def _match(run: Record, *apart: str) -> str:
+    kept = {k: v for k, v in run.fields.items() if not k.startswith("norm.") and k not in apart}
     return repr(sorted(kept.items()))
 
 

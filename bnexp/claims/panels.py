@@ -44,6 +44,7 @@ SETTINGS = {
 """Settings as figures call them; any other goes by its own name."""
 
 Measure = Callable[[Record], float]
+Arm = Callable[[Record], str]
 
 
 @dataclass(frozen=True)
@@ -52,18 +53,13 @@ class Layout:
 
     rows: str | None = None
     columns: str | None = None
-    line: Callable[[Record], str] = lambda run: run.norm
+    line: Arm = lambda run: run.norm
     """The arm a run belongs to."""
-
-
-def value(run: Record, setting: str | None) -> Any:
-    """A run's value of a setting."""
-    return None if setting is None else run.norm if setting == "norm" else run.fields.get(setting)
 
 
 def values(runs: Iterable[Record], setting: str | None) -> list[Any]:
     """The values that runs have of a setting, in order: numbers by size, words as they come first."""
-    found = list(dict.fromkeys(value(run, setting) for run in runs))
+    found = list(dict.fromkeys(None if setting is None else run.value(setting) for run in runs))
     if all(isinstance(v, (int, float)) for v in found):
         return sorted(found)
     return sorted(found, key=lambda v: v != PLAIN)
@@ -98,14 +94,15 @@ def lines(
     layout = layout or Layout()
     arms = _arms(records, layout)
     colours = drawing.colours(arms)
-    figure, panels = _panels(records, title, f"{shows} Line: mean over the seeds; band: lowest to highest.", layout)
+    bands = f"{shows} Line: mean over the seeds; band: lowest to highest."
+    figure, panels = _panels(records, title, bands, layout, sharey=True)
     found = values(records.runs, axis)
     numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in found)
     for panel, runs in panels:
         for arm in arms:
             own = [run for run in runs if layout.line(run) == arm]
-            there = [v for v in found if any(value(run, axis) == v for run in own)]
-            results = [[measure(run) for run in own if value(run, axis) == v] for v in there]
+            there = [v for v in found if any(run.value(axis) == v for run in own)]
+            results = [[measure(run) for run in own if run.value(axis) == v] for v in there]
             at = there if numbers else [found.index(v) for v in there]
             _band(panel, at, results, colours[arm], arm, marker="o")
         if numbers and found[0] > 0 and found[-1] / found[0] >= 8:
@@ -137,7 +134,8 @@ def curves(
     layout = layout or Layout()
     arms = _arms(records, layout)
     colours = drawing.colours(arms)
-    figure, panels = _panels(records, title, f"{shows} Line: mean over the seeds; band: lowest to highest.", layout)
+    bands = f"{shows} Line: mean over the seeds; band: lowest to highest."
+    figure, panels = _panels(records, title, bands, layout, sharey=True)
     for panel, runs in panels:
         for arm in arms:
             own = [run.metrics.set_index("step")[metric] for run in runs if layout.line(run) == arm]
@@ -175,7 +173,7 @@ def heat_maps(
         table = np.full((len(up), len(across)), np.nan)
         for j, row in enumerate(up):
             for i, column in enumerate(across):
-                cell = [measure(run) for run in runs if value(run, x) == column and value(run, y) == row]
+                cell = [measure(run) for run in runs if run.value(x) == column and run.value(y) == row]
                 if cell:
                     table[j, i] = mean = float(np.mean(cell))
                     light = not math.isnan(mean) and sum(colour_map(colours(mean))[:3]) > 1.5
@@ -200,21 +198,18 @@ def _arms(records: Records, layout: Layout) -> list[str]:
 
 
 def _panels(
-    records: Records, title: str, shows: str, layout: Layout, size: tuple[float, float] = (3.4, 2.7)
+    records: Records, title: str, shows: str, layout: Layout, size: tuple[float, float] = (3.4, 2.7), **grid: Any
 ) -> tuple[Figure, list[tuple[Axes, list[Record]]]]:
     """The sheet, and each panel with its runs; `size` of a panel in inches."""
     up, across = values(records.runs, layout.rows), values(records.runs, layout.columns)
     whole = max(size[0] * len(across) + 0.6, 6.8), size[1] * len(up) + 1.5
-    figure, axes = drawing.sheet(records, title, shows, whole, rows=len(up), columns=len(across))
+    figure, axes = drawing.sheet(records, title, shows, whole, rows=len(up), columns=len(across), **grid)
     panels = []
     for row, line in zip(up, axes, strict=True):
         for column, panel in zip(across, line, strict=True):
-            own = [r for r in records.runs if value(r, layout.rows) == row and value(r, layout.columns) == column]
-            named = [
-                called(setting, of)
-                for setting, of in ((layout.rows, row), (layout.columns, column))
-                if setting is not None
-            ]
+            wanted = [(layout.rows, row), (layout.columns, column)]
+            own = [run for run in records.runs if all(s is None or run.value(s) == of for s, of in wanted)]
+            named = [called(setting, of) for setting, of in wanted if setting is not None]
             panel.set_title(", ".join(named), fontsize=10)
             drawing.plain_axes(panel)
             panels.append((panel, own))

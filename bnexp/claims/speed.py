@@ -59,7 +59,7 @@ def log_ratio(pair: Pair, target: float) -> float | None:
     plain, bn = steps_of(pair.plain, target), steps_of(pair.bn, target)
     if plain is None and bn is None:
         return None
-    return math.log((plain or _length(pair.plain)) / (bn or _length(pair.bn)))
+    return math.log((plain or length(pair.plain)) / (bn or length(pair.bn)))
 
 
 def censoring_note(matched: Sequence[Pair], target: float) -> str:
@@ -115,6 +115,6 @@ def _in_words(arm: Reached) -> str:
     return f"after {arm.mean:,.0f} steps" + (f" in {arm.runs} of {arm.of} runs" if arm.runs < arm.of else "")
 
 
-def _length(run: Record) -> float:
+def length(run: Record) -> float:
     """The steps a run was given; it may have diverged before."""
     return float(run.fields.get("steps") or run.metrics["step"].iloc[-1])

@@ -1,0 +1,98 @@
+"""Figures of any sweep by what varies in it, for runs that belong to no claim."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from bnexp.claims import panels
+from bnexp.claims.accuracy import CHANCE, final_accuracy
+from bnexp.claims.panels import Layout
+from bnexp.records import Record, Records
+
+MOST = 5
+"""Panels of curves beside each other."""
+
+
+def figures(records: Records) -> dict[str, Figure]:
+    """`heat_map` where two or more numbers were swept, `lines` where one was, and `curves` over the training.
+
+    Words that were swept, then further numbers, are the rows and columns of panels; over what is left the runs are
+    averaged, which the figure says. Each norm is a line, or a row of panels.
+    """
+    if not records.runs:
+        return {}
+    numbers, words = _axes(records)
+    drawn = {}
+    if len(numbers) >= 2:
+        x, y, *others = numbers
+        (column,), left = _first([*words, *others], 1)
+        drawn["heat_map"] = panels.heat_maps(
+            records,
+            f"Final test accuracy over {panels.called(x)} and {panels.called(y)}",
+            f"Percent; a run that diverged counts as chance.{_averaged(left)}",
+            x,
+            y,
+            final_accuracy,
+            Layout("norm", column),
+            Normalize(0, 1),
+            lambda v: f"{100 * v:.1f}",
+        )
+    elif numbers:
+        (row, column), left = _first(words, 2)
+        drawn["lines"] = panels.lines(
+            records,
+            f"Final test accuracy against {panels.called(numbers[0])}",
+            f"A run that diverged counts as chance.{_averaged(left)}",
+            numbers[0],
+            final_accuracy,
+            "test accuracy",
+            Layout(row, column, _arm(records)),
+        )
+    few = [axis for axis in [*words, *numbers] if len(panels.values(records.runs, axis)) <= MOST]
+    (column, row), _ = _first(few, 2)
+    left = [axis for axis in [*words, *numbers] if axis not in (column, row)]
+    drawn["curves"] = panels.curves(
+        records,
+        "Test accuracy during training",
+        f"A run that diverged counts as chance.{_averaged(left)}",
+        "accuracy",
+        "test accuracy",
+        Layout(row, column, _arm(records)),
+        fill=CHANCE,
+    )
+    return drawn
+
+
+def _axes(records: Records) -> tuple[list[str], list[str]]:
+    """The numbers that were swept, those of most values first, and the words; what differs within a norm is its arm."""
+    numbers: list[str] = []
+    words: list[str] = []
+    for axis in records.axes():
+        found = panels.values(records.runs, axis)
+        if axis.startswith("norm."):
+            continue
+        is_number = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in found)
+        (numbers if is_number else words).append(axis)
+    return sorted(numbers, key=lambda axis: -len(panels.values(records.runs, axis))), words
+
+
+def _arm(records: Records) -> panels.Arm:
+    own = [axis for axis in records.axes() if axis.startswith("norm.")]
+
+    def arm(run: Record) -> str:
+        settings = [f"{axis.removeprefix('norm.')} {run.fields[axis]}" for axis in own if axis in run.fields]
+        return ", ".join([run.norm, *settings])
+
+    return arm
+
+
+def _first(axes: Sequence[str], n: int) -> tuple[list[str | None], Sequence[str]]:
+    """The first n axes, None where there are fewer, and the rest."""
+    return [axes[i] if i < len(axes) else None for i in range(n)], axes[n:]
+
+
+def _averaged(left: Sequence[str]) -> str:
+    return f" Averaged over {', '.join(map(panels.called, left))}." if left else ""

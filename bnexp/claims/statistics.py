@@ -1,0 +1,227 @@
+"""§3.1: what a network with BN is evaluated with, and the trap in it.
+
+All arms of a seed are the same network at every step; only inference differs. The reference is Algorithm 2 with 100
+mini-batches; that 1,000 change nothing is the control that the reference is right. Moving averages lag behind the
+weights, so that Figure 1(c) drawn with them shows a wobble that the distributions do not have.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from bnexp.claims import drawing, panels
+from bnexp.claims.accuracy import CHANCE, RULE, SMALLEST, final_accuracy
+from bnexp.claims.judging import BN, PLAIN, Judgement, Statement, as_ratio, contrast, having, in_points, judged
+from bnexp.claims.panels import Layout
+from bnexp.claims.stability import MEASURES, ROUNDING, drift, typical_unit
+from bnexp.records import PERCENTILES, Record, Records
+from bnexp.stats import Interval, ratio_interval, t_interval
+
+SECTION = "3.1"
+
+REFERENCE = 100
+"""Mini-batches."""
+
+MOMENTUM = 0.1
+"""Of the moving averages judged: what is usual."""
+
+
+def judge(records: Records) -> list[Judgement]:
+    """`statistics-converged`, `one-batch-is-too-few`, `moving-averages-lag`, `-wobble` and `own-statistics`."""
+    reference, moving = (
+        population(records, REFERENCE),
+        having(records.runs, {"norm": BN, "norm.statistics": "moving", "norm.momentum": MOMENTUM}),
+    )
+    many = contrast(population(records, 1000), reference, final_accuracy)
+    within = t_interval([SMALLEST - abs(difference) for difference in many])
+    wobble = ratio_interval(contrast(moving, reference, _log_drift))
+    return [
+        judged(
+            Statement(
+                "statistics-converged",
+                SECTION,
+                "100 mini-batches are enough for Algorithm 2: 1,000 give the same test accuracy (control).",
+                "Several mini-batches; how many is not said.",
+            ),
+            within,
+            f"accuracy with 1,000 minus with 100: {in_points(t_interval(many))}",
+            (f"0, the size of the difference subtracted from {100 * SMALLEST:g} points", "0"),
+        ),
+        _accuracy(
+            "one-batch-is-too-few",
+            "One mini-batch is too few for Algorithm 2: the test accuracy is lower, over the last half of training.",
+            "Several mini-batches; how many is not said.",
+            t_interval(contrast(reference, population(records, 1), _late_accuracy)),
+        ),
+        _accuracy(
+            "moving-averages-lag",
+            f"During training, moving averages (momentum {MOMENTUM:g}) give a lower test accuracy than Algorithm 2.",
+            "Moving averages serve to follow the accuracy during training; no difference is mentioned.",
+            t_interval(contrast(reference, moving, _mean_accuracy)),
+        ),
+        judged(
+            Statement(
+                "moving-averages-wobble",
+                "3.1, 4.1",
+                "Moving averages make the distributions of Figure 1(c) look less stable than they are.",
+                "Not mentioned; how the figure was evaluated is not said.",
+            ),
+            wobble,
+            f"raw drift by moving averages / by Algorithm 2: {as_ratio(wobble)}{_refuted(records, moving)}",
+            ("1", "1"),
+            null=1,
+            smallest=ROUNDING,
+        ),
+        _accuracy(
+            "own-statistics",
+            "Population statistics give a higher test accuracy than those of the test mini-batch itself.",
+            "Population statistics are used because the output shall depend on the input alone.",
+            t_interval(contrast(reference, having(records.runs, {"norm.statistics": "batch"}), final_accuracy)),
+        ),
+    ]
+
+
+def population(records: Records, batches: int) -> list[Record]:
+    """The runs evaluated with Algorithm 2 and so many mini-batches."""
+    return having(records.runs, {"norm": BN, "norm.statistics": "population", "norm.batches": batches})
+
+
+def arm(run: Record) -> str:
+    """How a network is evaluated, in words."""
+    if run.norm == PLAIN:
+        return PLAIN
+    how = run.value("norm.statistics")
+    if how == "population":
+        return f"Algorithm 2, k = {run.value('norm.batches'):,}"
+    return f"moving averages, {run.value('norm.momentum'):g}" if how == "moving" else "test batch's own"
+
+
+def figures(records: Records) -> dict[str, Figure]:
+    """`statistics_trap`: Figure 1(b, c) under each evaluation; `statistics_accuracy`; `statistics_drift`."""
+    if not records.runs:
+        return {}
+    drawn = {
+        "statistics_accuracy": panels.curves(
+            records,
+            "Test accuracy of the same networks under different statistics at inference",
+            "The number behind moving averages is their momentum. A run that diverged counts as chance.",
+            "accuracy",
+            "test accuracy",
+            Layout(line=arm),
+            fill=CHANCE,
+        )
+    }
+    if any(drift(run, "raw") is not None for run in records.runs):
+        drawn["statistics_drift"] = _draw_drift(records)
+    if any(run.percentiles is not None for run in population(records, REFERENCE)):
+        drawn["statistics_trap"] = _draw_trap(records)
+    return drawn
+
+
+def _accuracy(name: str, claim: str, paper: str, interval: Interval) -> Judgement:
+    measured = f"accuracy by Algorithm 2 (k = {REFERENCE}) minus the other: {in_points(interval)}"
+    return judged(Statement(name, SECTION, claim, paper), interval, measured, RULE, smallest=SMALLEST)
+
+
+def _mean_accuracy(run: Record) -> float:
+    return float(run.metrics["accuracy"].iloc[1:].fillna(CHANCE).mean())
+
+
+def _late_accuracy(run: Record) -> float:
+    late = run.metrics["step"] >= run.metrics["step"].iloc[-1] / 2
+    return float(run.metrics["accuracy"][late].fillna(CHANCE).mean())
+
+
+def _log_drift(run: Record) -> float | None:
+    far = drift(run, "raw")
+    return None if far is None else math.log(far)
+
+
+def _refuted(records: Records, moving: Sequence[Record]) -> str:
+    """Whether the network without BN lies between the two, so that moving averages alone refute Figure 1(b, c)."""
+    groups = {"without BN": having(records.runs, {"norm": PLAIN}), "by Algorithm 2": population(records, REFERENCE)}
+    groups["by moving averages"] = list(moving)
+    means = {}
+    for name, runs in groups.items():
+        known = [far for run in runs if (far := _log_drift(run)) is not None]
+        if not known:
+            return ""
+        means[name] = math.exp(math.fsum(known) / len(known))
+    said = ", ".join(f"{name} {mean:.2f}" for name, mean in means.items())
+    lies = means["by Algorithm 2"] < means["without BN"] < means["by moving averages"]
+    verdict = (
+        "moving averages alone would refute Figure 1(b, c)" if lies else "Figure 1(b, c) comes out the same by both"
+    )
+    return f"; drift {said}: {verdict}"
+
+
+def _draw_drift(records: Records) -> Figure:
+    arms = _arms(records)
+    figure, (axes,) = drawing.sheet(
+        records,
+        "How stable the same networks look under different statistics at inference",
+        "Drift of the last hidden layer's inputs as in `mnist_activations`, a dot per run; left in units of the input, "
+        "right in widths of the distribution. Dashed: mean of the network without BN. Lower looks more stable.",
+        (10, 4.8),
+        columns=2,
+        sharey=True,
+    )
+    colours = drawing.colours(arms)
+    for panel, measure in zip(axes, MEASURES, strict=True):
+        for i, name in enumerate(arms):
+            dots = [far for run in records.runs if arm(run) == name and (far := drift(run, measure)) is not None]
+            panel.scatter(dots, [i] * len(dots), color=colours[name], s=26)
+            if name == PLAIN and dots:
+                panel.axvline(math.exp(math.fsum(map(math.log, dots)) / len(dots)), color="0.6", ls="--", lw=1)
+        panel.set_xscale("log")
+        panel.set_xlabel(f"{measure} drift")
+        panel.set_yticks(range(len(arms)), [drawing.name(name) for name in arms])
+        panel.set_ylim(len(arms) - 0.5, -0.5)
+        panel.grid(axis="y", color="0.9")
+        drawing.plain_axes(panel)
+    return figure
+
+
+def _draw_trap(records: Records) -> Figure:
+    reference = next(run for run in population(records, REFERENCE) if run.percentiles is not None)
+    assert reference.percentiles is not None
+    unit = typical_unit(reference.percentiles)
+    wanted = [PLAIN, arm(reference), "moving averages, 0.1", "moving averages, 0.01", "test batch's own"]
+    runs = {arm(run): run for run in having(records.runs, {"seed": reference.seed}) if run.percentiles is not None}
+    shown = [name for name in wanted if name in runs]
+    figure, (axes,) = drawing.sheet(
+        records,
+        "The trap in Figure 1(b, c): the same network with BN under different statistics at inference",
+        f"15th, 50th and 85th percentile of the input of unit {unit} of the last hidden layer, seed {reference.seed}, "
+        "over the test images. All panels but the one without BN show the same weights at every step.",
+        (3 * len(shown), 4),
+        columns=len(shown),
+        sharey=True,
+    )
+    for panel, name in zip(axes, shown, strict=True):
+        table = runs[name].percentiles
+        assert table is not None
+        q = table[:, typical_unit(table) if name == PLAIN else unit]
+        steps = runs[name].metrics["step"].to_numpy()[: len(q)]
+        colour = drawing.COLOURS[PLAIN if name == PLAIN else BN]
+        panel.fill_between(steps, q[:, 0], q[:, -1], color=colour, alpha=0.15, lw=0)
+        for values, percentile in zip(q.T, PERCENTILES, strict=True):
+            panel.plot(steps, values, color=colour, lw=2 if percentile == 50 else 1.1)
+        panel.set_title(drawing.name(name), fontsize=10)
+        panel.grid(axis="y", color="0.9")
+        drawing.steps_axis(panel, float(np.max(steps)))
+        drawing.plain_axes(panel)
+    axes[0].set_ylabel("nonlinearity's input")
+    return figure
+
+
+def _arms(records: Records) -> list[str]:
+    def order(run: Record) -> tuple[str, float]:
+        how = str(run.value("norm.statistics") or "")
+        return how, float(run.value("norm.batches") or run.value("norm.momentum") or 0)
+
+    return list(dict.fromkeys(arm(run) for run in sorted(records.runs, key=order)))
