@@ -176,7 +176,7 @@ def figures(records: Records) -> dict[str, Figure]:
 
 def _dropout_gain(runs: Sequence[Record]) -> list[float]:
     """Final accuracy at the best dropout above 0 minus that at 0, averaged over each seed's sizes and L2 weights."""
-    best = []
+    best: list[Record] = []
     for key in {(run.value("data.examples"), run.value("l2")) for run in runs}:
         own = having(runs, {"data.examples": key[0], "l2": key[1]})
         dropped = [run for run in own if run.value("model.dropout") > 0]
