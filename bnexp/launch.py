@@ -43,7 +43,7 @@ class _Workers:
         self.context.set_forkserver_preload(["bnexp.worker"])
         self.busy: dict[Connection, tuple[BaseProcess, Stack]] = {}
         self.steps: dict[Connection, int] = {}
-        self.failures: dict[Stack, str] = {}
+        self.failures: dict[str, str] = {}  # by the stack, in words
 
     def train(self, stacks: Sequence[Stack]) -> list[str]:
         """Train all stacks; a message for each that failed."""
@@ -77,7 +77,7 @@ class _Workers:
             process.join()
             del self.busy[pipe]
             if process.exitcode != 0:
-                self.failures.setdefault(stack, f"the process died, exit code {process.exitcode}")
+                self.failures.setdefault(str(stack), f"the process died, exit code {process.exitcode}")
             message, value = "step", stack.steps
         if message == "step":
             steps = value - self.steps[pipe]
@@ -88,7 +88,7 @@ class _Workers:
         elif message == "notice":
             self.progress.note(value)
         else:
-            self.failures[stack] = value
+            self.failures[str(stack)] = value
 
     def _stop(self) -> None:
         for process, _ in self.busy.values():

@@ -66,7 +66,7 @@ def form(configs: Sequence[RunConfig], processes: int, largest: int) -> list[Sta
     """Runs of one shape, cut into stacks of even size, the costliest first.
 
     Runs in a stack may differ in seed, learning rate, L2 weight, initial weights, nonlinearity, dropout, residual
-    connections and norm. Takes all of an experiment's runs, done or not, so that an experiment taken up again has the
+    connections and norm, but for a norm of the user's. Takes all of an experiment's runs, done or not, so that an experiment taken up again has the
     same stacks.
     """
     alike: dict[str, list[RunConfig]] = {}
@@ -89,8 +89,9 @@ def _shape(config: RunConfig) -> str:
         del shape[free]
     for free in ("activation", "dropout", "residual"):
         del shape["model"][free]
-    norm = config.norm  # the order of the layers, and what an evaluation does for all networks at once
-    return repr((shape, norm.placement, norm.batches, norm.statistics == "batch"))
+    norm = config.norm
+    # a user's norm may fail, alone; the rest is the order of the layers, and what an evaluation does for all at once
+    return repr((shape, norm.target, norm.placement, norm.batches, norm.statistics == "batch"))
 
 
 def _kind(config: RunConfig) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,19 @@ def test_a_full_disk_while_training_loses_nothing_that_was_finished(
     (log,) = tmp_path.rglob("log.txt")
     assert "Traceback" in log.read_text()
     assert command(*sweep).code == 0  # with room again, the same command does the rest
+
+
+def test_runs_that_fail_are_named_and_the_others_are_trained(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text(
+        "import torch\nclass Norm(torch.nn.Module):\n    def __init__(self, features):\n        super().__init__()\n"
+        "    def forward(self, x):\n        raise RuntimeError('no such luck')\n"
+    )
+    grids = "hydra.sweeper.grids=[{norm: none}, {norm: module, norm.target: 'broken:Norm'}]"
+    said = command("run", "-m", grids, "seed=0,1", "data=digits", "steps=20", "evaluations=3", "model.depth=1,2")
+    assert said.code == 1
+    assert "RuntimeError: no such luck" in said.err.strip().splitlines()[-1]
+    states = [json.loads(path.read_text())["status"] for path in tmp_path.rglob("summary.json")]
+    assert sorted(states) == ["crashed"] * 4 + ["ok"] * 4
 
 
 def test_a_diverged_network_is_a_result(command: Command, tmp_path: Path) -> None:

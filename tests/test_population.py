@@ -146,7 +146,7 @@ def test_a_stack_of_all_kinds_at_once_follows_too() -> None:
         ("population", "relu", True, 0.5, 0.001),
         ("population", "tanh", False, 0.0, 0.0),
         ("layer", "tanh", True, 0.1, 0.0),
-        ("own", "sigmoid", False, 0.0, 0.0),
+        ("renorm", "sigmoid", False, 0.0, 0.0),
     ]
     runs = [
         RunConfig(

@@ -74,6 +74,15 @@ def test_a_network_of_nan_is_nan_and_says_nothing() -> None:
     assert seen.layers["hidden1"].histogram is None
 
 
+def test_values_that_hardly_differ_have_a_histogram_too() -> None:
+    # NumPy cannot cut a range of a few float32 steps into 30 bins; deep networks without BN have such layers
+    x = torch.full((20, 3), 0.4)
+    x[1:, 0] = torch.nextafter(x[1:, 0], torch.tensor(1.0))
+    seen = observe(x, torch.zeros(20, 10), torch.zeros(20, dtype=torch.long))
+    assert seen.layers["hidden1"].histogram is not None
+    assert seen.layers["hidden1"].histogram[0].sum() == 60
+
+
 @pytest.mark.parametrize(
     ("steps", "evaluations"), [(50_000, 100), (1_000, 10), (200, 120), (7, 100), (1, 1), (3, 1), (900, 2)]
 )

@@ -113,7 +113,7 @@ def chunks(examples: int, size: int) -> Iterator[slice]:
 
 def _describe(x: Tensor, low: float, high: float) -> Activations:
     """Statistics of `[examples, units]` over the examples; a unit is saturated outside (low, high)."""
-    sample = x[:HISTOGRAM_IMAGES].cpu().numpy()
+    sample = x[:HISTOGRAM_IMAGES].cpu().numpy().astype(np.float64)
     histogram = np.histogram(sample, BINS) if np.isfinite(sample).all() else None
     x = sort(x.t().contiguous())  # [units, examples]
     bounds = x.new_tensor([low, high]).expand(len(x), 2).contiguous()
