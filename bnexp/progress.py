@@ -70,7 +70,7 @@ class Progress:
     def _line(self) -> None:
         self.printed = time.monotonic()
         left = (time.monotonic() - self.started) * (self.total / max(self.done, 1e-9) - 1)
-        remaining = f", {left:,.0f} s left" if 0 < self.done < 0.9999 * self.total else ""
+        remaining = f", {left:,.0f} s left" if 0.01 < self.done / self.total < 0.9999 else ""  # not before it is known
         console.print(
             f"{self.networks} networks: {self.done / self.total:4.0%}, {self._rate():,.0f} steps/s{remaining}",
             highlight=False,

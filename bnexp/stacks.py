@@ -66,8 +66,8 @@ def form(configs: Sequence[RunConfig], processes: int, largest: int) -> list[Sta
     """Runs of one shape, cut into stacks of even size, the costliest first.
 
     Runs in a stack may differ in seed, learning rate, L2 weight, initial weights, nonlinearity, dropout, residual
-    connections and norm, but for a norm of the user's. Takes all of an experiment's runs, done or not, so that an experiment taken up again has the
-    same stacks.
+    connections and norm, but for a norm of the user's. Takes all of an experiment's runs, done or not, so that an
+    experiment taken up again has the same stacks.
     """
     alike: dict[str, list[RunConfig]] = {}
     for config in configs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -105,7 +106,6 @@ def test_one_run_leaves_config_stamp_metrics_activations_events_and_summary(comm
     events = EventAccumulator(str(folder)).Reload()
     assert "accuracy" in events.Tags()["scalars"]
     assert "input_of_nonlinearity/hidden1" in events.Tags()["histograms"]
-    assert "_hparams_/session_start_info" in events.summary_metadata
 
 
 def test_the_summary_in_tensorboard_has_bands_figures_and_verdict(smoked: Path) -> None:
@@ -114,6 +114,10 @@ def test_the_summary_in_tensorboard_has_bands_figures_and_verdict(smoked: Path) 
     bands = [tag for tag in arm.Tags()["scalars"] if tag.endswith(("/p15", "/p50", "/p85"))]
     assert len(bands) == 3
     assert "custom_scalars__config__" in arm.summary_metadata
+    sessions = [EventAccumulator(str(run)).Reload() for run in (folder / "hparams").iterdir()]
+    assert len(sessions) == 4
+    assert all("_hparams_/session_start_info" in session.summary_metadata for session in sessions)
+    assert all({"final/accuracy", "final/loss"} <= set(session.Tags()["scalars"]) for session in sessions)
     report = EventAccumulator(str(folder / "report")).Reload()
     assert "figure_1a" in report.Tags()["images"]
     assert "verdict/text_summary" in report.summary_metadata
@@ -130,6 +134,52 @@ def test_other_launchers_give_the_same_results_to_float32_accuracy(
     for path in ours:
         theirs = pd.read_csv(tmp_path / "theirs" / "runs" / path.parent.name / "metrics.csv")
         pd.testing.assert_frame_equal(pd.read_csv(path), theirs, rtol=2e-3, atol=1e-4)
+
+
+def test_a_sweep_of_ones_own_is_drawn_by_what_varies_also_without_training(command: Command, tmp_path: Path) -> None:
+    sweep = ("run", "-m", "norm=none,batch", "lr=0.1,0.3", "init.scale=0.05,0.1", "seed=0,1", "data=digits", "steps=20")
+    said = command(*sweep, "evaluations=3")
+    assert said.code == 0, said.err
+    (folder,) = (tmp_path / "outputs").glob("runs-*")
+    assert f"bnexp view outputs/{folder.name}" in said.out
+    drawn = sorted(path.name for path in (folder / "figures").iterdir())
+    assert drawn == ["curves.png", "heat_map.png"]
+    before = (folder / "table.csv").read_text()
+    shutil.rmtree(folder / "figures")
+    assert command("report", f"outputs/{folder.name}").code == 0
+    assert sorted(path.name for path in (folder / "figures").iterdir()) == drawn
+    assert (folder / "table.csv").read_text() == before
+    assert "bnexp run -m norm=none,batch" in (folder / "README.md").read_text()
+    assert not (tmp_path / "results").exists()
+
+
+def test_grids_are_swept_one_after_the_other_and_an_axis_is_replaced_in_all(command: Command) -> None:
+    placement = ("run", "experiment=placement", "scale=smoke", "data=digits", "dry_run=true", "model.activation=relu")
+    assert "8 of 8 runs to train" in command(*placement).out
+    assert "4 of 4 runs to train" in command(*placement, "norm.placement=after").out
+    assert "2 of 2 runs to train" in command(*placement, "norm=none").out
+
+
+def test_sizes_beyond_the_data_set_come_to_the_same_run_once(command: Command) -> None:
+    said = command("run", "-m", "data.examples=500,5000,50000", "data=digits", "steps=5", "dry_run=true")
+    assert "2 of 2 runs to train" in said.out
+
+
+def test_four_hundred_jobs_are_composed_one_by_one_in_no_time(tmp_path: Path) -> None:
+    """Counted, not timed: only the choices of groups are composed by Hydra."""
+    code = (
+        "import sys\nfrom hydra._internal.config_loader_impl import ConfigLoaderImpl as Loader\n"
+        "composed = []\nwhole = Loader.load_sweep_config\n"
+        "Loader.load_sweep_config = lambda *a, **k: (composed.append(1), whole(*a, **k))[1]\n"
+        "from bnexp.cli import main\n"
+        "line = 'run experiment=lr_tolerance data=digits dry_run=true steps=1 evaluations=1'\n"
+        "try:\n    main(line.split())\n"
+        "except SystemExit as done:\n    assert not done.code\n"
+        "print('composed', len(composed))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, timeout=240)
+    assert b"396 of 396 runs to train" in done.stdout
+    assert b"composed 2\n" in done.stdout
 
 
 def test_a_run_is_the_same_wherever_it_comes_from(command: Command) -> None:
