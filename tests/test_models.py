@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,9 @@ from bnexp import data, models, norms, train
 from bnexp.config import ConfigError, DataConfig, InitConfig, ModelConfig, NormConfig, RunConfig
 from bnexp.norms import BatchNorm
 from bnexp.population import Population
+from bnexp.seeds import stream
 
+ROOT = Path(__file__).parent.parent
 SHAPE = (1, 8, 8)
 NORMS = {
     "none": NormConfig(name="none"),
@@ -341,3 +345,88 @@ def test_a_norm_that_cannot_be_had_is_a_config_error_that_says_why(
     assert message.startswith(f"norm.target={target}")
     assert reason in message
     assert message.endswith("write it as package.module:Class, importable from the current folder")
+
+
+# Initial weights, dropout, residual connections, training examples
+
+
+@pytest.mark.parametrize(
+    ("scheme", "std"), [("xavier", (2 / (784 + 400)) ** 0.5), ("he", (2 / 784) ** 0.5), ("equal_biases", 1.0)]
+)
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+def test_schemes_have_the_variance_of_their_papers(scheme: str, std: float, scale: float) -> None:
+    run = RunConfig(norm=NORMS["none"], init=InitConfig(scheme, scale), model=ModelConfig(depth=2, width=400))
+    network = models.build(run, (1, 28, 28), 10)
+    assert network.get_parameter("linear1.weight").std().item() == pytest.approx(std * scale, rel=0.01)
+    biases = [value for name, value in network.state_dict().items() if name.endswith("bias")]
+    assert len(biases) == 3
+    assert all(value.eq(scheme == "equal_biases").all() for value in biases)
+
+
+def test_orthogonal_weights_are_orthogonal() -> None:
+    run = RunConfig(norm=NORMS["none"], init=InitConfig("orthogonal", 2.0), model=ModelConfig(depth=2, width=50))
+    weight = models.build(run, SHAPE, 10).get_parameter("linear2.weight")
+    torch.testing.assert_close(weight @ weight.t(), 4 * torch.eye(50), rtol=1e-4, atol=1e-4)
+    again = models.build(run, SHAPE, 10).get_parameter("linear2.weight")
+    assert torch.equal(weight, again)
+
+
+def test_equal_biases_are_the_classifiers_alone_with_bn() -> None:
+    run = RunConfig(init=InitConfig("equal_biases", 0.05), norm=NORMS["batch"], model=ModelConfig(depth=1, width=5))
+    network = models.build(run, SHAPE, 10)
+    assert network.get_parameter("classifier.bias").eq(1).all()
+    assert network.get_parameter("norm1.beta").eq(0).all()
+
+
+def test_dropout_leaves_out_its_part_and_keeps_the_mean() -> None:
+    drop = models.Dropout(0.25, stream(0, "dropout"))
+    y = drop(torch.ones(400, 500))
+    assert y.eq(0).float().mean().item() == pytest.approx(0.25, abs=0.005)
+    assert y.mean().item() == pytest.approx(1, abs=0.01)
+    assert set(y.unique().tolist()) == {0, pytest.approx(1 / 0.75)}
+    assert torch.equal(drop.eval()(torch.ones(3)), torch.ones(3))
+
+
+def test_what_is_dropped_depends_on_the_seed_and_layer_alone() -> None:
+    model = ModelConfig(depth=2, width=30, dropout=0.5)
+    (one,), (two,) = ([models.build(config(seed=5, model=model), SHAPE, 10)] for _ in range(2))
+    torch.rand(3)
+    x = torch.rand(4, 30)
+    for name in ("dropout1", "dropout2"):
+        assert torch.equal(one.get_submodule(name)(x), two.get_submodule(name)(x))
+    assert not torch.equal(one.get_submodule("dropout1")(x), one.get_submodule("dropout2")(x))
+
+
+def test_residual_connections_add_the_input_of_every_layer_but_the_first() -> None:
+    run = config("none", model=ModelConfig(depth=3, width=12, residual=True), scale=0.5)
+    network = models.build(run, SHAPE, 10)
+    state = network.state_dict()
+    x = h = torch.rand(4, *SHAPE)
+    h = torch.sigmoid(nn.functional.linear(x.flatten(1), state["linear1.weight"], state["linear1.bias"]))
+    for i in (2, 3):
+        h = h + torch.sigmoid(nn.functional.linear(h, state[f"linear{i}.weight"], state[f"linear{i}.bias"]))
+    torch.testing.assert_close(
+        network(x), nn.functional.linear(h, state["classifier.weight"], state["classifier.bias"])
+    )
+
+
+def test_the_textbook_network_is_a_preset(tmp_path: Path) -> None:
+    line = [sys.executable, "-m", "bnexp", "run", "model=textbook", "--cfg", "job", "--package", "model"]
+    shown = subprocess.run(
+        line, capture_output=True, text=True, check=True, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}
+    ).stdout
+    assert "depth: 1" in shown
+    assert "activation: relu" in shown
+
+
+def test_fewer_training_examples_are_drawn_by_the_seed_and_are_among_more() -> None:
+    few, more = (data.BatchOrder(1000, 10, [3, 4, 3], used).own for used in (50, 200))
+    assert few.shape == (3, 50)
+    assert torch.equal(few[0], few[2])
+    assert not torch.equal(few[0], few[1])
+    for a, b in zip(few.tolist(), more.tolist(), strict=True):
+        assert set(a) < set(b)
+        assert len(set(a)) == 50
+    order = data.BatchOrder(1000, 10, [3], 50)
+    seen = torch.cat([order.next()[0] for _ in range(5)])
+    assert sorted(seen.tolist()) == sorted(few[0].tolist())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,8 +14,11 @@ from torch import Tensor, nn
 from bnexp import data, models
 from bnexp.config import DataConfig, InitConfig, ModelConfig, NormConfig, RunConfig
 from bnexp.data import BatchOrder, pixels
-from bnexp.probes.activations import Infer, Observation, Observer
-from bnexp.train import Evaluation, schedule, train
+from bnexp.population import Population
+from bnexp.probes.activations import Infer, Observation, Observer, chunks
+from bnexp.probes.companions import Companions
+from bnexp.seeds import stream
+from bnexp.train import Evaluation, batch_of, schedule, train
 
 DIGITS = DataConfig(name="digits")
 INIT = InitConfig(scale=0.3)
@@ -112,7 +117,9 @@ def rows(evaluations: int, norm: NormConfig) -> list[Evaluation]:
     return list(train(runs, data.load(DIGITS)))
 
 
-@pytest.mark.parametrize("norm", [NormConfig("none"), NormConfig("batch", statistics="moving")])
+@pytest.mark.parametrize(
+    "norm", [NormConfig("none"), NormConfig("batch", statistics="moving"), NormConfig("batch_renorm", warmup=5)]
+)
 def test_measuring_more_often_changes_nothing(norm: NormConfig) -> None:
     seldom, often = rows(4, norm), rows(50, norm)
     assert len(often) > len(seldom)
@@ -136,3 +143,65 @@ def test_gradient_norms_are_those_of_autograd() -> None:
         own = [p.grad.flatten() for p in network.get_submodule(name).parameters() if p.grad is not None]
         assert first.metrics[f"gradient_norm/{name}"] == pytest.approx(torch.cat(own).norm().item(), rel=1e-4)
     assert first.metrics["train_loss"] == pytest.approx(loss.item(), rel=1e-5)
+
+
+# Companions
+
+
+def noise(config: RunConfig, seeds: Sequence[int] = (0, 1)) -> list[float]:
+    digits = data.load(DIGITS)
+    runs = [replace(config, seed=seed, data=DIGITS) for seed in seeds]
+    population = Population([models.build(run, (1, 8, 8), 10) for run in runs])
+    own = BatchOrder(len(digits.train_labels), config.batch, seeds).own
+    draws = [stream(seed, "companions") for seed in seeds]
+    companions = Companions(own, config.batch, f"hidden{config.model.depth}", draws)
+    images = lambda indices: batch_of(digits, indices)[0]  # noqa: E731
+    first, second = companions.noise(images, population.look), companions.noise(images, population.look)
+    assert first == second, "measuring again must find the same"
+    return first
+
+
+def test_companions_make_noise_with_bn_alone_and_less_in_larger_mini_batches() -> None:
+    plain = noise(RunConfig(norm=NormConfig("none"), init=INIT))
+    assert plain == pytest.approx([0, 0], abs=1e-6)
+    assert noise(RunConfig(norm=NormConfig("layer"), init=INIT)) == pytest.approx([0, 0], abs=1e-6)
+    small, large = (noise(RunConfig(norm=NormConfig("batch"), init=INIT, batch=batch)) for batch in (8, 128))
+    assert min(small) > 2 * max(large) > 0
+
+
+def test_dropout_makes_noise_too() -> None:
+    dropped = RunConfig(norm=NormConfig("none"), init=INIT, model=ModelConfig(dropout=0.5))
+    digits = data.load(DIGITS)
+    population = Population([models.build(replace(dropped, data=DIGITS), (1, 8, 8), 10)])
+    own = BatchOrder(len(digits.train_labels), 60, [0]).own
+    companions = Companions(own, 60, "hidden3", [stream(0, "companions")])
+    (found,) = companions.noise(lambda indices: batch_of(digits, indices)[0], population.look)
+    assert found > 0.05
+
+
+def test_training_accuracy_is_on_the_networks_own_examples() -> None:
+    few = DataConfig(name="digits", examples=60)
+    run = RunConfig(steps=300, evaluations=2, lr=1.0, data=few, norm=NormConfig("batch"), init=INIT)
+    last = list(train([run], data.load(DIGITS)))[-1].metrics
+    assert last["train_accuracy"] == 1
+    assert last["accuracy"] < 0.9
+
+
+def test_a_last_image_left_over_goes_with_those_before() -> None:
+    assert [(s.start, s.stop) for s in chunks(10, 3)] == [(0, 3), (3, 6), (6, 10)]
+    assert [(s.start, s.stop) for s in chunks(11, 3)] == [(0, 3), (3, 6), (6, 9), (9, 11)]
+    assert [(s.start, s.stop) for s in chunks(1, 3)] == [(0, 1)]
+
+
+def test_the_test_batchs_own_statistics_are_those_of_batches_as_in_training() -> None:
+    run = RunConfig(
+        steps=1, evaluations=1, data=DIGITS, norm=NormConfig("batch", statistics="batch"), init=INIT, batch=25
+    )
+    first, *_ = train([run], data.load(DIGITS))
+    digits = data.load(DIGITS)
+    network = models.build(run, (1, 8, 8), 10).eval()
+    right = [
+        (network(pixels(digits.test_images[rows])).argmax(-1) == digits.test_labels[rows]).sum().item()
+        for rows in chunks(len(digits.test_labels), 25)
+    ]
+    assert first.metrics["accuracy"] == pytest.approx(sum(right) / len(digits.test_labels))

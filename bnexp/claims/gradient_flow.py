@@ -15,6 +15,7 @@ import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from bnexp.claims import drawing, panels
 from bnexp.claims.judging import BN, PLAIN, Judgement, Statement, contrast, having, in_unit, judged
@@ -147,14 +148,14 @@ def _draw_over_training(records: Records, runs: Sequence[Record]) -> Figure:
         sharex=True,
         sharey=True,
     )
-    colours = matplotlib.colormaps["viridis"]
+    viridis = matplotlib.colormaps["viridis"]
     for norm, line in zip((PLAIN, BN), axes, strict=True):
         for kind, panel in zip(kinds, line, strict=True):
             own = having(runs, {"norm": norm, "model.activation": kind, "model.depth": depth})
             panel.set_title(f"{kind}, {drawing.name(norm)}", fontsize=10)
             for layer in range(1, depth + 1) if own else ():
                 steps = own[0].metrics["step"].to_numpy()
-                colour = colours((layer - 1) / max(depth - 1, 1))
+                colour = viridis((layer - 1) / max(depth - 1, 1))
                 panel.plot(steps[1:], _geometric(own, layer)[1:], color=colour, lw=1.1)
             panel.set_xscale("log")
             panel.set_yscale("log")
@@ -164,9 +165,10 @@ def _draw_over_training(records: Records, runs: Sequence[Record]) -> Figure:
         panel.set_xlabel("training steps")
     for line in axes:
         line[0].set_ylabel("gradient norm")
-    figure.colorbar(
-        ScalarMappable(Normalize(1, depth), "viridis"), ax=[p for line in axes for p in line], label="hidden layer"
-    )
+    colours = ScalarMappable(Normalize(1, depth), "viridis")
+    bar = figure.colorbar(colours, ax=[panel for line in axes for panel in line], label="hidden layer")
+    bar.locator = MaxNLocator(integer=True)
+    bar.update_ticks()
     return figure
 
 
@@ -194,6 +196,7 @@ def _draw_by_layer(records: Records, runs: Sequence[Record]) -> Figure:
             panel.set_yscale("log")
             panel.set_title(f"{kind}, {depth} layers", fontsize=10)
             panel.set_xlabel("hidden layer")
+            panel.xaxis.set_major_locator(MaxNLocator(integer=True))
             panel.grid(axis="y", color="0.9")
             drawing.plain_axes(panel)
         line[0].set_ylabel("gradient norm")

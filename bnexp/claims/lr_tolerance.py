@@ -129,8 +129,11 @@ def judge_own_best(chosen: Sequence[Pair], statement: Statement) -> Judgement:
     interval = t_interval(list(per_seed(chosen, gain).values()))
     kinds = sorted({str(pair.bn.value("model.activation")) for pair in chosen})
     own = {kind: [gain(pair) for pair in chosen if pair.bn.value("model.activation") == kind] for kind in kinds}
-    parts = [f"{kind} {100 * t_interval(gains).mean:+.2f}" for kind, gains in own.items()]
-    measured = in_points(interval) + (f"; {', '.join(parts)}".replace("-", "−") if len(kinds) > 1 else "")
+    if len(kinds) == 1:
+        own = {}
+    own["where both train"] = [gain(pair) for pair in chosen if trains(pair.plain) and trains(pair.bn)]
+    parts = [f"{what} {100 * t_interval(gains).mean:+.2f}" for what, gains in own.items() if gains]
+    measured = in_points(interval) + (f"; {', '.join(parts)}".replace("-", "−") if parts else "")
     note = "each seed's learning rates chosen on the other seeds"
     return judged(statement, interval, measured, RULE, note, smallest=SMALLEST)
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from bnexp.claims import drawing, panels
@@ -178,6 +179,8 @@ def _draw_saturation(records: Records) -> Figure:
         rows=len(shown),
         columns=len(arms),
     )
+    highest = max((run.metrics.filter(like="saturated/").max().max() for run in runs), default=1.0)
+    colours = Normalize(0, max(highest, MORE))
     for depth, line in zip(shown, axes, strict=True):
         for (kind, norm), panel in zip(arms, line, strict=True):
             own = having(runs, {"model.depth": depth, "model.activation": kind, "norm": norm})
@@ -186,7 +189,7 @@ def _draw_saturation(records: Records) -> Figure:
                 continue
             names = [f"saturated/hidden{i}" for i in range(1, depth + 1)]
             table = np.mean([run.metrics[names].to_numpy(dtype=float).T for run in own], axis=0)
-            image = panel.imshow(table, vmin=0, vmax=1, cmap="magma", aspect="auto", interpolation="nearest")
+            image = panel.imshow(table, norm=colours, cmap="magma", aspect="auto", interpolation="nearest")
             panel.set_facecolor("0.85")
             steps = own[0].metrics["step"].tolist()
             ticks = range(0, len(steps), max(1, len(steps) // 4))
