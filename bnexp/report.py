@@ -212,17 +212,17 @@ def index(results: Path) -> None:
     runs.write_atomically(results / "README.md", text + verdict_table(results))
 
 
-def verdict_table(results: Path) -> str:
-    """The verdicts of the experiments right under `results` as a Markdown table."""
-    lines = ["| experiment | data, scale | claim | measured | n | verdict |", "|---|---|---|---|---|---|"]
+def verdict_table(results: Path, brief: bool = False) -> str:
+    """The verdicts of the experiments right under `results` as a Markdown table; `brief`: without the measurements."""
+    columns = ["experiment", "data, scale", "claim", *([] if brief else ["measured"]), "n", "verdict"]
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for path in sorted(results.glob("*/verdict.json")):
         verdict = json.loads(path.read_text())
         link = f"[{verdict['experiment']}]({path.parent.relative_to(results).as_posix()}/README.md)"
         where = f"{verdict['dataset']['name']}, {verdict['scale']}"
-        lines += [
-            f"| {link} | {where} | {claim['claim']} | {claim['measured']} | {claim['n']} | **{claim['verdict']}** |"
-            for claim in verdict["claims"]
-        ]
+        for claim in verdict["claims"]:
+            cells = {**claim, "experiment": link, "data, scale": where, "verdict": f"**{claim['verdict']}**"}
+            lines.append(f"| {' | '.join(str(cells[column]) for column in columns)} |")
     return "\n".join(lines) + "\n"
 
 

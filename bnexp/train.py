@@ -67,7 +67,7 @@ def train(
     order = BatchOrder(len(dataset.train_labels), first.batch, seeds, first.data.examples)
     lr = torch.tensor([c.lr for c in configs], device=device)
     l2 = torch.tensor([c.l2 for c in configs], device=device) if any(c.l2 for c in configs) else None
-    probes = _Probes(configs, dataset, population, order.own)
+    probes = Probes(configs, dataset, population, order.own)
     back_propagate = _compiled(population.back_propagate) if compile else population.back_propagate
     due = set(schedule(first.steps, first.evaluations))
 
@@ -81,7 +81,7 @@ def train(
             population.descend(gradients, lr, l2)
 
 
-class _Probes:
+class Probes:
     """All that is measured on a population."""
 
     def __init__(self, configs: Sequence[RunConfig], dataset: Dataset, population: Population, own: Tensor) -> None:

@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 
 import torch
@@ -17,12 +17,11 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from bnexp import data, models
-from bnexp.config import DataConfig, NormConfig, RunConfig
+from bnexp.config import DataConfig, ModelConfig, NormConfig, RunConfig
 from bnexp.population import Population
-from bnexp.probes.activations import Observer
 from bnexp.seeds import stream
 from bnexp.stacks import cores
-from bnexp.train import batch_of, random_batches, schedule
+from bnexp.train import Probes, batch_of, schedule
 
 ROUNDS = 5
 NETWORKS = 32
@@ -65,6 +64,8 @@ def measure_norm(norm: str, dataset: data.Dataset, console: Console) -> None:
         "bnexp, 1 network, compile=true": (1, engine(norm, dataset, 1, compile=True), 800),
         f"bnexp, {NETWORKS} networks, one stack, one process": (NETWORKS, engine(norm, dataset, NETWORKS), 60),
         "bnexp, 8 networks with a norm of the user's own": (8, engine("module", dataset, 8), 100),
+        "bnexp, 12 networks of 6 kinds (norm, nonlinearity), one stack": (12, together(kinds(), dataset), 80),
+        "bnexp, 12 networks of 6 kinds, a stack for each kind": (12, apart(kinds(), dataset), 80),
     }
     rates: dict[str, list[float]] = {name: [] for name in loops}
     every = f"bnexp, {NETWORKS} networks, as launched: {cores()} processes"
@@ -144,18 +145,51 @@ class RowNorm(nn.Module):
         return self.gain * (x - x.mean(1, keepdim=True)) / (x.std(1, keepdim=True) + 1e-5)
 
 
-def population(norm: str, networks: int) -> Population:
+def figure_1(norm: str, networks: int) -> list[RunConfig]:
     """Networks of Figure 1 with different seeds."""
     target = "bench:RowNorm" if norm == "module" else None
-    configs = [RunConfig(seed=seed, norm=NormConfig(name=norm, target=target)) for seed in range(networks)]
+    return [RunConfig(seed=seed, norm=NormConfig(name=norm, target=target)) for seed in range(networks)]
+
+
+def kinds() -> list[RunConfig]:
+    """Two seeds of each norm and nonlinearity."""
+    return [
+        RunConfig(seed=seed, norm=NormConfig(name=norm), model=ModelConfig(activation=activation))
+        for norm in ("none", "batch")
+        for activation in ("sigmoid", "tanh", "relu")
+        for seed in range(2)
+    ]
+
+
+def population(configs: Sequence[RunConfig]) -> Population:
+    """The networks of these runs, as one."""
     return Population([models.build(config, (1, 28, 28), 10) for config in configs])
 
 
 def engine(norm: str, dataset: data.Dataset, networks: int, compile: bool = False) -> Callable[[int], None]:
+    """The engine's steps on networks of Figure 1."""
+    return together(figure_1(norm, networks), dataset, compile)
+
+
+def apart(configs: Sequence[RunConfig], dataset: data.Dataset) -> Callable[[int], None]:
+    """As `together`, with the networks of each kind on their own."""
+    parts: dict[str, list[RunConfig]] = {}
+    for config in configs:
+        parts.setdefault(repr((config.norm, config.model)), []).append(config)
+    loops = [together(part, dataset) for part in parts.values()]
+
+    def loop(steps: int) -> None:
+        for own in loops:
+            own(steps)
+
+    return loop
+
+
+def together(configs: Sequence[RunConfig], dataset: data.Dataset, compile: bool = False) -> Callable[[int], None]:
     """The engine's steps, as `bnexp.train.train` takes them."""
-    trained = population(norm, networks)
-    order = data.BatchOrder(len(dataset.train_labels), 60, range(networks))
-    lr = torch.full((networks,), 0.1)
+    trained = population(configs)
+    order = data.BatchOrder(len(dataset.train_labels), 60, [config.seed for config in configs])
+    lr = torch.full((len(configs),), 0.1)
     back_propagate = torch.compile(trained.back_propagate) if compile else trained.back_propagate
 
     def loop(steps: int) -> None:
@@ -169,14 +203,13 @@ def engine(norm: str, dataset: data.Dataset, networks: int, compile: bool = Fals
 def costs(norm: str, dataset: data.Dataset, networks: int = 8) -> tuple[float, float]:
     """Seconds per network for a step and for an evaluation, in a stack on one thread."""
     torch.set_num_threads(1)
-    trained = population(norm, networks)
-    hidden = ["hidden1", "hidden2", "hidden3"]
-    observer = Observer(dataset.test_images, dataset.test_labels, ["sigmoid"] * networks, hidden)
-    draws = [stream(seed, "statistics") for seed in range(networks)]
+    trained = population(figure_1(norm, networks))
+    order = data.BatchOrder(len(dataset.train_labels), 60, range(networks))
+    probes = Probes(figure_1(norm, networks), dataset, trained, order.own)
+    loss, gradients = trained.back_propagate(*batch_of(dataset, order.next()))
 
     def evaluate() -> None:
-        trained.estimate_statistics(random_batches(dataset, FIGURE_1, draws))
-        observer.observe(trained.infer)
+        list(probes.evaluate(0, loss, gradients))
 
     loop = engine(norm, dataset, networks)
     steps, evaluations = [], []

@@ -13,7 +13,7 @@ BETWEEN = re.compile(r"(<!-- verdicts: .*? -->\n).*?(<!-- end of verdicts -->)",
 
 def with_verdicts(readme: str) -> str:
     """The README with the table as the verdicts are now."""
-    table = verdict_table(ROOT / "results").replace("](", "](results/")
+    table = verdict_table(ROOT / "results", brief=True).replace("](", "](results/")
     return BETWEEN.sub(lambda found: found[1] + table + found[2], readme)
 
 

@@ -73,7 +73,7 @@ def figures(records: Records) -> dict[str, Figure]:
     return {
         "batch_size": panels.lines(
             records,
-            "Final test accuracy against the size of the mini-batches",
+            "Final test accuracy by the size of the mini-batches",
             "A run that diverged counts as chance; all take the same number of steps.",
             "batch",
             final_accuracy,
@@ -81,8 +81,8 @@ def figures(records: Records) -> dict[str, Figure]:
         ),
         "batch_size_excess": panels.lines(
             records,
-            "What a norm adds to the final test accuracy, by the size of the mini-batches",
-            "Accuracy minus that of the network without a norm, of the same seed and mini-batches.",
+            "What a norm adds, by the size of the mini-batches",
+            "Final test accuracy minus that of the network without a norm, of the same seed and mini-batches.",
             "batch",
             excess,
             "percentage points",
@@ -106,7 +106,7 @@ def _dearer(runs: Sequence[Record], name: str, other: str, claim: str) -> Judgem
     interval = t_interval(paired(bn, against))
     both = sorted(bn.keys() & against.keys())
     said = " and ".join(
-        f"{100 * statistics.fmean(own[seed] for seed in both):.1f} points {drawing.name(norm)}"
+        f"{100 * statistics.fmean(own[seed] for seed in both):.1f} points ({drawing.name(norm)})"
         for norm, own in ((BN, bn), (other, against))
         if both
     )

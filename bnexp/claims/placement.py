@@ -158,12 +158,13 @@ def _arm(run: Record) -> str:
 
 def _draw_drift(records: Records) -> Figure:
     kinds = panels.values(records.runs, "model.activation")
-    arms = sorted({_arm(run) for run in records.runs}, key=lambda arm: (arm != PLAIN, arm))
+    there = {_arm(run) for run in records.runs}
+    arms = [arm for arm in (PLAIN, *(f"BN {words}" for words in WORDS.values())) if arm in there]
     figure, ((axes,),) = drawing.sheet(
         records,
-        "How far the input of the last hidden layer's nonlinearity drifts, by the place of BN",
-        "Sum of the changes of the 15th, 50th and 85th percentile between evaluations, in widths of the unit's own "
-        "distribution; mean over units, a dot per run. Lower is more stable.",
+        "Drift of the last nonlinearity's input, by the place of BN",
+        "Last hidden layer. Sum of the changes of the 15th, 50th and 85th percentile between evaluations, in widths of "
+        "the unit's own distribution; mean over units, a dot per run. Lower is more stable.",
         (8.5, 4.5),
     )
     colours = drawing.colours(arms)
