@@ -6,6 +6,7 @@ import multiprocessing
 import signal
 import time
 from collections.abc import Sequence
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -13,9 +14,18 @@ from typing import Any
 from bnexp.progress import Progress
 from bnexp.stacks import Settings, Stack
 
+CONTEXT = multiprocessing.get_context("forkserver")
+"""Workers are forked from a server that has imported PyTorch and started no thread: ready in milliseconds."""
+
 
 class LaunchError(Exception):
     """Some runs could not be trained; the message names them and the reason."""
+
+
+def warm_up() -> None:
+    """Have the server from which workers are forked import PyTorch while this process does the same."""
+    CONTEXT.set_forkserver_preload(["bnexp.worker"])
+    forkserver.ensure_running()
 
 
 def launch(settings: Settings, stacks: Sequence[Stack]) -> None:
@@ -27,6 +37,7 @@ def launch(settings: Settings, stacks: Sequence[Stack]) -> None:
     waiting = [stack for stack in stacks if stack.unfinished(settings.outputs)]
     if not waiting:
         return
+    warm_up()
     networks = sum(len(stack.configs) for stack in waiting)
     with Progress(sum(stack.cost for stack in waiting), networks) as progress:
         failures = _Workers(settings, progress).train(waiting)
@@ -38,9 +49,6 @@ class _Workers:
     def __init__(self, settings: Settings, progress: Progress) -> None:
         self.settings = settings
         self.progress = progress
-        # Forked from a server that has imported PyTorch and started no thread: ready in milliseconds.
-        self.context = multiprocessing.get_context("forkserver")
-        self.context.set_forkserver_preload(["bnexp.worker"])
         self.busy: dict[Connection, tuple[BaseProcess, Stack]] = {}
         self.steps: dict[Connection, int] = {}
         self.failures: dict[str, str] = {}  # by the stack, in words
@@ -62,8 +70,8 @@ class _Workers:
         return [f"{stack}: {reason}" for stack, reason in self.failures.items()]
 
     def _start(self, stack: Stack) -> None:
-        ours, theirs = self.context.Pipe(duplex=False)
-        process = self.context.Process(target=_work, args=(stack, self.settings, theirs), daemon=True)
+        ours, theirs = CONTEXT.Pipe(duplex=False)
+        process = CONTEXT.Process(target=_work, args=(stack, self.settings, theirs), daemon=True)
         process.start()
         theirs.close()
         self.busy[ours] = (process, stack)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bnexp import paths
+from bnexp import cli, paths
 
 ROOT = Path(__file__).parent.parent
 Verdict = dict[str, Any]
@@ -21,17 +22,14 @@ Verdict = dict[str, Any]
 
 def main(scale: str, extra: Sequence[str]) -> int:
     """Train and judge all experiments; 1 when one of them failed, 130 when interrupted."""
+    os.chdir(ROOT)
     started = time.time()
     names = list(paths.experiments())
     committed = {name: committed_verdict(name) for name in names}
     failed: dict[str, int] = {}
     for name in names:
-        command = [sys.executable, "-m", "bnexp", "run", f"experiment={name}", f"scale={scale}", *extra]
         print(f"\n== {name} (scale {scale})", flush=True)
-        try:
-            code = subprocess.run(command, cwd=ROOT, check=False).returncode
-        except KeyboardInterrupt:
-            return 130
+        code = bnexp("run", f"experiment={name}", f"scale={scale}", *extra)
         if code == 130:
             return 130
         if code:
@@ -45,6 +43,14 @@ def main(scale: str, extra: Sequence[str]) -> int:
     for name, code in failed.items():
         console.print(f"[bold red]left out: {name}[/] ended with exit code {code}; its last lines above say why")
     return 1 if failed else 0
+
+
+def bnexp(*arguments: str) -> int:
+    """Exit code of the command, run in this process: to import PyTorch each time would take longer than `smoke`."""
+    try:
+        cli.main(arguments)
+    except SystemExit as done:
+        return int(done.code or 0)
 
 
 def committed_verdict(name: str) -> Verdict | None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import runpy
-import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-SCRIPT = runpy.run_path(str(Path(__file__).parent.parent / "scripts" / "reproduce.py"))
+from bnexp import cli, paths
+
+ROOT = Path(__file__).parent.parent
+SCRIPT = runpy.run_path(str(ROOT / "scripts" / "reproduce.py"))
 
 
 def verdict(word: str, scale: str = "laptop", data: str = "mnist") -> dict[str, Any]:
@@ -42,15 +45,13 @@ def test_a_failing_experiment_is_named_and_the_others_run(
 ) -> None:
     asked = []
 
-    def run(command: list[str], **_: Any) -> Any:
-        asked.append(command)
-        code = 1 if "experiment=mnist_activations" in command or command[0] == "git" else 0
-        return SimpleNamespace(returncode=code, stdout="")
+    def main(arguments: Sequence[str]) -> None:
+        asked.append(arguments[1])
+        sys.exit("experiment=mnist_activations" in arguments)
 
-    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(cli, "main", main)
+    monkeypatch.chdir(ROOT)
     assert SCRIPT["main"]("smoke", []) == 1
-    assert [command[4] for command in asked if "run" in command] == [
-        "experiment=mnist_activations",
-        "experiment=mnist_table",
-    ]
+    assert asked == [f"experiment={name}" for name in paths.experiments()]
+    assert len(asked) == 11
     assert "left out: mnist_activations" in capsys.readouterr().out

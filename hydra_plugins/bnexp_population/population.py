@@ -25,6 +25,10 @@ class PopulationLauncher(Launcher):
         self.config = config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        from bnexp.launch import warm_up
+
+        if not self.config.dry_run:
+            warm_up()
         from bnexp.app import compose_jobs, train_all
 
         configs = compose_jobs(self.hydra_context.config_loader, self.config, job_overrides)
