@@ -14,6 +14,7 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams, scalar
 
 from bnexp.claims import Judgement
+from bnexp.claims.accuracy import diverged, final_accuracy
 from bnexp.claims.stability import typical_unit
 from bnexp.records import PERCENTILES, Record, Records
 
@@ -62,8 +63,11 @@ def summarise(gathered: Records, judgements: Sequence[Judgement], figures: Mappi
 
 
 def _hparams(run: Record, axes: Sequence[str]) -> list[Any]:
-    """What the table and the parallel coordinates of HParams show: what was swept, and how the run ended."""
+    """What the table and the parallel coordinates of HParams show: what was swept, and how the run ended.
+
+    A NaN would have no place on an axis: a run that diverged is at chance, as everywhere.
+    """
     values = {axis: run.fields.get(axis) for axis in axes} | {"norm": run.norm, "seed": str(run.seed)}  # a name
     settings = {name: v if isinstance(v, (int, float)) else str(v) for name, v in values.items()}
-    ends = {f"final/{name}": float(run.metrics[name].iloc[-1]) for name in ("accuracy", "loss")}
+    ends = {"final/accuracy": final_accuracy(run), "final/diverged": float(diverged(run))}
     return [*hparams(settings, ends), *(scalar(name, end) for name, end in ends.items())]  # type: ignore[no-untyped-call]

@@ -93,7 +93,7 @@ def check_commands(binaries: Path, elsewhere: Path) -> None:
     expect("usage: bnexp" in bnexp("--help"), "bnexp --help says nothing of its usage")
     expect(f"-{bnexp('--version').strip()}.dist-info" in str(list(binaries.parent.rglob("bnexp-*"))), "wrong --version")
     expect("mnist_activations" in bnexp("list"), "bnexp list does not list mnist_activations")
-    expect("hidden:" in bnexp("run", "--cfg", "job"), "bnexp run --cfg job does not print the network")
+    expect("depth:" in bnexp("run", "--cfg", "job"), "bnexp run --cfg job does not print the network")
     expect(not any(elsewhere.iterdir()), f"looking around left something behind: {list(elsewhere.iterdir())}")
     bnexp(*TRAINING)
     expect((elsewhere / VERDICT).is_file(), f"bnexp {' '.join(TRAINING)} wrote no {VERDICT}")

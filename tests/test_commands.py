@@ -117,7 +117,7 @@ def test_the_summary_in_tensorboard_has_bands_figures_and_verdict(smoked: Path) 
     sessions = [EventAccumulator(str(run)).Reload() for run in (folder / "hparams").iterdir()]
     assert len(sessions) == 4
     assert all("_hparams_/session_start_info" in session.summary_metadata for session in sessions)
-    assert all({"final/accuracy", "final/loss"} <= set(session.Tags()["scalars"]) for session in sessions)
+    assert all({"final/accuracy", "final/diverged"} <= set(session.Tags()["scalars"]) for session in sessions)
     report = EventAccumulator(str(folder / "report")).Reload()
     assert "figure_1a" in report.Tags()["images"]
     assert "verdict/text_summary" in report.summary_metadata

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import math
 from collections.abc import Callable, Sequence
@@ -285,6 +286,16 @@ def test_diverged_and_missing_runs_are_no_mishap(name: str) -> None:
     ill = replace(records, runs=[dead(run) if run in lost[2:] else run for run in whole])
     assert judged(name, ill).keys() == judged(name, records).keys()
     assert claims.REGISTRY[name].figures(ill)
+
+
+@pytest.mark.parametrize(("setting", "value"), [("norm", "batch"), ("norm", "none"), ("model.activation", "relu")])
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_an_experiment_with_an_axis_replaced_can_be_judged_and_drawn(name: str, setting: str, value: str) -> None:
+    records = EXPERIMENTS[name][0](1)
+    few = replace(records, runs=[run for run in records.runs if run.value(setting) == value])
+    assert judged(name, few).keys() == judged(name, records).keys()
+    for figure in claims.REGISTRY[name].figures(few).values():
+        figure.savefig(io.BytesIO())
 
 
 # ---- what is particular to one

@@ -98,7 +98,7 @@ def figures(records: Records) -> dict[str, Figure]:
         Normalize(CHANCE, 1),
         lambda v: f"{100 * v:.0f}",
     )
-    return {"init_accuracy": maps, "init_spread": _draw_spread(records)}
+    return {"init_accuracy": maps} | ({"init_spread": _draw_spread(records)} if _arms(records.runs) else {})
 
 
 def _arms(runs: Sequence[Record]) -> dict[tuple[int, str], tuple[list[Record], list[Record]]]:

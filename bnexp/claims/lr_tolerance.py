@@ -146,7 +146,7 @@ def judge_own_speed(chosen: Sequence[Pair], statement: Statement) -> Judgement:
 
 
 def figures(records: Records) -> dict[str, Figure]:
-    """`lr_accuracy`: final accuracy against the learning rate; `lr_range`: the range of each arm."""
+    """`lr_accuracy`: final accuracy against the learning rate; `lr_range`: the range of each arm, if it has a match."""
     if not records.runs:
         return {}
     accuracy = panels.lines(
@@ -159,7 +159,8 @@ def figures(records: Records) -> dict[str, Figure]:
         Layout("model.depth", "model.activation"),
         (0, 1),
     )
-    return {"lr_accuracy": accuracy, "lr_range": _draw_ranges(records)}
+    of = cells(records.runs, *CELL)
+    return {"lr_accuracy": accuracy} | ({"lr_range": _draw_ranges(records, of)} if of else {})
 
 
 def _judge_ratio(
@@ -200,15 +201,14 @@ def _per_seed(of: Cells, measure: Callable[[Sequence[Record], Sequence[Record]],
     return [math.fsum(own) / len(own) for _, own in sorted(values.items())]
 
 
-def _draw_ranges(records: Records) -> Figure:
-    of = cells(records.runs, *CELL)
+def _draw_ranges(records: Records, of: Cells) -> Figure:
     rates = panels.values(records.runs, "lr")
     figure, ((axes,),) = drawing.sheet(
         records,
         f"Learning rates that train: final test accuracy of at least {percent(TRAINS)}",
         "Bar: from the smallest to the largest, geometric means over the seeds on which any trains. Beside it its "
         "width in decades, mean over all seeds with its 95 % interval.",
-        (8.5, 1.8 + 0.62 * max(len(of), 1)),
+        (8.5, 1.8 + 0.62 * len(of)),
     )
     colours = drawing.colours([PLAIN, BN])
     for i, key in enumerate(sorted(of, key=str)):

@@ -7,6 +7,7 @@ does something else do the same? And a shallow sigmoid network must train, or de
 
 from __future__ import annotations
 
+import itertools
 import statistics
 from collections.abc import Sequence
 from dataclasses import replace
@@ -87,7 +88,8 @@ def figures(records: Records) -> dict[str, Figure]:
         Layout("model.residual", "model.activation"),
         (0, 1),
     )
-    return {"depth_accuracy": depth, "saturation": _draw_saturation(records)}
+    runs = [r for r in having(records.runs, {"model.residual": False}) if r.value("model.activation") != "relu"]
+    return {"depth_accuracy": depth} | ({"saturation": _draw_saturation(records, runs)} if runs else {})
 
 
 def _fails_deep(plain: Sequence[Record], deepest: int) -> Judgement:
@@ -165,17 +167,16 @@ def _less_saturated(runs: Sequence[Record]) -> Judgement:
     )
 
 
-def _draw_saturation(records: Records) -> Figure:
-    runs = [r for r in having(records.runs, {"model.residual": False}) if r.value("model.activation") != "relu"]
+def _draw_saturation(records: Records, runs: Sequence[Record]) -> Figure:
     depths = panels.values(runs, "model.depth")
     shown = sorted({min(depths, key=lambda depth: abs(depth - wanted)) for wanted in (3, 12, 20)})
-    arms = [(kind, norm) for kind in ("sigmoid", "tanh") for norm in (PLAIN, BN)]
+    arms = list(itertools.product(panels.values(runs, "model.activation"), panels.values(runs, "norm")))
     figure, axes = drawing.sheet(
         records,
         "Saturated units by layer during training",
         "Fraction of units and test examples at which the nonlinearity's slope is under a tenth of its greatest, mean "
         "over the seeds; grey where a run has diverged. Down: layers from the first to the last; across: evaluations.",
-        (11, 1.6 + 2.3 * len(shown)),
+        (1 + 2.5 * max(len(arms), 3), 1.6 + 2.3 * len(shown)),
         rows=len(shown),
         columns=len(arms),
     )
