@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import tempfile
 import time
 from collections.abc import Sequence
@@ -19,17 +20,20 @@ from bnexp.stacks import Settings, Stack
 from bnexp.train import schedule, train
 
 STEPS = 40
-"""Steps measured per stack of a kind."""
+"""Steps measured for each size of networks and mini-batches."""
+
+SAMPLE = 6
+"""Networks of a stack measured at most; more cost as much, each."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """What a stack costs."""
+    """What a network costs in a stack."""
 
     step: float
-    """Seconds for a step of the whole stack."""
+    """Seconds for a step."""
     evaluation: float
-    """Seconds for an evaluation of the whole stack."""
+    """Seconds for an evaluation."""
     size: float
     """Bytes on disk for an evaluation of one run."""
 
@@ -40,7 +44,7 @@ def dry_run(settings: Settings, stacks: Sequence[Stack]) -> None:
     The measured steps leave no trace: their records go to a temporary folder.
     """
     torch.set_num_threads(settings.threads)
-    costs: dict[tuple[str, int], Cost] = {}
+    costs: dict[tuple[int, ...], Cost] = {}
     seconds = size = 0.0
     table = Table("run", "steps", "state")
     for stack in stacks:
@@ -50,11 +54,12 @@ def dry_run(settings: Settings, stacks: Sequence[Stack]) -> None:
             table.add_row(folder.path.name, f"{config.steps:,}", "to train" if folder.id in missing else "there")
         if not missing:
             continue
-        kind = (repr((stack.configs[0].norm, stack.configs[0].model, stack.configs[0].batch)), len(stack.configs))
+        first, networks = stack.configs[0], len(stack.configs)
+        kind = first.model.depth, first.model.width, first.batch, first.norm.batches
         if kind not in costs:
-            costs[kind] = _measure(stack.configs, settings)
-        evaluations = len(schedule(stack.steps, stack.configs[0].evaluations))
-        seconds += costs[kind].step * stack.steps + costs[kind].evaluation * evaluations
+            costs[kind] = _measure(stack.configs[:: math.ceil(networks / SAMPLE)], settings)
+        evaluations = len(schedule(stack.steps, first.evaluations))
+        seconds += networks * (costs[kind].step * stack.steps + costs[kind].evaluation * evaluations)
         size += costs[kind].size * evaluations * len(missing)
     out.print(table)
     total = sum(len(stack.configs) for stack in stacks)
@@ -85,7 +90,7 @@ def _measure(configs: Sequence[RunConfig], settings: Settings) -> Cost:
         sink.finish()
         written = sum(path.stat().st_size for path in Path(temporary).rglob("*") if path.is_file())
     step = (began[STEPS - 1] - began[STEPS // 2]) / (STEPS - 1 - STEPS // 2)
-    return Cost(step, end - began[STEPS] - step, written / evaluations)
+    return Cost(step / len(short), (end - began[STEPS] - step) / len(short), written / evaluations)
 
 
 def _duration(seconds: float) -> str:

@@ -61,7 +61,10 @@ class Flatten(Layer):
     """Images `[N, B, C, H, W]` to `[N, B, I]`."""
 
     def forward(self, x: Tensor, phase: Phase) -> tuple[Tensor, Any]:
-        return x.flatten(2), None
+        return x.flatten(2), x.shape
+
+    def backward(self, dy: Tensor, shape: torch.Size) -> tuple[Tensor, list[Tensor]]:
+        return dy.view(shape), []
 
 
 class Linear(Layer):

@@ -27,8 +27,8 @@ def main(scale: str, extra: Sequence[str]) -> int:
     names = list(paths.experiments())
     committed = {name: committed_verdict(name) for name in names}
     failed: dict[str, int] = {}
-    for name in names:
-        print(f"\n== {name} (scale {scale})", flush=True)
+    for i, name in enumerate(names, 1):
+        print(f"\n== {name} ({i} of {len(names)}, scale {scale})", flush=True)
         code = bnexp("run", f"experiment={name}", f"scale={scale}", *extra)
         if code == 130:
             return 130

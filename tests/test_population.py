@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -166,6 +167,32 @@ def test_a_stack_of_all_kinds_at_once_follows_too() -> None:
     population = Population(build(stack.configs))
     assert len(population.positions["linear1"]) > 1
     assert_follows(stack.configs, 60)
+
+
+def test_convolutions_and_their_norms_are_mapped_over_the_networks() -> None:
+    def network(seed: int) -> nn.Sequential:
+        torch.manual_seed(seed)
+        made = nn.Sequential(
+            OrderedDict(
+                conv=nn.Conv2d(1, 6, 3),
+                norm=norms.InstanceNorm(6),
+                hidden=nn.ReLU(),
+                flatten=nn.Flatten(),
+                classifier=nn.Linear(6 * 36, 10),
+            )
+        )
+        return made.double()
+
+    networks = [network(seed) for seed in (1, 2)]
+    images = torch.rand(2, 5, 1, 8, 8, dtype=torch.float64)
+    labels = torch.randint(10, (2, 5))
+    loss, gradients = Population(networks).back_propagate(images, labels)
+    for i, plain in enumerate(networks):
+        own = nn.functional.cross_entropy(plain(images[i]), labels[i])
+        own.backward()  # type: ignore[no-untyped-call]
+        torch.testing.assert_close(loss[i], own.detach())
+        for name, gradient in zip(("weight", "bias"), gradients["conv"], strict=True):
+            torch.testing.assert_close(gradient[i], plain.get_parameter(f"conv.{name}").grad)
 
 
 @pytest.mark.parametrize("norm", NORMS)

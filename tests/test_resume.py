@@ -16,7 +16,7 @@ import pytest
 Spawn = Callable[..., subprocess.Popen[str]]
 
 SWEEP = (
-    *("run", "-m", "norm=none,batch", "lr=0.1,0.5", "seed=0,1", "data=digits", "evaluations=12"),
+    *("run", "-m", "norm=none,batch", "model.dropout=0,0.3", "seed=0,1", "data=digits", "evaluations=12"),
     *("steps=8000", "processes=2"),
 )
 
