@@ -7,14 +7,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from bnexp.claims.judging import BN, PLAIN
 from bnexp.records import Records
 
 COLOURS = {PLAIN: "#D55E00", BN: "#0072B2"}
-OTHER_COLOURS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
-"""Okabe and Ito's palette, which colour-blind readers can tell apart."""
+OTHER_COLOURS = (
+    *("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999"),
+    *("#882255", "#DDCC77", "#332288"),
+)
+"""Okabe and Ito's palette, which colour-blind readers can tell apart; then some of Tol's."""
 
 NAMES = {
     PLAIN: "without BN",
@@ -59,6 +64,13 @@ def steps_axis(axes: Axes, last: float) -> None:
     axes.set_xlim(0, last)
     axes.set_xlabel("training steps")
     axes.xaxis.set_major_formatter(lambda x, _: f"{x / 1000:g}K" if x >= 1000 else f"{x:g}")
+
+
+def log_numbers(axis: Axis) -> None:
+    """Plain numbers 1, 2, 5, 10, … on a log axis of few decades."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(lambda x, _: f"{x:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def label_ends(axes: Axes, ends: Sequence[tuple[float, str, str]]) -> None:

@@ -200,5 +200,5 @@ def _draw_by_layer(records: Records, runs: Sequence[Record]) -> Figure:
             panel.grid(axis="y", color="0.9")
             drawing.plain_axes(panel)
         line[0].set_ylabel("gradient norm")
-    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=9)
+    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside right center", frameon=False, fontsize=9)
     return figure

@@ -191,5 +191,5 @@ def _draw_spread(records: Records) -> Figure:
         drawing.plain_axes(panel)
     for norm in (PLAIN, BN):
         axes[1].scatter([], [], color=colours[norm], label=drawing.name(norm))
-    figure.legend(loc="outside right upper", frameon=False, fontsize=9)
+    figure.legend(loc="outside right center", frameon=False, fontsize=9)
     return figure

@@ -228,4 +228,4 @@ def _band(
 
 def _legend(figure: Figure, panel: Axes, arms: Sequence[str]) -> None:
     if len(arms) > 1:
-        figure.legend(*panel.get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=9)
+        figure.legend(*panel.get_legend_handles_labels(), loc="outside right center", frameon=False, fontsize=9)

@@ -7,7 +7,7 @@ normalised, less stable. The control is the network without BN: what a misplaced
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from matplotlib.figure import Figure
@@ -69,7 +69,7 @@ def judge(records: Records) -> list[Judgement]:
                 "Said of normalising the nonlinearity's output; no number is given.",
             ),
             sparser,
-            f"saturated fraction (ReLU: zeros) after minus before: {in_points(sparser)}",
+            f"saturated fraction (ReLU: zeros) after minus before: {in_points(sparser)}{_each(after, before, saturated)}",
             (f"+{100 * MORE:g} percentage points", f"−{100 * MORE:g} percentage points"),
             smallest=MORE,
         ),
@@ -134,13 +134,18 @@ def _placed(records: Records, placement: str) -> list[Record]:
 
 def _accuracy(name: str, claim: str, paper: str, a: Sequence[Record], b: Sequence[Record]) -> Judgement:
     interval = t_interval(contrast(a, b, final_accuracy))
-    each = {
-        kind: t_interval(contrast(having(a, {"model.activation": kind}), b, final_accuracy)).mean
+    measured = f"{in_points(interval)}{_each(a, b, final_accuracy)}"
+    return judged(Statement(name, SECTION, claim, paper), interval, measured, RULE, smallest=SMALLEST)
+
+
+def _each(a: Sequence[Record], b: Sequence[Record], measure: Callable[[Record], float | None]) -> str:
+    """For `measured`: the mean for each nonlinearity, in percentage points."""
+    means = {
+        kind: t_interval(contrast(having(a, {"model.activation": kind}), b, measure)).mean
         for kind in panels.values(a, "model.activation")
     }
-    parts = ", ".join(f"{kind} {100 * mean:+.2f}" for kind, mean in each.items()).replace("-", "−")
-    measured = f"{in_points(interval)}; {parts}" if each else in_points(interval)
-    return judged(Statement(name, SECTION, claim, paper), interval, measured, RULE, smallest=SMALLEST)
+    parts = [f"{kind} {100 * mean:+.2f}" for kind, mean in means.items()]
+    return f"; {', '.join(parts)}".replace("-", "−") if parts else ""
 
 
 def _log_steps(run: Record) -> float:
@@ -176,10 +181,11 @@ def _draw_drift(records: Records) -> Figure:
         ]
         axes.scatter([x for x, _ in dots], [y for _, y in dots], s=26, color=colours[arm], label=drawing.name(arm))
     axes.set_yscale("log")
+    drawing.log_numbers(axes.yaxis)
     axes.set_xticks(range(len(kinds)), kinds)
     axes.set_xlim(-0.5, len(kinds) - 0.5)
     axes.set_ylabel("relative drift")
     axes.grid(axis="y", color="0.9")
     drawing.plain_axes(axes)
-    figure.legend(loc="outside right upper", frameon=False, fontsize=9)
+    figure.legend(loc="outside right center", frameon=False, fontsize=9)
     return figure

@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
 
 from bnexp.claims import drawing
 from bnexp.claims.judging import (
@@ -187,9 +186,7 @@ def _drifts(records: Records, arms: dict[str, list[Record]]) -> Figure:
         axes.set_yscale("log")
         lo, hi = axes.get_ylim()
         axes.set_ylim(lo / 1.6, hi * 1.6)
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_major_formatter(lambda y, _: f"{y:g}")
-        axes.yaxis.set_minor_formatter(NullFormatter())
+        drawing.log_numbers(axes.yaxis)
         axes.set_xticks(range(len(arms)), [drawing.name(norm) for norm in arms])
         axes.set_xlim(-0.5, len(arms) - 0.5)
         axes.set_ylabel(f"{measure} drift (log scale)")

@@ -178,6 +178,7 @@ def _draw_drift(records: Records) -> Figure:
             if name == PLAIN and dots:
                 panel.axvline(math.exp(math.fsum(map(math.log, dots)) / len(dots)), color="0.6", ls="--", lw=1)
         panel.set_xscale("log")
+        drawing.log_numbers(panel.xaxis)
         panel.set_xlabel(f"{measure} drift")
         panel.set_yticks(range(len(arms)), [drawing.name(name) for name in arms])
         panel.set_ylim(len(arms) - 0.5, -0.5)
