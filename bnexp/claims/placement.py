@@ -69,7 +69,8 @@ def judge(records: Records) -> list[Judgement]:
                 "Said of normalising the nonlinearity's output; no number is given.",
             ),
             sparser,
-            f"saturated fraction (ReLU: zeros) after minus before: {in_points(sparser)}{_each(after, before, saturated)}",
+            "saturated fraction (ReLU: zeros) after minus before: "
+            f"{in_points(sparser)}{_each(after, before, saturated)}",
             (f"+{100 * MORE:g} percentage points", f"−{100 * MORE:g} percentage points"),
             smallest=MORE,
         ),
