@@ -19,7 +19,10 @@ from bnexp.dry_run import dry_run
 from bnexp.launch import launch
 from bnexp.progress import console
 
-LAUNCH_KEYS = {"experiment", "scale", "data", "data.root", "device", "processes", "compile", "outputs", "results"}
+LAUNCH_KEYS = {
+    *("experiment", "scale", "data", "data.root", "device", "processes", "compile", "checkpoint"),
+    *("outputs", "results", "hydra/launcher"),
+}
 """Overrides under which an experiment is still the one in its file."""
 
 
@@ -100,6 +103,9 @@ def train_here(config: Config) -> Config:
 
     (settled,) = _settle_data([config])
     settings, (stack,) = stacks.plan(settled, [settled])
+    if settled.nproc > 1:
+        launch(settings, [stack])
+        return settled
     alone = dataclasses.replace(settings, threads=1)  # there may be as many such processes as cores
     train_stack(stack, alone, lambda message, value: None)
     return settled
@@ -117,6 +123,8 @@ def check_folders(outputs: str, results: str | None) -> None:
 
 
 def _check_batch(config: Config) -> None:
+    dataset = data.load(config.data)
+    data.View(config.data, dataset)  # ConfigError for a crop that does not fit
     examples = config.data.examples
     if examples is not None and config.batch > examples:
         raise ConfigError(f"batch={config.batch} is larger than the training set of {examples:,} examples")

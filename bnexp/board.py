@@ -31,7 +31,7 @@ def summarise(gathered: Records, judgements: Sequence[Judgement], figures: Mappi
     """
     shutil.rmtree(folder, ignore_errors=True)
     axes = gathered.axes()
-    by_arm = gathered.arms("norm", *axes)
+    by_arm = gathered.arms(gathered.label, *axes)
     named = {
         " ".join([str(key[0]), *(f"{axis}={value}" for axis, value in zip(axes, key[1:], strict=True))]): own
         for key, own in list(by_arm.items())[:ARMS]
@@ -68,6 +68,8 @@ def _hparams(run: Record, axes: Sequence[str]) -> list[Any]:
     A NaN would have no place on an axis: a run that diverged is at chance, as everywhere.
     """
     values = {axis: run.fields.get(axis) for axis in axes} | {"norm": run.norm, "seed": str(run.seed)}  # a name
+    if "arm" in run.fields:
+        values["arm"] = run.fields["arm"]
     settings = {name: v if isinstance(v, (int, float)) else str(v) for name, v in values.items()}
     ends = {"final/accuracy": final_accuracy(run), "final/diverged": float(diverged(run))}
     return [*hparams(settings, ends), *(scalar(name, end) for name, end in ends.items())]  # type: ignore[no-untyped-call]

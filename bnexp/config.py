@@ -8,16 +8,21 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from omegaconf import MISSING
+from omegaconf import MISSING, OmegaConf
 
+OmegaConf.register_new_resolver("times", lambda a, b: a * b, replace=True)  # for the arms of Figure 3
 NORMS = ("none", "batch", "batch_renorm", "layer", "group", "instance", "module")
 PLACEMENTS = ("before", "after", "input")
 STATISTICS = ("population", "moving", "batch")
 SCHEMES = ("gaussian", "xavier", "he", "orthogonal", "equal_biases")
 OPTIMIZERS = ("sgd", "momentum", "adam")
 ACTIVATIONS = ("sigmoid", "tanh", "relu")
-DATASETS = ("auto", "mnist", "digits")
+MODELS = ("mlp", "inception", "inception_small")
+MODULES = ("3a", "3b", "3c", "4a", "4b", "4c", "4d", "4e", "5a", "5b")
+DATASETS = ("auto", "mnist", "digits", "cifar10", "cifar10_jpeg", "tiny_imagenet", "imagenet")
 DEVICES = ("auto", "cpu", "cuda")
+SPACINGS = ("log", "even")
+PRECISIONS = ("float32", "bfloat16")
 
 
 class ConfigError(ValueError):
@@ -29,11 +34,26 @@ class DataConfig:
     """What the networks are trained on."""
 
     name: str = "auto"
-    """`mnist`, `digits` (the stand-in that comes with scikit-learn), or `auto`: MNIST, else the stand-in."""
+    """`mnist`, `digits` (the stand-in that comes with scikit-learn), or `auto`: MNIST, else the stand-in; `cifar10`:
+    the original, else `cifar10_jpeg`, its JPEG copies; `tiny_imagenet`; `imagenet`, or whatever is in its folders."""
     binarize: bool = False
     """Pixels of 0 or 1, as in §4.1, in place of grey values in [0, 1]."""
     examples: int | None = None
     """Training examples used, drawn anew for each seed; by default all."""
+    validation: int = 0
+    """Training images set aside, the same for every seed, for choosing settings without a look at test data."""
+    monitored: int | None = None
+    """Test images on which evaluations before the last are made; by default all."""
+    crop: int | None = None
+    """Side of the square that a network sees: drawn anew in training, the middle one in tests; by default all of it."""
+    padding: int = 0
+    """Pixels of the mean colour around an image before it is cropped."""
+    flip: bool = False
+    """Mirror every second training image, drawn anew."""
+    distortion: float = 0.0
+    """Photometric distortion of training images: brightness, contrast and saturation change by up to this part."""
+    reshuffle: bool = True
+    """Draw new mini-batches in every epoch (§4.2.1); otherwise an example always has the same companions."""
     root: str = MISSING
     """Folder of the data sets. Says where, not what, so it is no part of a run's id."""
 
@@ -43,7 +63,8 @@ class ModelConfig:
     """The network without its normalisation."""
 
     name: str = "mlp"
-    """Only `mlp`, a stack of fully connected layers."""
+    """`mlp`, fully connected layers (§4.1); `inception` (Figure 5, for 224 pixels); or `inception_small`: its modules
+    behind a first convolution for images of 32 or 64 pixels."""
     depth: int = 3
     """Hidden layers (§4.1: three)."""
     width: int = 100
@@ -53,7 +74,21 @@ class ModelConfig:
     residual: bool = False
     """Add each hidden layer's input to its output, from the second on."""
     dropout: float = 0.0
-    """Probability with which an output of a hidden layer is left out (§4.2.1)."""
+    """Probability with which an output of a hidden layer, in `inception` an input of the last layer, is left out."""
+    modules: list[str] = field(default_factory=lambda: list(MODULES))
+    """Of `inception`: the rows of Figure 5's table that are there."""
+    multiplier: float = 1.0
+    """Of `inception`: factor on the table's widths, which are then rounded to multiples of 8."""
+    lrn: bool = False
+    """Of `inception`: local response normalisation behind the first layers, as without BN (§4.2.1)."""
+
+
+MODEL_FIELDS: dict[str, tuple[str, ...]] = {
+    "mlp": ("depth", "width", "activation", "residual", "dropout"),
+    "inception": ("activation", "dropout", "modules", "multiplier", "lrn"),
+    "inception_small": ("activation", "dropout", "modules", "multiplier", "lrn"),
+}
+"""The settings that have an effect on each model."""
 
 
 @dataclass
@@ -87,6 +122,10 @@ class NormConfig:
     """For `batch_renorm`: steps in which r's limit then grows to `r_max`, linearly."""
     d_ramp: int = 2000
     """For `batch_renorm`: steps in which d's limit then grows to `d_max`, linearly."""
+    per_activation: bool = False
+    """For `batch` in `inception`: in the last two modules, statistics of each activation alone (§4.2.3)."""
+    sync: bool = False
+    """For `batch` in a network over several processes: statistics of the whole mini-batch, not of each one's part."""
 
 
 NORM_FIELDS: dict[str, tuple[str, ...]] = {
@@ -148,8 +187,18 @@ class RunConfig:
     """Learning rate."""
     l2: float = 0.0
     """Weight of half the squared norm of the weights (not of biases, γ or β) in the loss."""
+    decay: float = 0.0
+    """The learning rate falls exponentially, to exp(−decay) of itself after all the steps (§4.2)."""
     evaluations: int = 100
-    """Evaluations after step 0, log-spaced over the steps."""
+    """Evaluations after step 0."""
+    spacing: str = "log"
+    """Of the evaluations over the steps: `log` or `even`."""
+    predictions: bool = False
+    """Keep the class probabilities of all test images, of one crop and averaged over ten (§4.2.3)."""
+    precision: str = "float32"
+    """Of `inception`: `float32`, or `bfloat16` where PyTorch's autocast thinks it safe."""
+    nproc: int = 1
+    """Of `inception`: processes that train one network, each on an equal part of every mini-batch."""
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     norm: NormConfig = field(default_factory=NormConfig)
@@ -158,11 +207,26 @@ class RunConfig:
 
 
 @dataclass
+class BaseConfig:
+    """What the arms of Figure 3 take multiples of."""
+
+    lr: float = 0.0015
+    """Learning rate of Inception."""
+    l2: float = 0.0001
+    """L2 weight of Inception."""
+    decay: float = 3.0
+    """Decay of Inception's learning rate."""
+
+
+@dataclass
 class Config(RunConfig):
     """All that Hydra composes: the run, and how it is launched and judged (no part of a run's id)."""
 
     experiment: str | None = None
     """Name of the experiment, set by its file."""
+    arm: str | None = None
+    """Name of an arm of Figure 3, set by its file: a label for what the run's settings are."""
+    base: BaseConfig = field(default_factory=BaseConfig)
     title: str = ""
     """What the experiment shows, in a line."""
     claims: list[str] = field(default_factory=list)
@@ -175,6 +239,8 @@ class Config(RunConfig):
     """`cpu`, `cuda`, or `auto`: CUDA when present."""
     processes: int | None = None
     """Stacks trained at a time; by default one per core, and one on a GPU."""
+    checkpoint: int = 500
+    """Steps between two checkpoints of `inception`, from which it goes on when it was cut short."""
     compile: bool = False
     """Run the training step under `torch.compile`. On CPUs it does not pay: the step is written out by hand."""
     outputs: str = "outputs"
@@ -190,19 +256,25 @@ def run_fields(config: RunConfig) -> dict[str, Any]:
     whole = dataclasses.asdict(config)
     values = {f.name: whole[f.name] for f in dataclasses.fields(RunConfig)}
     del values["data"]["root"]
+    if config.model.name == "mlp":
+        del values["precision"], values["nproc"]
     for group, effective in (
-        ("norm", _norm_fields(config.norm)),
+        ("model", MODEL_FIELDS[config.model.name]),
+        ("norm", _norm_fields(config)),
         ("optimizer", OPTIMIZER_FIELDS[config.optimizer.name]),
     ):
         values[group] = {name: values[group][name] for name in ("name", *effective)}
     return values
 
 
-def _norm_fields(norm: NormConfig) -> tuple[str, ...]:
-    """The settings that have an effect on this norm."""
+def _norm_fields(config: RunConfig) -> tuple[str, ...]:
+    """The settings that have an effect on this norm in this model."""
+    norm = config.norm
     if norm.name != "batch":
         return NORM_FIELDS[norm.name]
-    return *NORM_FIELDS["batch"], *{"population": ("batches",), "moving": ("momentum",), "batch": ()}[norm.statistics]
+    estimated = {"population": ("batches",), "moving": ("momentum",), "batch": ()}[norm.statistics]
+    convolutional = () if config.model.name == "mlp" else ("per_activation",)
+    return *NORM_FIELDS["batch"], *estimated, *convolutional, *(("sync",) if config.nproc > 1 else ())
 
 
 def from_fields(values: dict[str, Any], root: str = "") -> RunConfig:
@@ -240,6 +312,9 @@ def validate(config: Config) -> None:
     """Raise `ConfigError` for the first value that is out of range."""
     model, norm, init, optimizer = config.model, config.norm, config.init, config.optimizer
     _choice("data", config.data.name, DATASETS)
+    _choice("model", model.name, MODELS)
+    _choice("spacing", config.spacing, SPACINGS)
+    _choice("precision", config.precision, PRECISIONS)
     _choice("model.activation", model.activation, ACTIVATIONS)
     _choice("norm", norm.name, NORMS)
     _choice("norm.placement", norm.placement, PLACEMENTS)
@@ -252,9 +327,18 @@ def validate(config: Config) -> None:
     _check("batch", config.batch, config.batch >= 1, "at least 1 example")
     _check("lr", config.lr, 0 < config.lr < float("inf"), "a learning rate above 0")
     _check("l2", config.l2, 0 <= config.l2 < float("inf"), "a weight of at least 0")
+    _check("decay", config.decay, 0 <= config.decay < float("inf"), "a number of at least 0")
     _check("evaluations", config.evaluations, config.evaluations >= 1, "at least 1")
+    _check("checkpoint", config.checkpoint, config.checkpoint >= 1, "at least 1 step")
+    _check("nproc", config.nproc, config.nproc >= 1, "at least 1 process")
     examples = config.data.examples
     _check("data.examples", examples, examples is None or examples >= 1, "at least 1 example, or null for all")
+    _check("data.validation", config.data.validation, config.data.validation >= 0, "a number of images, at least 0")
+    monitored, crop = config.data.monitored, config.data.crop
+    _check("data.monitored", monitored, monitored is None or monitored >= 1, "at least 1 image, or null for all")
+    _check("data.crop", crop, crop is None or crop >= 1, "at least 1 pixel, or null for the whole image")
+    _check("data.padding", config.data.padding, config.data.padding >= 0, "a number of pixels, at least 0")
+    _check("data.distortion", config.data.distortion, 0 <= config.data.distortion < 1, "a part in [0, 1)")
     _check("model.depth", model.depth, model.depth >= 1, "at least 1 hidden layer")
     _check("model.width", model.width, model.width >= 1, "at least 1 unit")
     _check("model.dropout", model.dropout, 0 <= model.dropout < 1, "a probability in [0, 1)")
@@ -272,16 +356,24 @@ def validate(config: Config) -> None:
     _check("optimizer.eps", optimizer.eps, optimizer.eps > 0, "a number above 0")
     processes = config.processes
     _check("processes", processes, processes is None or processes >= 1, "at least 1, or null for one per core")
+    if model.name == "mlp":
+        _check_mlp(config)
+    else:
+        _check_inception(config)
     _check_norm(config)
 
 
-def _check_norm(config: Config) -> None:
+def _check_mlp(config: Config) -> None:
     norm, width = config.norm, config.model.width
-    if norm.name in ("batch", "batch_renorm") and config.batch == 1:
-        raise ConfigError(
-            f"batch=1 with norm={norm.name}: a mini-batch of one example has variance 0; use batch=2 or more, or "
-            "norm=none"
-        )
+    for key, value, default in (("nproc", config.nproc, 1), ("precision", config.precision, "float32")):
+        if value != default:
+            raise ConfigError(
+                f"{key}={value} with model=mlp: many such networks are trained as one, in float32; "
+                "it is for model=inception and model=inception_small"
+            )
+    if norm.per_activation or norm.sync:
+        key = "norm.per_activation" if norm.per_activation else "norm.sync"
+        raise ConfigError(f"{key}=true with model=mlp: it is for model=inception and model=inception_small")
     if norm.name == "instance":
         raise ConfigError(
             f"norm=instance with model={config.model.name}: instance normalisation takes its statistics over a feature "
@@ -291,6 +383,46 @@ def _check_norm(config: Config) -> None:
     if norm.name == "group" and (width % norm.groups or width == norm.groups):
         raise ConfigError(
             f"norm.groups={norm.groups} with model.width={width}: the units must divide into equal groups of at least 2"
+        )
+
+
+def _check_inception(config: Config) -> None:
+    model, norm = config.model, config.norm
+    for name in model.modules:
+        _choice("model.modules", name, MODULES)
+    _check(
+        "model.modules",
+        model.modules,
+        list(model.modules) == [m for m in MODULES if m in model.modules],
+        "each once and in the table's order",
+    )
+    _check("model.modules", model.modules, len(model.modules) > 0, "at least one module")
+    _check("model.multiplier", model.multiplier, 0 < model.multiplier < float("inf"), "a factor above 0")
+    if config.batch % config.nproc:
+        raise ConfigError(
+            f"batch={config.batch} with nproc={config.nproc}: the mini-batch must divide into equal parts"
+        )
+    if norm.name == "group" and 8 % norm.groups:
+        raise ConfigError(
+            f"norm.groups={norm.groups} with model={model.name}: feature maps come in multiples of 8; use 1, 2, 4 or 8"
+        )
+    if norm.per_activation and norm.name != "batch":
+        raise ConfigError(f"norm.per_activation=true with norm={norm.name}: it is an option of norm=batch")
+    if norm.sync and norm.name != "batch":
+        raise ConfigError(f"norm.sync=true with norm={norm.name}: it is an option of norm=batch")
+    if norm.name == "batch" and norm.statistics == "moving" and config.nproc > 1:
+        raise ConfigError(
+            f"norm.statistics=moving with nproc={config.nproc}: each process would have averages of its own; "
+            "use norm.statistics=population"
+        )
+
+
+def _check_norm(config: Config) -> None:
+    norm = config.norm
+    if norm.name in ("batch", "batch_renorm") and config.batch // config.nproc == 1:
+        raise ConfigError(
+            f"batch={config.batch} with norm={norm.name}: a mini-batch of one example has variance 0; use "
+            f"batch={2 * config.nproc} or more, or norm=none"
         )
     if norm.name == "group" and norm.placement == "input":
         raise ConfigError(

@@ -34,6 +34,8 @@ class Cost:
     """Seconds for a step."""
     evaluation: float
     """Seconds for an evaluation."""
+    last: float
+    """Seconds for the last one, which may be on more images."""
     size: float
     """Bytes on disk for an evaluation of one run."""
 
@@ -44,7 +46,7 @@ def dry_run(settings: Settings, stacks: Sequence[Stack]) -> None:
     The measured steps leave no trace: their records go to a temporary folder.
     """
     torch.set_num_threads(settings.threads)
-    costs: dict[tuple[int, ...], Cost] = {}
+    costs: dict[tuple[object, ...], Cost] = {}
     seconds = size = 0.0
     table = Table("run", "steps", "state")
     for stack in stacks:
@@ -55,11 +57,12 @@ def dry_run(settings: Settings, stacks: Sequence[Stack]) -> None:
         if not missing:
             continue
         first, networks = stack.configs[0], len(stack.configs)
-        kind = first.model.depth, first.model.width, first.batch, first.norm.batches
+        kind = first.model.name, first.model.depth, first.model.width, first.batch, first.norm.batches, first.norm.name
         if kind not in costs:
             costs[kind] = _measure(stack.configs[:: math.ceil(networks / SAMPLE)], settings)
         evaluations = len(schedule(stack.steps, first.evaluations))
-        seconds += networks * (costs[kind].step * stack.steps + costs[kind].evaluation * evaluations)
+        cost = costs[kind]
+        seconds += networks * (cost.step * stack.steps + cost.evaluation * (evaluations - 1) + cost.last)
         size += costs[kind].size * evaluations * len(missing)
     out.print(table)
     total = sum(len(stack.configs) for stack in stacks)
@@ -72,7 +75,7 @@ def dry_run(settings: Settings, stacks: Sequence[Stack]) -> None:
 
 
 def _measure(configs: Sequence[RunConfig], settings: Settings) -> Cost:
-    short = [dataclasses.replace(config, steps=STEPS, evaluations=2) for config in configs]
+    short = [dataclasses.replace(config, steps=STEPS, evaluations=2, spacing="even") for config in configs]
     began: dict[int, float] = {}
     with tempfile.TemporaryDirectory() as temporary:
         sink = RunSink(runs.RunFolder(temporary, short[0]), {})
@@ -89,8 +92,10 @@ def _measure(configs: Sequence[RunConfig], settings: Settings) -> Cost:
         end = time.perf_counter()
         sink.finish()
         written = sum(path.stat().st_size for path in Path(temporary).rglob("*") if path.is_file())
-    step = (began[STEPS - 1] - began[STEPS // 2]) / (STEPS - 1 - STEPS // 2)
-    return Cost(step / len(short), (end - began[STEPS] - step) / len(short), written / evaluations)
+    step = (began[STEPS - 1] - began[STEPS // 2 + 1]) / (STEPS - 2 - STEPS // 2)
+    middle = began[STEPS // 2 + 1] - began[STEPS // 2] - step
+    each = [seconds / len(short) for seconds in (step, middle, end - began[STEPS] - step)]
+    return Cost(each[0], each[1], each[2], written / evaluations)
 
 
 def _duration(seconds: float) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import tempfile
 import time
 from collections.abc import Sequence
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
 from bnexp.progress import Progress
@@ -50,15 +52,17 @@ class _Workers:
         self.settings = settings
         self.progress = progress
         self.busy: dict[Connection, tuple[BaseProcess, Stack]] = {}
-        self.steps: dict[Connection, int] = {}
+        self.steps: dict[Connection, int] = {}  # of the first process of each stack
+        self.dismissed: set[Connection] = set()  # helpers of a first process that needs them no longer
         self.failures: dict[str, str] = {}  # by the stack, in words
+        self.meetings = tempfile.TemporaryDirectory(prefix="bnexp-")
 
     def train(self, stacks: Sequence[Stack]) -> list[str]:
         """Train all stacks; a message for each that failed."""
         queue = list(stacks)
         try:
             while queue or self.busy:
-                while queue and len(self.busy) < self.settings.processes:
+                while queue and len({id(stack) for _, stack in self.busy.values()}) < self.settings.processes:
                     self._start(queue.pop(0))
                 for pipe in wait(list(self.busy), timeout=1):
                     assert isinstance(pipe, Connection)
@@ -67,15 +71,22 @@ class _Workers:
         except BaseException:
             self._stop()
             raise
+        finally:
+            self.meetings.cleanup()
         return [f"{stack}: {reason}" for stack, reason in self.failures.items()]
 
     def _start(self, stack: Stack) -> None:
-        ours, theirs = CONTEXT.Pipe(duplex=False)
-        process = CONTEXT.Process(target=_work, args=(stack, self.settings, theirs), daemon=True)
-        process.start()
-        theirs.close()
-        self.busy[ours] = (process, stack)
-        self.steps[ours] = 0
+        """A process for the stack, or as many as its network wants."""
+        meeting = Path(self.meetings.name) / str(id(stack))
+        for rank in range(stack.configs[0].nproc):
+            ours, theirs = CONTEXT.Pipe(duplex=False)
+            arguments = stack, self.settings, theirs, rank, str(meeting)
+            process = CONTEXT.Process(target=_work, args=arguments, daemon=True)
+            process.start()
+            theirs.close()
+            self.busy[ours] = (process, stack)
+            if rank == 0:
+                self.steps[ours] = 0
 
     def _listen(self, pipe: Connection) -> None:
         process, stack = self.busy[pipe]
@@ -84,9 +95,15 @@ class _Workers:
         except EOFError:
             process.join()
             del self.busy[pipe]
-            if process.exitcode != 0:
+            if process.exitcode != 0 and pipe not in self.dismissed:
                 self.failures.setdefault(str(stack), f"the process died, exit code {process.exitcode}")
+            for other, (helper, of) in self.busy.items():
+                if of is stack and (process.exitcode != 0 or pipe in self.steps):  # they would wait for ever
+                    self.dismissed.add(other)
+                    helper.terminate()
             message, value = "step", stack.steps
+        if message == "step" and pipe not in self.steps:
+            return
         if message == "step":
             steps = value - self.steps[pipe]
             self.progress.advance(steps * len(stack.configs), stack.cost * steps / stack.steps)
@@ -107,9 +124,12 @@ class _Workers:
             process.kill()
 
 
-def _work(stack: Stack, settings: Settings, pipe: Connection) -> None:
-    """What a worker process does. Ends, too, when nobody listens any more: its command is gone."""
-    from bnexp.worker import Interrupted, train_stack
+def _work(stack: Stack, settings: Settings, pipe: Connection, rank: int, meeting: str) -> None:
+    """What a worker process does: the whole stack, or its part of the stack's only network.
+
+    Ends, too, when nobody listens any more: its command is gone.
+    """
+    from bnexp.worker import Interrupted, assist, train_stack
 
     def stop(*_: Any) -> None:
         raise Interrupted
@@ -117,7 +137,10 @@ def _work(stack: Stack, settings: Settings, pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the command decides
     signal.signal(signal.SIGTERM, stop)
     try:
-        train_stack(stack, settings, lambda message, value: pipe.send((message, value)))
+        if rank == 0:
+            train_stack(stack, settings, lambda message, value: pipe.send((message, value)), meeting)
+        else:
+            assist(stack, settings, rank, meeting)
     except Interrupted:
         raise SystemExit(1) from None
     except BrokenPipeError:

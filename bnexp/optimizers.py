@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,6 +17,14 @@ class SGD:
     def step(self, key: str, p: Tensor, g: Tensor, lr: Tensor) -> None:
         """Move parameters `[N, ...]` in place by their gradients; lr `[N, 1, ...]`. `key` names them."""
         p.addcmul_(g, lr, value=-1)
+
+    def state(self) -> dict[str, Any]:
+        """What it keeps from one step to the next."""
+        return {name: value for name, value in vars(self).items() if isinstance(value, dict)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from such a state."""
+        vars(self).update(state)
 
 
 class Momentum(SGD):

@@ -43,6 +43,18 @@ class Population:
     networks given stay as they are until `write_back`.
     """
 
+    chunk = 500
+    """Test images at a time: the activations of a few networks stay in the cache."""
+
+    training_images = 2000
+    """Of its own training examples, those on which a network's training accuracy is measured, at most."""
+
+    compiled = "back_propagate"
+    """The method that `compile=true` compiles."""
+
+    lost = False
+    """As in `Single`; of many networks hardly ever all are."""
+
     def __init__(
         self,
         networks: Sequence[nn.Sequential],
@@ -66,6 +78,11 @@ class Population:
             self.positions[name] = leaves
         self.leaves = {leaf.key: leaf for leaves in self.positions.values() for leaf in leaves}
         self.sources = {leaf.layer.source for leaf in self.leaves.values() if isinstance(leaf.layer, Add)}
+
+    @property
+    def watched(self) -> list[str]:
+        """The layers that probes look at: the nonlinearities, from the first on."""
+        return [name for name in self.positions if name.startswith("hidden")]
 
     def tensors(self, network: int) -> dict[str, Tensor]:
         """One network's parameters and buffers, under their names in its state."""
@@ -159,6 +176,16 @@ class Population:
                 if l2 is not None and name == "weight" and isinstance(leaf.layer, Linear):
                     g.addcmul_(p, l2[leaf.rows].view(shape))
                 self.optimizer.step(f"{key}.{name}", p, g, lr[leaf.rows].view(shape))
+
+    def gradient_norms(self, gradients: Gradients) -> list[dict[str, float]]:
+        """By network: the norm of all of a layer's gradients, by layer from the first on."""
+        by_network: list[dict[str, float]] = [{} for _ in range(self.size)]
+        for key, leaf in self.leaves.items():
+            if gradients.get(key):
+                whole = torch.stack([g.flatten(1).norm(dim=1) for g in gradients[key]]).norm(dim=0)
+                for own, value in zip(by_network[leaf.rows], whole.tolist(), strict=True):
+                    own[leaf.position] = value
+        return by_network
 
     @torch.no_grad()
     def estimate_statistics(self, batches: Iterable[Tensor]) -> None:

@@ -21,13 +21,15 @@ class Record:
 
     id: str
     fields: dict[str, Any]
-    """The run's settings by dotted name (`lr`, `norm.name`, `init.scale`, `seed`, …)."""
+    """The run's settings by dotted name (`lr`, `norm.name`, `init.scale`, `seed`, …), and `arm` where it has a name."""
     summary: dict[str, Any]
     """`status` (`ok` or `diverged`), final values, stamp."""
     metrics: pd.DataFrame
     """A row per evaluation: `step`, `accuracy` (a fraction), `loss`, …; NaN after divergence."""
     percentiles: np.ndarray | None = None
     """Of the last hidden layer's nonlinearity's input: `[evaluations, units, 3]`, in `PERCENTILES`' order."""
+    predictions: np.ndarray | None = None
+    """Class probabilities of the test images, `[2, images, classes]`: of the middle crop, and the mean over ten."""
 
     @property
     def norm(self) -> str:
@@ -67,7 +69,10 @@ class Records:
         return sorted(n for n in names if len({repr(run.fields.get(n)) for run in self.runs}) > 1)
 
     def axes(self) -> list[str]:
-        """The settings that were swept: those varied, without what differs only because the norms do."""
+        """The settings that were swept: those varied, without what differs only because the norms or the arms do."""
+        if self.label == "arm":
+            by_arm = [Records(self.experiment, self.scale, self.dataset, own) for own in self.arms("arm").values()]
+            return sorted({name for own in by_arm for name in own.varied()})
         by_norm: dict[str, list[Record]] = {}
         for run in self.runs:
             by_norm.setdefault(run.norm, []).append(run)
@@ -77,6 +82,11 @@ class Records:
             if not name.startswith("norm.")
             or any(len({repr(run.fields.get(name)) for run in own}) > 1 for own in by_norm.values())
         ]
+
+    @property
+    def label(self) -> str:
+        """What tells arms apart before anything else: their names where they have some, else the norm."""
+        return "arm" if any("arm" in run.fields for run in self.runs) else "norm"
 
     @property
     def caption(self) -> str:
@@ -93,7 +103,7 @@ def _order(value: Any) -> tuple[int, Any]:
 
 
 def save(records: Records, folder: Path, percentiles: bool) -> None:
-    """Write the compact form: `runs.json`, `metrics.csv.gz` and, if wanted, `percentiles.npz`."""
+    """Write the compact form: `runs.json`, `metrics.csv.gz`, `predictions.npz` and, if wanted, `percentiles.npz`."""
     folder.mkdir(parents=True, exist_ok=True)
     head = {
         "experiment": records.experiment,
@@ -107,6 +117,9 @@ def save(records: Records, folder: Path, percentiles: bool) -> None:
     kept: dict[str, Any] = {r.id: r.percentiles.astype(np.float32) for r in records.runs if r.percentiles is not None}
     if kept and percentiles:
         np.savez_compressed(folder / "percentiles.npz", **kept)
+    predicted: dict[str, Any] = {r.id: r.predictions for r in records.runs if r.predictions is not None}
+    if predicted:
+        np.savez_compressed(folder / "predictions.npz", **predicted)
 
 
 def load(folder: Path) -> Records:
@@ -114,9 +127,16 @@ def load(folder: Path) -> Records:
     head = json.loads((folder / "runs.json").read_text())
     metrics = pd.read_csv(folder / "metrics.csv.gz", dtype={"run": str})
     by_run = {run: rows.drop(columns="run").reset_index(drop=True) for run, rows in metrics.groupby("run")}
-    percentiles: dict[str, np.ndarray] = {}
-    if (folder / "percentiles.npz").exists():
-        with np.load(folder / "percentiles.npz") as stored:
-            percentiles = dict(stored)
-    runs = [Record(r["id"], r["fields"], r["summary"], by_run[r["id"]], percentiles.get(r["id"])) for r in head["runs"]]
+    percentiles, predictions = (_arrays(folder / f"{name}.npz") for name in ("percentiles", "predictions"))
+    runs = [
+        Record(r["id"], r["fields"], r["summary"], by_run[r["id"]], percentiles.get(r["id"]), predictions.get(r["id"]))
+        for r in head["runs"]
+    ]
     return Records(head["experiment"], head["scale"], head["dataset"], runs)
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    if not path.exists():
+        return {}
+    with np.load(path) as stored:
+        return dict(stored)

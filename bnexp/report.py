@@ -6,7 +6,7 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,9 @@ from bnexp.records import Record, Records
 from bnexp.stats import t_interval
 
 out = Console(highlight=False)
+
+TARGETED = ("mnist", "digits")
+"""Data sets on which the steps to `TARGETS` say something."""
 
 SHOWN = 24
 """Arms printed at most."""
@@ -76,7 +79,8 @@ def conclude(configs: Sequence[Config], altered: bool) -> None:
     """
     first = configs[0]
     folders = [runs.RunFolder(first.outputs, c) for c in configs]
-    gathered = Records(first.experiment or "runs", first.scale, _dataset(first), [f.read() for f in folders])
+    read = [_labelled(folder.read(), config) for folder, config in zip(folders, configs, strict=True)]
+    gathered = Records(first.experiment or "runs", first.scale, _dataset(first), read)
     shown = Experiment(gathered.experiment, first.title, first.claims) if first.experiment else OWN
     if len(configs) == 1:
         _print_arms(gathered)
@@ -95,6 +99,10 @@ def conclude(configs: Sequence[Config], altered: bool) -> None:
     out.print(f"Report: {target / 'README.md'}\nRuns: {Path(first.outputs) / 'runs'}\nTensorBoard: bnexp view {sweep}")
     if target != sweep:
         index(target.parent)
+
+
+def _labelled(run: Record, config: Config) -> Record:
+    return run if config.arm is None else replace(run, fields={"arm": config.arm} | run.fields)
 
 
 def place(results: Path, gathered: Records) -> Path:
@@ -165,7 +173,8 @@ def write(shown: Experiment, gathered: Records, folder: Path) -> tuple[list[clai
     }
     runs.write_atomically(folder / "verdict.json", json.dumps(verdict, indent=1, ensure_ascii=False) + "\n")
     arms(gathered).to_csv(folder / "table.csv", index=False)
-    runs.write_atomically(folder / "README.md", _readme(shown, gathered, judgements, list(pictures)))
+    tables = {title: table for name in shown.claims for title, table in claims.REGISTRY[name].tables(gathered).items()}
+    runs.write_atomically(folder / "README.md", _readme(shown, gathered, judgements, tables, list(pictures)))
     return judgements, pictures
 
 
@@ -173,12 +182,13 @@ def arms(gathered: Records) -> pd.DataFrame:
     """A row per arm: what varies, runs, final test accuracy with its 95 % interval, steps to the targets."""
     axes = gathered.axes()
     rows = []
-    for key, own in gathered.arms("norm", *axes).items():
+    targets = TARGETS if gathered.dataset["name"] in TARGETED else ()
+    for key, own in gathered.arms(gathered.label, *axes).items():
         interval = t_interval([float(run.metrics["accuracy"].iloc[-1]) for run in own])
-        row: dict[str, Any] = dict(zip(("norm", *axes), key, strict=True))
+        row: dict[str, Any] = dict(zip((gathered.label, *axes), key, strict=True))
         row |= {"n": len(own), "diverged": sum(run.summary["status"] == "diverged" for run in own)}
         row |= {"accuracy": interval.mean, "accuracy_lo": interval.lo, "accuracy_hi": interval.hi}
-        for target in TARGETS:
+        for target in targets:
             arm = reached(own, target)
             row |= {f"steps_to_{100 * target:.0f}": arm.mean, f"reached_{100 * target:.0f}": arm.runs}
         rows.append(row)
@@ -195,6 +205,8 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
         interval = f" [{100 * row['accuracy_lo']:.2f}, {100 * row['accuracy_hi']:.2f}]" if n > 1 else ""
         cells["final accuracy %"] = f"{100 * row['accuracy']:.2f}{interval}"
         for target in TARGETS:
+            if f"steps_to_{100 * target:.0f}" not in row:
+                continue
             steps, runs_there = row[f"steps_to_{100 * target:.0f}"], row[f"reached_{100 * target:.0f}"]
             some = f" ({runs_there} of {n})" if runs_there < n else ""
             cells[f"steps to {target:.0%}"] = f"{steps:,.0f}{some}" if runs_there else "never"
@@ -246,21 +258,31 @@ def _common_stamp(trained: Iterable[Record]) -> dict[str, Any]:
 
 
 def _readme(
-    shown: Experiment, gathered: Records, judgements: Sequence[claims.Judgement], figures: Sequence[str]
+    shown: Experiment,
+    gathered: Records,
+    judgements: Sequence[claims.Judgement],
+    tables: Mapping[str, pd.DataFrame],
+    figures: Sequence[str],
 ) -> str:
     stamp = _common_stamp(gathered.runs)
     lines = [f"# {shown.name}", "", f"{shown.title}.", "", f"{gathered.caption}.", ""]
     lines += ["| claim | § | the paper | measured | verdict | why |", "|---|---|---|---|---|---|"]
     lines += [f"| {j.claim} | {j.section} | {j.paper} | {j.measured} | **{j.verdict}** | {j.why} |" for j in judgements]
+    for title, table in tables.items():
+        lines += ["", f"## {title}", "", *_markdown(table)]
     for stem in figures:
         lines += ["", f"![{stem.replace('_', ' ')}](figures/{stem}.png)"]
-    table = readable(arms(gathered))
-    lines += ["", "## Arms", "", "| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
-    lines += ["| " + " | ".join(row) + " |" for _, row in table.iterrows()]
+    lines += ["", "## Arms", "", *_markdown(readable(arms(gathered)))]
     lines += ["", "## How it was made", "", f"`{_command(gathered)}`", ""]
     lines += [f"- {key.replace('_', ' ')}: {_plain(value)}" for key, value in stamp.items() if key != "data_sha256"]
     lines += [f"- settings that all runs share: {_shared(gathered)}"]
     return "\n".join(lines) + "\n"
+
+
+def _markdown(table: pd.DataFrame) -> list[str]:
+    """The lines of a table of text."""
+    head = ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
+    return [*head, *("| " + " | ".join(row) + " |" for _, row in table.iterrows())]
 
 
 def _command(gathered: Records) -> str:

@@ -75,8 +75,12 @@ class RunFolder:
         summary["stamp"] = json.loads((self.path / "stamp.json").read_text())
         with np.load(self.path / "activations.npz") as stored:
             last = stored[stored.files[-1]][:, :, :3]
+        predictions = None
+        if (self.path / "predictions.npz").exists():
+            with np.load(self.path / "predictions.npz") as stored:
+                predictions = stored["predictions"]
         metrics = pd.read_csv(self.path / "metrics.csv")
-        return Record(self.id, flatten(run_fields(self.config)), summary, metrics, last)
+        return Record(self.id, flatten(run_fields(self.config)), summary, metrics, last, predictions)
 
 
 @contextlib.contextmanager

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 
+from bnexp.evaluation import Evaluation
 from bnexp.probes.activations import Activations
 from bnexp.runs import RunFolder
-from bnexp.train import Evaluation
 
 
 class RunSink:
@@ -70,6 +70,8 @@ class RunSink:
         assert self.last is not None
         arrays: dict[str, Any] = {name: np.stack(rows).astype(np.float32) for name, rows in self.statistics.items()}
         np.savez_compressed(self.folder.path / "activations.npz", step=self.steps, **arrays)
+        if self.last.predictions is not None:
+            np.savez_compressed(self.folder.path / "predictions.npz", predictions=self.last.predictions)
         final = {name: self.last.metrics[name] for name in ("accuracy", "loss")}
         self._close()
         status = "ok" if self.diverged_at is None else "diverged"

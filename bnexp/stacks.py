@@ -60,6 +60,8 @@ class Settings:
     compile: bool
     outputs: str
     command: str
+    checkpoint: int
+    """Steps between two checkpoints."""
 
 
 def form(configs: Sequence[RunConfig], processes: int, largest: int) -> list[Stack]:
@@ -75,6 +77,9 @@ def form(configs: Sequence[RunConfig], processes: int, largest: int) -> list[Sta
     share = sum(map(cost, configs)) / processes
     stacks = []
     for group in alike.values():
+        if group[0].model.name != "mlp":  # convolutions gain nothing by being stacked
+            stacks += [Stack((config,)) for config in group]
+            continue
         group.sort(key=_kind)  # stable; the population wants networks of a kind to follow each other
         parts = min(max(math.ceil(len(group) / largest), math.ceil(sum(map(cost, group)) / share)), len(group))
         cuts = [round(i * len(group) / parts) for i in range(parts + 1)]
@@ -88,7 +93,7 @@ def _shape(config: RunConfig) -> str:
     for free in ("seed", "lr", "l2", "init", "norm"):
         del shape[free]
     for free in ("activation", "dropout", "residual"):
-        del shape["model"][free]
+        shape["model"].pop(free, None)
     norm = config.norm
     # a user's norm may fail, alone; the rest is the order of the layers, and what an evaluation does for all at once
     return repr((shape, norm.target, norm.placement, norm.batches, norm.statistics == "batch"))
@@ -102,8 +107,18 @@ def _kind(config: RunConfig) -> str:
 
 def cost(config: RunConfig) -> float:
     """About how long a run takes, in steps of the network of §4.1: what counts is the ratio of two."""
+    if config.model.name != "mlp":
+        return _convolutional_cost(config)
     steps = config.steps * (config.batch + OVERHEAD) / (60 + OVERHEAD)
     return (steps + EVALUATION * config.evaluations) * (1 + DEEPER * (config.model.depth - 3))
+
+
+def _convolutional_cost(config: RunConfig) -> float:
+    """As `cost`; a step of the smallest Inception on 32 examples takes as long as 250 of the network of §4.1."""
+    model = config.model
+    size: float = (config.data.crop or 32) ** 2 / 32**2 * (model.multiplier / 0.1875) ** 1.5 * len(model.modules) / 8
+    norm = 0.7 if config.norm.name == "none" else 1.0
+    return 250 * size * (config.steps * config.batch / 32 * norm + 40 * config.evaluations)
 
 
 def plan(config: Config, configs: Sequence[RunConfig]) -> tuple[Settings, list[Stack]]:
@@ -111,9 +126,11 @@ def plan(config: Config, configs: Sequence[RunConfig]) -> tuple[Settings, list[S
     device = pick_device(config.device)
     processes = config.processes or (cores() if device == "cpu" else 1)
     stacks = form(configs, processes, LARGEST[device])
-    processes = min(processes, len(stacks))
-    threads = max(1, cores() // processes)
-    return Settings(device, processes, threads, config.compile, config.outputs, command_line()), stacks
+    processes = max(1, min(processes // config.nproc, len(stacks)))
+    threads = max(1, cores() // (processes * config.nproc))
+    return Settings(
+        device, processes, threads, config.compile, config.outputs, command_line(), config.checkpoint
+    ), stacks
 
 
 def cores() -> int:

@@ -2,45 +2,47 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import count
+from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from bnexp import models
+from bnexp import data, models
 from bnexp.config import RunConfig
-from bnexp.data import Dataset, pixels
-from bnexp.data.order import BatchOrder
-from bnexp.population import Gradients, Population
-from bnexp.probes.activations import CHUNK, Activations, Observer, chunks
-from bnexp.probes.companions import Companions
+from bnexp.data import BatchOrder, Dataset, View
+from bnexp.evaluation import Evaluation, Probes
+from bnexp.models import Inception
+from bnexp.population import Population
 from bnexp.seeds import stream
+from bnexp.single import Single
 
-TRAINING_IMAGES = 2000
-"""Of a network's own training examples, those on which its training accuracy is measured."""
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What is measured on one network after `step` steps."""
-
-    network: int
-    """Its place among the configs."""
-    step: int
-    metrics: dict[str, float]
-    """`accuracy` (fraction) and `loss` (nats) on test data, `train_accuracy` at inference, `train_loss` and by layer
-    `gradient_norm/…` on the mini-batch to come, `companion_noise`, by layer `saturated/…` (fraction) on test data."""
-    layers: dict[str, Activations]
+LOST = 50
+"""Steps between two looks at whether a network has become NaN."""
 
 
-def schedule(steps: int, evaluations: int) -> list[int]:
-    """Step 0 and `evaluations` log-spaced steps up to the last one; all of them where there are no more steps."""
+class Keeper(Protocol):
+    """Keeps the state of a training that may be cut short."""
+
+    def load(self) -> dict[str, Any] | None:
+        """The state last kept."""
+
+    def due(self, step: int) -> bool:
+        """Whether the state after so many steps is to be kept."""
+
+    def keep(self, state: dict[str, Any]) -> None:
+        """Keep it in place of the last."""
+
+
+def schedule(steps: int, evaluations: int, spacing: str = "log") -> list[int]:
+    """Step 0 and `evaluations` steps up to the last one, log-spaced or even; all where there are no more steps."""
     if steps <= evaluations:
         return list(range(steps + 1))
+    if spacing == "even":
+        return np.linspace(0, steps, evaluations + 1).round().astype(int).tolist()  # type: ignore[no-any-return]
     for points in count(evaluations):  # small steps coincide when rounded: widen until enough are left
         due = np.unique(np.geomspace(steps, 1, points).round().astype(int))
         if len(due) >= evaluations:
@@ -54,119 +56,79 @@ def train(
     device: str = "cpu",
     compile: bool = False,
     progress: Callable[[int], None] = lambda step: None,
+    keeper: Keeper | None = None,
+    rank: int = 0,
 ) -> Iterator[Evaluation]:
     """Train networks of one shape together and yield an evaluation of each at every step of the schedule.
 
-    The configs may differ in what `bnexp.stacks.form` lets differ. `progress` is told each step begun.
+    The configs may differ in what `bnexp.stacks.form` lets differ. `progress` is told each step begun. A state that
+    `keeper` has is gone on from, and the evaluations made before are yielded again; it is for a network on its own.
+    Where processes train one network together, each calls this with its `rank`, and the first yields.
     """
     first = configs[0]
-    seeds = [c.seed for c in configs]
     dataset = dataset.to(device)
-    networks = [models.build(c, tuple(dataset.train_images.shape[1:]), dataset.classes) for c in configs]
-    population = Population(networks, device, first.optimizer)
-    order = BatchOrder(len(dataset.train_labels), first.batch, seeds, first.data.examples)
+    view = View(first.data, dataset)
+    shape = (dataset.train_images.shape[1], *(view.shape or dataset.train_images.shape[2:]))
+    networks = [models.build(c, shape, dataset.classes, rank) for c in configs]
+    trained: Population | Single
+    if isinstance(networks[0], Inception):
+        trained = Single(networks[0], device, first.optimizer, first.precision, first.nproc)
+    else:
+        trained = Population(networks, device, first.optimizer)
+    if compile:
+        setattr(trained, trained.compiled, _compiled(getattr(trained, trained.compiled)))
+    order = BatchOrder(
+        len(dataset.train_labels), first.batch, [c.seed for c in configs], first.data.examples, first.data.reshuffle
+    )
+    augmentation = [stream(c.seed, "augmentation") for c in configs]
     lr = torch.tensor([c.lr for c in configs], device=device)
     l2 = torch.tensor([c.l2 for c in configs], device=device) if any(c.l2 for c in configs) else None
-    probes = Probes(configs, dataset, population, order.own)
-    back_propagate = _compiled(population.back_propagate) if compile else population.back_propagate
-    due = set(schedule(first.steps, first.evaluations))
+    probes = Probes(configs, dataset, view, trained, order.own)
+    share = first.batch // first.nproc
+    part = slice(rank * share, (rank + 1) * share)
+    due = schedule(first.steps, first.evaluations, first.spacing)
+    begin, done = 0, list[Evaluation]()
+    if keeper is not None and isinstance(trained, Single) and (state := keeper.load()) is not None:
+        begin, done = state["step"], state["evaluations"]
+        trained.restore(state["network"])
+        for draw, drawn in zip([*augmentation, *probes.streams], state["streams"], strict=True):
+            draw.set_state(drawn)
+        torch.set_rng_state(state["torch"])
+        order.skip(begin)
+        yield from done
 
-    for step in range(first.steps + 1):
+    for step, (images, labels) in enumerate(data.batches(dataset, order, first.steps + 1 - begin), begin):
         progress(step)
-        images, labels = batch_of(dataset, order.next())  # [N, B, C, H, W], [N, B]
-        loss, gradients = back_propagate(images, labels)
-        if step in due:
-            yield from probes.evaluate(step, loss, gradients)
+        if step % LOST == 0 and done and trained.lost:
+            yield from (e.lost(s) for s in due if s >= step for e in done[-len(configs) :])
+            return
+        x = view.training(images, augmentation)  # [N, B, C, H, W]
+        loss, gradients = trained.back_propagate(x[:, part], labels[:, part])
+        if step in due and rank == 0:
+            for evaluation in probes.evaluate(step, loss, gradients, last=step == first.steps):
+                done.append(evaluation)
+                yield evaluation
         if step < first.steps:
-            population.descend(gradients, lr, l2)
+            rate = lr * math.exp(-first.decay * step / first.steps) if first.decay else lr
+            trained.descend(gradients, rate, l2)
+            if keeper is not None and isinstance(trained, Single) and keeper.due(step + 1):
+                streams = [draw.get_state() for draw in [*augmentation, *probes.streams]]
+                position = {"step": step + 1, "streams": streams, "torch": torch.get_rng_state()}
+                keeper.keep(position | {"network": trained.state(), "evaluations": done})
 
 
-class Probes:
-    """All that is measured on a population."""
-
-    def __init__(self, configs: Sequence[RunConfig], dataset: Dataset, population: Population, own: Tensor) -> None:
-        self.dataset = dataset
-        self.population = population
-        self.batch = configs[0].batch
-        self.batches = max(c.norm.batches for c in configs)
-        self.own = own
-        self.statistics, companions = ([stream(c.seed, name) for c in configs] for name in ("statistics", "companions"))
-        hidden = [name for name in population.positions if name.startswith("hidden")]
-        self.companions = Companions(own, self.batch, hidden[-1], companions)
-        # normalised by the test batch's own statistics, a network must be given batches of the size it is trained on
-        self.chunk = self.batch if any(c.norm.statistics == "batch" for c in configs) else CHUNK
-        activations = [c.model.activation for c in configs]
-        self.observer = Observer(dataset.test_images, dataset.test_labels, activations, hidden, self.chunk)
-
-    def evaluate(self, step: int, loss: Tensor, gradients: Gradients) -> Iterator[Evaluation]:
-        """An evaluation of each network."""
-        norms = self._gradient_norms(gradients)
-        noise = self.companions.noise(lambda indices: batch_of(self.dataset, indices)[0], self.population.look)
-        self.population.estimate_statistics(
-            random_batches(self.dataset, self.own, self.batch, self.batches, self.statistics)
-        )
-        known = self._training_accuracy()
-        observed = self.observer.observe(self.population.infer)
-        for i, (own_loss, seen) in enumerate(zip(loss.tolist(), observed, strict=True)):
-            metrics = {"accuracy": seen.accuracy, "loss": seen.loss, "train_accuracy": known[i], "train_loss": own_loss}
-            metrics |= {"companion_noise": noise[i]} | norms[i]
-            metrics |= {f"saturated/{name}": layer.saturated for name, layer in seen.layers.items()}
-            yield Evaluation(i, step, metrics, seen.layers)
-
-    def _gradient_norms(self, gradients: Gradients) -> list[dict[str, float]]:
-        """By network: the norm of all of a layer's gradients, by layer from the first on."""
-        norms: list[dict[str, float]] = [{} for _ in range(self.population.size)]
-        for key, leaf in self.population.leaves.items():
-            if gradients.get(key):
-                whole = torch.stack([g.flatten(1).norm(dim=1) for g in gradients[key]]).norm(dim=0)
-                for own, value in zip(norms[leaf.rows], whole.tolist(), strict=True):
-                    own[f"gradient_norm/{leaf.position}"] = value
-        return norms
-
-    def _training_accuracy(self) -> list[float]:
-        """Fraction of the training examples, at inference; NaN when a logit is not finite."""
-        indices = self.own[:, :TRAINING_IMAGES]
-        correct = torch.zeros(self.population.size, device=self.dataset.train_labels.device)
-        for rows in chunks(indices.shape[1], self.chunk):
-            images, labels = batch_of(self.dataset, indices[:, rows])
-            logits = self.population.infer(images)
-            correct += (logits.argmax(-1) == labels).sum(-1) + torch.where(
-                logits.isfinite().all(-1).all(-1), 0, torch.nan
-            )
-        return (correct / indices.shape[1]).tolist()
-
-
-def batch_of(dataset: Dataset, indices: Tensor) -> tuple[Tensor, Tensor]:
-    """Images in [0, 1] and labels of `[N, B]` indices."""
-    flat = indices.flatten().to(dataset.train_labels.device)
-    images = pixels(dataset.train_images.index_select(0, flat))
-    return images.view(*indices.shape, *images.shape[1:]), dataset.train_labels.index_select(0, flat).view_as(indices)
-
-
-def random_batches(
-    dataset: Dataset, own: Tensor, batch: int, batches: int, draws: Sequence[torch.Generator]
-) -> Iterator[Tensor]:
-    """The training mini-batches of Algorithm 2, `[N, B, C, H, W]`.
-
-    Each network's are drawn by its own stream from its own examples, `[N, n]`.
-    """
-    for _ in range(batches):
-        at = torch.stack([torch.randint(own.shape[1], (batch,), generator=draw) for draw in draws])
-        yield batch_of(dataset, own.gather(1, at))[0]
-
-
-def _compiled(step: Callable[[Tensor, Tensor], tuple[Tensor, Gradients]]):  # type: ignore[no-untyped-def]
-    """The step under `torch.compile`, or as it is, with a notice, where no compiler is to be had."""
+def _compiled(step: Callable[..., Any]) -> Callable[..., Any]:
+    """A function under `torch.compile`, or as it is, with a notice, where no compiler is to be had."""
     compiled = torch.compile(step)
 
-    def attempt(images: Tensor, labels: Tensor) -> tuple[Tensor, Gradients]:
+    def attempt(*arguments: Any) -> Any:
         nonlocal compiled
         try:
-            return compiled(images, labels)
+            return compiled(*arguments)
         except torch._dynamo.exc.TorchDynamoException as error:
             reason = str(error).splitlines()[0]
             warnings.warn(f"compile=true: not compiled, training goes on without: {reason}", stacklevel=2)
             compiled = step
-            return step(images, labels)
+            return step(*arguments)
 
     return attempt

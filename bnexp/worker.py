@@ -7,10 +7,13 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import torch
+from torch import distributed
 
 from bnexp import data, runs
+from bnexp.checkpoints import Checkpoint
 from bnexp.runs import RunFolder
 from bnexp.sinks import RunSink
 from bnexp.stacks import Settings, Stack
@@ -19,6 +22,9 @@ from bnexp.train import train
 HEARTBEAT = 0.2
 """Seconds between two signs of life."""
 
+PATIENCE = timedelta(days=1)
+"""How long processes that train one network wait for each other: one may be evaluating, or waiting for a lock."""
+
 Tell = Callable[[str, object], None]
 
 
@@ -26,9 +32,10 @@ class Interrupted(BaseException):
     """The process was asked to stop."""
 
 
-def train_stack(stack: Stack, settings: Settings, tell: Tell) -> None:
+def train_stack(stack: Stack, settings: Settings, tell: Tell, meeting: str = "") -> None:
     """Train the whole stack and write the runs that are not finished; without any, do nothing.
 
+    A network over several processes is trained with those that `assist`, which are met at the file `meeting`.
     `tell` hears ("step", steps done), ("waiting", None) while another process holds a run of the stack,
     and ("notice", text). Whatever is raised, the runs are closed first, as crashed or interrupted.
     """
@@ -41,11 +48,54 @@ def train_stack(stack: Stack, settings: Settings, tell: Tell) -> None:
             return
         dataset = data.load(stack.configs[0].data)
         stamp = runs.stamp(settings.command, settings.device, settings.threads, dataset.sha256)
-        with _closing({i: RunSink(folders[i], stamp) for i in unfinished}) as sinks, _notices(tell):
+        with (
+            _group(stack, settings, 0, meeting),
+            _closing({i: RunSink(folders[i], stamp) for i in unfinished}) as sinks,
+            _notices(tell),
+        ):
             torch.manual_seed(stack.configs[0].seed)  # for layers of the user's own that draw
-            for evaluation in train(stack.configs, dataset, settings.device, settings.compile, _Heartbeat(tell)):
+            kept = _checkpoint(stack, settings)
+            for evaluation in train(stack.configs, dataset, settings.device, settings.compile, _Heartbeat(tell), kept):
                 if evaluation.network in sinks:
                     sinks[evaluation.network].write(evaluation)
+        if kept is not None:
+            kept.remove()
+
+
+def assist(stack: Stack, settings: Settings, rank: int, meeting: str) -> None:
+    """Work on the stack's only network as one of several processes, but the first, which does all the writing."""
+    torch.set_num_threads(settings.threads)
+    torch.set_flush_denormal(True)
+    dataset = data.load(stack.configs[0].data)
+    kept = _checkpoint(stack, settings, writes=False)
+    with _group(stack, settings, rank, meeting):
+        for _ in train(stack.configs, dataset, settings.device, settings.compile, keeper=kept, rank=rank):
+            pass
+
+
+@contextlib.contextmanager
+def _group(stack: Stack, settings: Settings, rank: int, meeting: str) -> Iterator[None]:
+    """The process group of a network over several processes while it is open."""
+    size = stack.configs[0].nproc
+    if size == 1:
+        yield
+        return
+    if settings.device == "cuda":
+        torch.cuda.set_device(rank % torch.cuda.device_count())
+    backend = "nccl" if settings.device == "cuda" else "gloo"
+    distributed.init_process_group(backend, f"file://{meeting}", PATIENCE, size, rank)
+    try:
+        yield
+    finally:
+        distributed.destroy_process_group()
+
+
+def _checkpoint(stack: Stack, settings: Settings, writes: bool = True) -> Checkpoint | None:
+    """Of a network on its own; the others are trained in minutes."""
+    first = stack.configs[0]
+    if first.model.name == "mlp":
+        return None
+    return Checkpoint(RunFolder(settings.outputs, first), settings.checkpoint, writes)
 
 
 @contextlib.contextmanager

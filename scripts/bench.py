@@ -18,10 +18,12 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from bnexp import data, models
 from bnexp.config import DataConfig, ModelConfig, NormConfig, RunConfig
+from bnexp.data.feed import taken
+from bnexp.evaluation import Probes
 from bnexp.population import Population
 from bnexp.seeds import stream
 from bnexp.stacks import cores
-from bnexp.train import Probes, batch_of, schedule
+from bnexp.train import schedule
 
 ROUNDS = 5
 NETWORKS = 32
@@ -195,10 +197,16 @@ def together(configs: Sequence[RunConfig], dataset: data.Dataset, compile: bool 
 
     def loop(steps: int) -> None:
         for _ in range(steps):
-            _, gradients = back_propagate(*batch_of(dataset, order.next()))
+            _, gradients = back_propagate(*mini_batch(dataset, order))
             trained.descend(gradients, lr)
 
     return loop
+
+
+def mini_batch(dataset: data.Dataset, order: data.BatchOrder) -> tuple[Tensor, Tensor]:
+    """The next inputs and labels."""
+    images, labels = taken(dataset, order.next())
+    return data.pixels(images), labels
 
 
 def costs(norm: str, dataset: data.Dataset, networks: int = 8) -> tuple[float, float]:
@@ -206,8 +214,9 @@ def costs(norm: str, dataset: data.Dataset, networks: int = 8) -> tuple[float, f
     torch.set_num_threads(1)
     trained = population(figure_1(norm, networks))
     order = data.BatchOrder(len(dataset.train_labels), 60, range(networks))
-    probes = Probes(figure_1(norm, networks), dataset, trained, order.own)
-    loss, gradients = trained.back_propagate(*batch_of(dataset, order.next()))
+    view = data.View(DataConfig(), dataset)
+    probes = Probes(figure_1(norm, networks), dataset, view, trained, order.own)
+    loss, gradients = trained.back_propagate(*mini_batch(dataset, order))
 
     def evaluate() -> None:
         list(probes.evaluate(0, loss, gradients))

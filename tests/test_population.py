@@ -20,9 +20,10 @@ from torch import Tensor, nn
 from bnexp import data, models, norms, stacks
 from bnexp.config import DataConfig, InitConfig, ModelConfig, NormConfig, OptimizerConfig, RunConfig
 from bnexp.data import BatchOrder, pixels
+from bnexp.data.feed import taken
 from bnexp.layers import WIDE
 from bnexp.population import Population
-from bnexp.train import batch_of, train
+from bnexp.train import train
 
 DIGITS = DataConfig(name="digits")
 
@@ -102,8 +103,8 @@ def trained_together(
     rates = torch.tensor([config.lr for config in runs] if lr is None else lr, dtype=dtype)
     l2 = torch.tensor([config.l2 for config in runs], dtype=dtype)
     for _ in range(steps):
-        images, labels = batch_of(digits, order.next())
-        _, gradients = population.back_propagate(images.to(dtype), labels)
+        images, labels = taken(digits, order.next())
+        _, gradients = population.back_propagate(pixels(images).to(dtype), labels)
         population.descend(gradients, rates, l2)
     return population
 

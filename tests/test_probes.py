@@ -14,11 +14,13 @@ from torch import Tensor, nn
 from bnexp import data, models
 from bnexp.config import DataConfig, InitConfig, ModelConfig, NormConfig, RunConfig
 from bnexp.data import BatchOrder, pixels
+from bnexp.data.feed import taken
+from bnexp.evaluation import Evaluation
 from bnexp.population import Population
 from bnexp.probes.activations import Infer, Observation, Observer, chunks
 from bnexp.probes.companions import Companions
 from bnexp.seeds import stream
-from bnexp.train import Evaluation, batch_of, schedule, train
+from bnexp.train import schedule, train
 
 DIGITS = DataConfig(name="digits")
 INIT = InitConfig(scale=0.3)
@@ -34,7 +36,7 @@ def observe(x: Tensor, logits: Tensor, labels: Tensor, activation: str = "sigmoi
         return logits[rows].unsqueeze(0)
 
     ready: Infer = infer
-    (seen,) = Observer(images, labels, [activation], ["hidden1"]).observe(ready)
+    (seen,) = Observer(images, labels, pixels, [activation], ["hidden1"], 500).observe(ready)
     return seen
 
 
@@ -155,7 +157,7 @@ def noise(config: RunConfig, seeds: Sequence[int] = (0, 1)) -> list[float]:
     own = BatchOrder(len(digits.train_labels), config.batch, seeds).own
     draws = [stream(seed, "companions") for seed in seeds]
     companions = Companions(own, config.batch, f"hidden{config.model.depth}", draws)
-    images = lambda indices: batch_of(digits, indices)[0]  # noqa: E731
+    images = lambda indices: pixels(taken(digits, indices)[0])  # noqa: E731
     first, second = companions.noise(images, population.look), companions.noise(images, population.look)
     assert first == second, "measuring again must find the same"
     return first
@@ -175,7 +177,7 @@ def test_dropout_makes_noise_too() -> None:
     population = Population([models.build(replace(dropped, data=DIGITS), (1, 8, 8), 10)])
     own = BatchOrder(len(digits.train_labels), 60, [0]).own
     companions = Companions(own, 60, "hidden3", [stream(0, "companions")])
-    (found,) = companions.noise(lambda indices: batch_of(digits, indices)[0], population.look)
+    (found,) = companions.noise(lambda indices: pixels(taken(digits, indices)[0]), population.look)
     assert found > 0.05
 
 

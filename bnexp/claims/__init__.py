@@ -6,9 +6,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from bnexp.claims import (
+    ablation,
     accuracy,
     batch_size,
+    ensemble,
     gradient_flow,
+    inception,
+    inception_tuned,
     init_robustness,
     lr_tolerance,
     optimizers,
@@ -29,11 +33,14 @@ _MODULES = (
     *(accuracy, speed, stability, table),
     *(lr_tolerance, init_robustness, saturating, gradient_flow, batch_size),
     *(optimizers, placement, regularisation, statistics),
+    *(inception, inception_tuned, ablation, ensemble),
 )
 _READ_PERCENTILES = (stability, placement, statistics)
 
 REGISTRY: dict[str, Claim] = {
-    name: Claim(name, module.judge, module.figures, reads_percentiles=module in _READ_PERCENTILES)
+    name: Claim(
+        name, module.judge, module.figures, module in _READ_PERCENTILES, getattr(module, "tables", lambda records: {})
+    )
     for module in _MODULES
     for name in [module.__name__.rpartition(".")[2]]
 }

@@ -33,6 +33,9 @@ nobody, and with enough seeds any difference lies outside 0."""
 CHANCE = 0.1
 """What a network that diverged scores: one of ten classes."""
 
+CLASSES = {"tiny_imagenet": 50, "imagenet": 1000}
+"""Of the data sets that have not ten."""
+
 TRAINS = 0.9
 """The test accuracy from which on a network is said to train, in the sweeps."""
 
@@ -45,9 +48,14 @@ def diverged(run: Record) -> bool:
     return run.summary.get("status") == "diverged" or math.isnan(run.metrics["accuracy"].iloc[-1])
 
 
+def chance(run: Record) -> float:
+    """What guessing scores."""
+    return 1 / CLASSES.get(run.fields.get("data.name", ""), 10)
+
+
 def final_accuracy(run: Record) -> float:
     """Test accuracy at the last evaluation, a fraction; chance for a run that diverged."""
-    return CHANCE if diverged(run) else float(run.metrics["accuracy"].iloc[-1])
+    return chance(run) if diverged(run) else float(run.metrics["accuracy"].iloc[-1])
 
 
 def trains(run: Record) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from matplotlib.figure import Figure
+from pandas import DataFrame
 
 from bnexp.records import Record, Records
 from bnexp.stats import Interval
@@ -64,6 +65,8 @@ class Claim:
     """File stem to figure."""
     reads_percentiles: bool = False
     """Whether the percentiles must be among the committed records; they are most of a record's size."""
+    tables: Callable[[Records], dict[str, DataFrame]] = lambda records: {}
+    """Title to a table of text for the report."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,17 @@ def judged(
     verdict = decide(interval, smallest, null)
     why = reason(verdict, interval.n, *bounds, *notes)
     return Judgement(**asdict(statement), measured=measured, **effect(interval), verdict=verdict, why=why)
+
+
+def unanimous(statement: Statement, holds: Sequence[bool], measured: str, what: str) -> Judgement:
+    """The judgement of something that must be so on every seed: contradicted where it is so on none."""
+    n, those = len(holds), sum(holds)
+    verdict: Verdict = "undecided"
+    if n >= 2:
+        verdict = "reproduced" if those == n else "undecided" if those else "contradicted"
+    why = f"{those} of {count(n, 'seed')} {what}" + ("; two are the least that a verdict is given on" if n < 2 else "")
+    share = those / n if n else None
+    return Judgement(**asdict(statement), measured=measured, effect=share, ci95=None, n=n, verdict=verdict, why=why)
 
 
 def having(runs: Iterable[Record], settings: Mapping[str, Any]) -> list[Record]:

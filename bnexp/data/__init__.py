@@ -10,22 +10,34 @@ from pathlib import Path
 from rich.console import Console
 
 from bnexp.config import DataConfig
-from bnexp.data import digits, mnist
+from bnexp.data import cifar10, digits, imagenet, mnist, tiny_imagenet
 from bnexp.data.dataset import DataError, Dataset, FileStatus, pixels
+from bnexp.data.feed import batches
 from bnexp.data.order import BatchOrder
+from bnexp.data.view import View
 
 __all__ = [
     "BatchOrder",
     "DataError",
     "Dataset",
     "FileStatus",
+    "View",
+    "batches",
     "fetch",
     "load",
-    "own_examples",
     "pixels",
     "resolve",
     "status",
 ]
+
+READERS: dict[str, Callable[[str], Dataset]] = {
+    "mnist": mnist.read,
+    "digits": lambda root: digits.read(),
+    "cifar10": cifar10.read,
+    "cifar10_jpeg": lambda root: cifar10.read_copies(root).mixed(),
+    "tiny_imagenet": lambda root: tiny_imagenet.read(root).mixed(),
+    "imagenet": lambda root: imagenet.read(root).mixed(),
+}
 
 
 def resolve(config: DataConfig, say: Callable[[str], None], download: bool = True) -> DataConfig:
@@ -33,8 +45,11 @@ def resolve(config: DataConfig, say: Callable[[str], None], download: bool = Tru
 
     What is missing of MNIST is downloaded, if `download`. Where it cannot be had, `auto` becomes the stand-in, and
     `say` is called with a notice of several lines; `mnist` raises `DataError`. So does a damaged file, for both.
+    `cifar10` becomes `cifar10_jpeg` where only the JPEG copies are there; it is downloaded where neither is.
     """
-    if config.name == "digits":
+    if config.name == "cifar10":
+        return _resolve_cifar10(config, download)
+    if config.name not in ("auto", "mnist"):
         return dataclasses.replace(config)
     absent, reason = mnist.missing(config.root), ""
     if absent and download:
@@ -61,34 +76,65 @@ def resolve(config: DataConfig, say: Callable[[str], None], download: bool = Tru
     return dataclasses.replace(config, name="digits")
 
 
-def load(config: DataConfig) -> Dataset:
-    """The data set that `config` names (`auto` must have been resolved); downloads nothing.
+def _resolve_cifar10(config: DataConfig, download: bool) -> DataConfig:
+    found, reason = cifar10.found(config.root), ""
+    if found is None and download:
+        try:
+            fetch("cifar10", config.root)
+        except DataError as error:
+            reason = f" ({error})"
+        found = cifar10.found(config.root)
+    if found is None:
+        raise DataError(f"CIFAR-10 is not in {config.root}{reason}; {cifar10.ways_out(config.root)}")
+    return dataclasses.replace(config, name=found)
 
-    Raises `DataError` if a file is missing or damaged. Equal calls return the same tensors: do not write to them.
+
+def load(config: DataConfig) -> Dataset:
+    """The data set that `config` names (`auto` must have been resolved), its validation images set aside.
+
+    Downloads nothing. Raises `DataError` if a file is missing or damaged. Equal calls return the same tensors: do not
+    write to them.
     """
-    return _load(config.name, config.root, config.binarize)
+    return _load(config.name, config.root, config.binarize, config.validation)
 
 
 def fetch(name: str, root: str, console: Console | None = None) -> list[Path]:
     """Download what is missing of a data set, with progress on `console` (by default stderr); return the new files.
 
-    Raises `DataError` if the name is unknown, a file that is there is damaged, or a download fails.
+    Raises `DataError` if the name is unknown, a file that is there is damaged, a download fails, or there is nothing to
+    download it from.
     """
+    out = console or Console(stderr=True)
     if name == "digits":  # comes with scikit-learn
         return []
-    if name != "mnist":
-        raise DataError(f"there is no data set {name}: choose from mnist, digits")
-    return mnist.fetch(root, console or Console(stderr=True))
+    if name == "mnist":
+        return mnist.fetch(root, out)
+    if name == "cifar10":
+        return cifar10.fetch(root, out)
+    if name == "cifar10_jpeg":
+        raise DataError(f"the JPEG copies of CIFAR-10 are not to be downloaded; {cifar10.ways_out(root)}")
+    by_hand = {"tiny_imagenet": tiny_imagenet, "imagenet": imagenet}
+    if name in by_hand:
+        if by_hand[name].status(root)[0].state == "whole":
+            return []
+        raise DataError(f"{name} is not to be downloaded from here; {by_hand[name].ways_out(root)}")
+    raise DataError(f"there is no data set {name}: choose from {', '.join(READERS)}")
 
 
 def status(root: str) -> dict[str, list[FileStatus]]:
     """The files of each data set as they are found; nothing is downloaded."""
-    return {"mnist": mnist.status(root), "digits": digits.status()}
+    return {
+        "mnist": mnist.status(root),
+        "digits": digits.status(),
+        "cifar10": cifar10.status(root),
+        "tiny_imagenet": tiny_imagenet.status(root),
+        "imagenet": imagenet.status(root),
+    }
 
 
 @lru_cache(maxsize=2)
-def _load(name: str, root: str, binarize: bool) -> Dataset:
-    if name not in ("mnist", "digits"):
+def _load(name: str, root: str, binarize: bool, validation: int) -> Dataset:
+    if name not in READERS:
         raise ValueError(f"data set {name} must be resolved before it is loaded")
-    data = mnist.read(root) if name == "mnist" else digits.read()
-    return data.binarized() if binarize else data
+    data = READERS[name](root)
+    return (data.binarized() if binarize else data).with_validation(validation)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,11 +21,12 @@ class DataError(Exception):
 class Dataset:
     """A data set in memory, in its official split into training and test examples.
 
-    Images are uint8 [n, 1, height, width], black 0 to white 255 (`pixels` makes them floats); labels int64 [n].
+    Images are uint8 [n, colours, height, width], 0 to 255 (`View` in `bnexp.data.view` makes them floats); labels int64
+    [n].
     """
 
     name: str
-    """`mnist` or `digits`."""
+    """As in `bnexp.config.DATASETS`, but for `auto`."""
     title: str
     """The name to print; says so when the images are binarised."""
     stand_in: bool
@@ -35,11 +38,42 @@ class Dataset:
     classes: int
     sha256: dict[str, str]
     """Hexadecimal digest of each file read, by its name."""
+    centre: tuple[float, ...] = ()
+    """Mean of each colour, 0 to 1, that is taken from the inputs; none for images whose inputs are in [0, 1]."""
+    spread: tuple[float, ...] = ()
+    """Standard deviation of each colour, by which the inputs are divided."""
+    validation_images: Tensor | None = None
+    """Training images set aside."""
+    validation_labels: Tensor | None = None
 
     def to(self, device: torch.device | str) -> Dataset:
         """The same data set with its tensors on `device`."""
         tensors = {k: v.to(device) for k, v in vars(self).items() if isinstance(v, Tensor)}
         return dataclasses.replace(self, **tensors)  # type: ignore[arg-type]
+
+    def with_validation(self, n: int) -> Dataset:
+        """The same data set with n of its training images set aside, always the same ones."""
+        if n == 0:
+            return self
+        examples = len(self.train_labels)
+        if n >= examples:
+            raise DataError(f"data.validation={n} of {examples:,} training images leaves none to train on")
+        order = np.random.RandomState(0).permutation(examples)  # frozen by NumPy's policy, unlike torch.randperm
+        aside, kept = (torch.from_numpy(part) for part in (order[:n], np.sort(order[n:])))
+        return dataclasses.replace(
+            self,
+            train_images=_subset(self.train_images, kept),
+            train_labels=self.train_labels[kept],
+            validation_images=_subset(self.train_images, aside),
+            validation_labels=self.train_labels[aside],
+        )
+
+    def mixed(self) -> Dataset:
+        """The same data set with its training images in another order, always the same: files lie class by class."""
+        order = torch.from_numpy(np.random.RandomState(0).permutation(len(self.train_labels)))
+        return dataclasses.replace(
+            self, train_images=_subset(self.train_images, order), train_labels=self.train_labels[order]
+        )
 
     def binarized(self) -> Dataset:
         """The same data set with pixels of 0 or 255 only: 255 where they were above 127."""
@@ -51,6 +85,11 @@ class Dataset:
         )
 
 
+def _subset(images: Tensor, indices: Tensor) -> Tensor:
+    lazily = getattr(images, "subset", None)  # pictures in files
+    return images.index_select(0, indices) if lazily is None else lazily(indices)
+
+
 @dataclass(frozen=True)
 class FileStatus:
     """One file of a data set, as found."""
@@ -60,6 +99,27 @@ class FileStatus:
     state: Literal["whole", "missing", "damaged"]
     size: int
     """Bytes; 0 if missing."""
+
+
+def coloured(
+    name: str,
+    title: str,
+    train_images: Tensor,
+    train_labels: Tensor,
+    test_images: Tensor,
+    test_labels: Tensor,
+    classes: int,
+    sha256: dict[str, str],
+) -> Dataset:
+    """A data set of photographs, its inputs to be centred and scaled by the training images' statistics."""
+    centre, spread = [], []
+    for colour in range(train_images.shape[1]):
+        x = train_images[:, colour].float()  # exact: a row of 256 squares is below 2²⁴, and so is no matter of threads
+        n, total, squares = x.numel(), *(int(sums.sum(-1).double().sum()) for sums in (x, x.square()))
+        centre.append(total / n / 255)
+        spread.append(math.sqrt(n * squares - total**2) / n / 255)
+    parts = train_images, train_labels, test_images, test_labels
+    return Dataset(name, title, False, *parts, classes, sha256, tuple(centre), tuple(spread))
 
 
 def pixels(images: Tensor) -> Tensor:

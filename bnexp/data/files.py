@@ -17,7 +17,7 @@ from urllib.request import Request, urlopen
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from bnexp.data.dataset import DataError
+from bnexp.data.dataset import DataError, FileStatus
 
 PATIENCE = 10.0
 """Seconds that a server may take to answer, and then to send more."""
@@ -37,6 +37,15 @@ class KnownFile:
             return f"is {len(content):,} bytes long, not {self.size:,}"
         digest = hashlib.sha256(content).hexdigest()
         return None if digest == self.sha256 else f"has SHA-256 {digest}, not {self.sha256}"
+
+
+def status_of(file: KnownFile, folder: Path) -> FileStatus:
+    """The file in a folder as it is found."""
+    path = folder / file.name
+    if not path.is_file():
+        return FileStatus(file.name, path, "missing", 0)
+    whole = file.difference(path.read_bytes()) is None
+    return FileStatus(file.name, path, "whole" if whole else "damaged", path.stat().st_size)
 
 
 def download(files: Sequence[KnownFile], mirrors: Sequence[str], folder: Path, console: Console) -> list[Path]:

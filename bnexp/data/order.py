@@ -16,18 +16,21 @@ class BatchOrder:
 
     These are all, or `used` of them, drawn by the network's seed. A network's batches depend on its seed, these
     numbers and the batch size alone, never on the networks beside it, so networks of equal seeds see equal batches.
-    What an epoch leaves over after its last whole batch is dropped. Raises `ConfigError` if there is not one whole
-    batch.
+    What an epoch leaves over after its last whole batch is dropped. Without `reshuffle` every epoch has the
+    mini-batches of the first, in the same order. Raises `ConfigError` if there is not one whole batch.
     """
 
     own: Tensor
     """The examples that each network has, int64 [N, used]."""
 
-    def __init__(self, examples: int, batch: int, seeds: Sequence[int], used: int | None = None) -> None:
+    def __init__(
+        self, examples: int, batch: int, seeds: Sequence[int], used: int | None = None, reshuffle: bool = True
+    ) -> None:
         self._used = examples if used is None else min(used, examples)
         if batch > self._used:
             raise ConfigError(f"batch={batch} is larger than the training set of {self._used:,} examples")
         self._batch = batch
+        self._reshuffle = reshuffle
         self._generators = {seed: stream(seed, "batches") for seed in seeds}
         rows = {seed: row for row, seed in enumerate(self._generators)}
         self._rows = torch.tensor([rows[seed] for seed in seeds])
@@ -36,15 +39,22 @@ class BatchOrder:
         else:
             drawn = [torch.randperm(examples, generator=stream(seed, "examples"))[: self._used] for seed in rows]
             self.own = torch.stack(drawn)[self._rows]
-        self._epoch: Tensor  # int64 [N, used]
+        self._epoch: Tensor | None = None  # int64 [N, used]
         self._end = self._used - self._used % batch
         self._at = self._end
 
     def next(self) -> Tensor:
         """Indices of each network's next mini-batch, int64 [N, batch]: a view, to be read only."""
         if self._at == self._end:
-            drawn = [torch.randperm(self._used, generator=g) for g in self._generators.values()]
-            self._epoch = self.own.gather(1, torch.stack(drawn)[self._rows])
+            if self._epoch is None or self._reshuffle:
+                drawn = [torch.randperm(self._used, generator=g) for g in self._generators.values()]
+                self._epoch = self.own.gather(1, torch.stack(drawn)[self._rows])
             self._at = 0
+        assert self._epoch is not None
         start, self._at = self._at, self._at + self._batch
         return self._epoch[:, start : self._at]
+
+    def skip(self, batches: int) -> None:
+        """Go on as if so many mini-batches had been taken."""
+        for _ in range(batches):
+            self.next()

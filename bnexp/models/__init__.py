@@ -10,44 +10,72 @@ from torch import Tensor, nn
 from bnexp import norms
 from bnexp.config import InitConfig, RunConfig
 from bnexp.models.dropout import Dropout
+from bnexp.models.inception import TABLE, Convolution, Inception, Maker
 from bnexp.models.mlp import MLP, Add
 from bnexp.seeds import stream
 
-__all__ = ["MLP", "Add", "Dropout", "build"]
+__all__ = ["MLP", "Add", "Dropout", "Inception", "build"]
 
 
-def build(config: RunConfig, shape: tuple[int, ...], classes: int) -> nn.Sequential:
+def build(config: RunConfig, shape: tuple[int, ...], classes: int, rank: int = 0) -> nn.Sequential:
     """The network of one run with its initial weights, on the CPU.
 
     `shape` is that of one image. Each layer draws from a stream of its own, named after the layer, so
-    layers that two arms have in common start equal whatever else the arms have (matched networks).
+    layers that two arms have in common start equal whatever else the arms have (matched networks). Where several
+    processes train one network, each has its `rank`, and dropout of its own.
     """
-    model = config.model
-    network = MLP(
-        math.prod(shape),
-        model.depth,
-        model.width,
-        classes,
-        norms.factory(config.norm),
-        model.activation,
-        config.norm.placement,
-        (lambda name: Dropout(model.dropout, stream(config.seed, "dropout", name))) if model.dropout else None,
-        model.residual,
-    )
+    model, norm = config.model, config.norm
+    place = (str(rank),) if rank else ()
+
+    def dropout(name: str) -> nn.Module:
+        return Dropout(model.dropout, stream(config.seed, "dropout", name, *place))
+
+    network: nn.Sequential
+    if model.name == "mlp":
+        network = MLP(
+            math.prod(shape),
+            model.depth,
+            model.width,
+            classes,
+            norms.factory(norm),
+            model.activation,
+            norm.placement,
+            dropout if model.dropout else None,
+            model.residual,
+        )
+    else:
+        network = Inception(
+            shape,
+            classes,
+            model.name == "inception_small",
+            [row for row in TABLE if row.name in model.modules],
+            model.multiplier,
+            Maker(norms.factory(norm), model.activation, norm.placement),
+            model.lrn,
+            dropout("dropout") if model.dropout else None,
+            norm.per_activation,
+        )
     with torch.no_grad():
-        for name, layer in network.named_children():  # the affine maps of the model, none inside a norm
-            if isinstance(layer, nn.Linear):
+        for name, layer in network.named_modules():  # the affine maps of the model, none inside a norm
+            if any(part.startswith("norm") for part in name.split(".")):
+                continue
+            if isinstance(layer, Convolution):
+                for i, weight in enumerate(torch.split(layer.weight, layer.widths)):
+                    _draw(weight, config.init, stream(config.seed, "weights", name, str(i)))
+            elif isinstance(layer, (nn.Linear, nn.Conv2d)):
                 _draw(layer.weight, config.init, stream(config.seed, "weights", name))
-                if layer.bias is not None:
-                    layer.bias.fill_(config.init.scheme == "equal_biases")
+            else:
+                continue
+            if layer.bias is not None:
+                layer.bias.fill_(config.init.scheme == "equal_biases")
     return network
 
 
 def _draw(weight: Tensor, init: InitConfig, generator: torch.Generator) -> None:
-    """Initial weights `[outputs, inputs]`."""
-    outputs, inputs = weight.shape
+    """Initial weights `[outputs, inputs]`, or those of a convolution `[outputs, inputs, height, width]`."""
     if init.scheme == "orthogonal":
         nn.init.orthogonal_(weight, init.scale, generator)
         return
+    inputs, outputs = weight[0].numel(), weight[:, 0].numel()
     unit = {"xavier": math.sqrt(2 / (inputs + outputs)), "he": math.sqrt(2 / inputs)}.get(init.scheme, 1.0)
     weight.normal_(0, unit * init.scale, generator=generator)

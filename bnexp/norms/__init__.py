@@ -2,8 +2,8 @@
 
 A norm is an `nn.Module` made from the number of features, which maps `[batch, features]` (or
 `[batch, features, height, width]`) to the same shape. It may say `replaces_bias = True`: an affine map right
-before it then has no bias. Those here have a counterpart for many networks at once in `bnexp.layers`; any
-other is mapped over the networks as it is.
+before it then has no bias; and `per_feature = True`: what becomes of a feature depends on no other. Those here have
+a counterpart for many networks at once in `bnexp.layers`; any other is mapped over the networks as it is.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from bnexp.norms.batch_renorm import BatchRenorm
 from bnexp.norms.group import GroupNorm
 from bnexp.norms.instance import InstanceNorm
 from bnexp.norms.layer import LayerNorm
+from bnexp.norms.sync import SyncBatchNorm
 
 __all__ = [
     "BatchNorm",
@@ -27,6 +28,7 @@ __all__ = [
     "InstanceNorm",
     "LayerNorm",
     "NormFactory",
+    "SyncBatchNorm",
     "estimate_population",
     "factory",
     "fold",
@@ -43,7 +45,7 @@ def factory(config: NormConfig) -> NormFactory:
     c = config
     makers: dict[str, NormFactory] = {
         "none": lambda features: nn.Identity(),
-        "batch": lambda features: BatchNorm(features, c.eps, c.statistics, c.momentum),
+        "batch": lambda features: (SyncBatchNorm if c.sync else BatchNorm)(features, c.eps, c.statistics, c.momentum),
         "batch_renorm": lambda features: BatchRenorm(
             features, c.eps, c.momentum, c.r_max, c.d_max, c.warmup, c.r_ramp, c.d_ramp
         ),

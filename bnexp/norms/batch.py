@@ -101,6 +101,7 @@ class BatchNorm(nn.Module):
 
     replaces_bias = True
     """β does what the bias of the affine map before it would do (§3.2)."""
+    per_feature = True
 
     mean: Tensor
     var: Tensor

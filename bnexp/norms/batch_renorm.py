@@ -20,6 +20,7 @@ class BatchRenorm(nn.Module):
     """
 
     replaces_bias = True
+    per_feature = True
 
     mean: Tensor
     sigma: Tensor

@@ -13,6 +13,8 @@ class InstanceNorm(GroupNorm):
     Errors: ValueError for features without locations, as in a fully connected layer, whose variance is 0.
     """
 
+    per_feature = True
+
     def __init__(self, features: int, eps: float = 1e-5) -> None:
         super().__init__(features, features, eps)
 

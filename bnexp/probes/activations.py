@@ -11,11 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bnexp.data import pixels
 from bnexp.records import PERCENTILES
-
-CHUNK = 500
-"""Test images at a time: the activations of a few networks stay in the cache."""
 
 BINS = 30
 HISTOGRAM_IMAGES = 200
@@ -57,16 +53,24 @@ Infer = Callable[[Tensor, Callable[[str, Tensor], None]], Tensor]
 class Observer:
     """Measures N networks at inference on the test set, as often as it is asked.
 
-    Shapes: images `[examples, C, H, W]`, uint8; labels `[examples]`. `activations` has each network's nonlinearity,
-    `layers` names the layers of them, `chunk` says how many images at a time.
+    Shapes: images `[examples, C, H, W]`, uint8, of which `inputs` makes what the networks see; labels `[examples]`.
+    `activations` has each network's nonlinearity, `layers` names the layers of them, `chunk` says how many images at a
+    time.
     """
 
     def __init__(
-        self, images: Tensor, labels: Tensor, activations: Sequence[str], layers: list[str], chunk: int = CHUNK
+        self,
+        images: Tensor,
+        labels: Tensor,
+        inputs: Callable[[Tensor], Tensor],
+        activations: Sequence[str],
+        layers: list[str],
+        chunk: int,
     ) -> None:
         self.networks = len(activations)
         self.images = images
         self.labels = labels
+        self.view = inputs
         self.unsaturated = [UNSATURATED[activation] for activation in activations]
         self.layers = layers
         self.chunk = chunk
@@ -75,14 +79,15 @@ class Observer:
     def observe(self, infer: Infer) -> list[Observation]:
         """One observation per network.
 
-        `infer` maps images `[B, C, H, W]` in [0, 1] to logits `[N, B, classes]` and shows the input of each
+        `infer` maps inputs `[B, C, H, W]` to logits `[N, B, classes]` and shows the input of each
         layer, `[N, B, units]`, to its second argument.
         """
         examples = len(self.labels)
-        correct = torch.zeros(self.networks, device=self.images.device)
-        loss = torch.zeros(self.networks, dtype=torch.float64, device=self.images.device)
+        device = self.labels.device
+        correct = torch.zeros(self.networks, device=device)
+        loss = torch.zeros(self.networks, dtype=torch.float64, device=device)
         for rows in chunks(examples, self.chunk):
-            logits = infer(pixels(self.images[rows]), partial(self._keep, rows))
+            logits = infer(self.view(self.images[rows].to(device)), partial(self._keep, rows))
             log_p = torch.log_softmax(logits, -1)
             own = self.labels[rows].expand(self.networks, -1)
             correct += (log_p.argmax(-1) == own).sum(-1)

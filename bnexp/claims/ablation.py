@@ -1,0 +1,110 @@
+"""§4.2.1: BN-x5 with each of the paper's changes switched back, one at a time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from bnexp.claims import drawing
+from bnexp.claims.accuracy import final_accuracy
+from bnexp.claims.inception import POINTS, SMALLEST, by_seed
+from bnexp.claims.judging import Judgement, Statement, in_points, judged, percent
+from bnexp.records import Record, Records
+from bnexp.stats import paired, t_interval
+
+CHANGES = {
+    "lr": ("raising the learning rate", "14 times fewer steps, of BN-x5 as a whole"),
+    "model.dropout": ("leaving dropout out", "No number; it makes training faster without more overfitting."),
+    "l2": ("reducing the L2 weight", "No number; it improves validation accuracy."),
+    "decay": ("decaying the learning rate faster", "No number; the network trains faster, so may the decay."),
+    "model.lrn": ("leaving local response normalisation out", "No number; it is not needed."),
+    "data.reshuffle": ("shuffling thoroughly", "about +1 point"),
+    "data.distortion": ("distorting the pictures less", "No number; fewer passes should be over more real pictures."),
+}
+"""By the setting that makes it: the change in words, and what the paper says of it."""
+
+
+def reference(records: Records) -> dict[str, Any]:
+    """The settings of BN-x5 as it is: of every change, the value that most of the runs have."""
+    return {name: Counter(run.fields[name] for run in records.runs).most_common(1)[0][0] for name in CHANGES}
+
+
+def switched(run: Record, usual: dict[str, Any]) -> list[str]:
+    """The changes that are switched back in a run."""
+    return [name for name in CHANGES if run.fields[name] != usual[name]]
+
+
+def groups(records: Records) -> dict[str | None, dict[int, Record]]:
+    """By the one change that is switched back, None for BN-x5 as it is: the runs by seed."""
+    if not records.runs:
+        return {}
+    usual = reference(records)
+    found: dict[str | None, list[Record]] = {}
+    for run in records.runs:
+        back = switched(run, usual)
+        if len(back) <= 1:
+            found.setdefault(back[0] if back else None, []).append(run)
+    return {name: by_seed(runs) for name, runs in found.items()}
+
+
+def judge(records: Records) -> list[Judgement]:
+    """For each change `helps-CHANGE`: BN-x5 ends higher with it."""
+    of = groups(records)
+    whole = _ends(list(of.get(None, {}).values()))
+    judgements = []
+    for name, (change, paper) in CHANGES.items():
+        without = _ends(list(of.get(name, {}).values()))
+        interval = t_interval(paired(whole, without))
+        means = [percent(float(np.mean(list(own.values()))), 1) if own else "–" for own in (whole, without)]
+        judgements.append(
+            judged(
+                Statement(
+                    f"helps-{name.rpartition('.')[2]}",
+                    "4.2.1",
+                    f"In BN-x5, {change} gives a higher final accuracy.",
+                    paper,
+                ),
+                interval,
+                f"{means[0]} with and {means[1]} without the change, a difference of {in_points(interval)}",
+                POINTS,
+                smallest=SMALLEST,
+            )
+        )
+    return judgements
+
+
+def _ends(runs: Sequence[Record]) -> dict[int, float]:
+    return {run.seed: final_accuracy(run) for run in runs}
+
+
+def figures(records: Records) -> dict[str, Figure]:
+    """`ablation`: what each change is worth."""
+    of = groups(records)
+    whole = _ends(list(of.get(None, {}).values()))
+    if not whole:
+        return {}
+    figure, ((axes,),) = drawing.sheet(
+        records,
+        "What each of the paper's changes is worth to BN-x5 (§4.2.1)",
+        "Final test accuracy of BN-x5 minus that with one change switched back; bar: 95 % interval over the seeds; "
+        "dots: seeds; shaded: too small to count.",
+        (8.4, 4.6),
+    )
+    shown = [name for name in CHANGES if name in of]
+    axes.axvspan(-100 * SMALLEST, 100 * SMALLEST, color="0.93", lw=0)
+    for i, name in enumerate(reversed(shown)):
+        differences = [100 * d for d in paired(whole, _ends(list(of[name].values())))]
+        interval = t_interval(differences)
+        if interval.n > 1:
+            axes.plot([interval.lo, interval.hi], [i, i], color=drawing.COLOURS["batch"], lw=2)
+        axes.plot(differences, [i] * len(differences), "o", color="0.5", ms=4)
+        axes.plot(interval.mean, i, "D", color=drawing.COLOURS["batch"], ms=7)
+    axes.set_yticks(range(len(shown)), [CHANGES[name][0] for name in reversed(shown)])
+    axes.axvline(0, color="0.4", lw=0.8)
+    axes.set_xlabel("percentage points")
+    drawing.plain_axes(axes)
+    return {"ablation": figure}

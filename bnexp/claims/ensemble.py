@@ -1,0 +1,160 @@
+"""§4.2.3, Figure 4: six networks, several crops of a picture, and the mean of the class probabilities.
+
+Intervals are over the test images, not over seeds: there is one ensemble.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from bnexp.claims import drawing
+from bnexp.claims.judging import Judgement, Statement, in_points, judged, percent
+from bnexp.records import Record, Records
+from bnexp.stats import t_interval
+
+SECTION = "4.2.3, Figure 4"
+SINGLE, TEN = 0, 1
+"""Rows of `Record.predictions`."""
+
+CROPS = {SINGLE: 1, TEN: 10}
+
+BOUNDS = "no difference", "no difference"
+
+PAPER = (
+    ("BN-Inception, single crop", 1, 1, "25.2 %", "7.82 %"),
+    ("BN-Inception, multicrop", 144, 1, "21.99 %", "5.82 %"),
+    ("BN-Inception ensemble", 144, 6, "20.1 %", "4.9 %"),
+)
+"""Model, crops, networks, top-1 and top-5 error on ImageNet."""
+
+
+def wrong(probabilities: np.ndarray, top: int = 1) -> np.ndarray:
+    """Whether the true class, the first of `[images, classes]`, is not among the most probable ones; `[images]`.
+
+    Of equal probabilities half are taken to be the larger.
+    """
+    p = probabilities.astype(np.float64)
+    above = (p[:, 1:] > p[:, :1]).sum(1) + (p[:, 1:] == p[:, :1]).sum(1) / 2
+    return np.where(np.isfinite(p).all(1), above >= top, True)
+
+
+def networks(records: Records) -> list[Record]:
+    """The networks of the ensemble."""
+    return [run for run in records.runs if run.predictions is not None]
+
+
+def predicted(runs: Sequence[Record], crops: int) -> list[np.ndarray]:
+    """Each network's class probabilities, `[images, classes]`."""
+    return [run.predictions[crops] for run in runs if run.predictions is not None]
+
+
+def together(runs: Sequence[Record], crops: int) -> np.ndarray:
+    """The arithmetic mean of the networks' class probabilities."""
+    mean: np.ndarray = np.mean([p.astype(np.float64) for p in predicted(runs, crops)], axis=0)
+    return mean
+
+
+def judge(records: Records) -> list[Judgement]:
+    """`multicrop`, `ensemble` and `ensemble-best`: differences of top-1 errors, image by image."""
+    runs = networks(records)
+    cases = (
+        ("multicrop", "Ten crops of an image give a lower error than one, on the networks' mean.", "25.2 → 21.99 %"),
+        ("ensemble", "The ensemble's error is lower than the mean of its networks'.", "21.99 → 20.1 %"),
+        ("ensemble-best", "The ensemble's error is lower than that of its best network.", "Not given."),
+    )  # fmt: skip
+    judgements = []
+    for identity, claim, paper in cases:
+        before, after = _errors(identity, runs) if runs else (np.array([]), np.array([]))
+        interval = t_interval((before - after).tolist())
+        means = f"top-1 error {percent(before.mean(), 2)} and {percent(after.mean(), 2)}, " if runs else ""
+        judgements.append(
+            judged(
+                Statement(identity, SECTION, claim, paper),
+                interval,
+                f"{means}a difference of {in_points(interval)} (n: test images)",
+                BOUNDS,
+            )
+        )
+    return judgements
+
+
+def _errors(identity: str, runs: Sequence[Record]) -> tuple[np.ndarray, np.ndarray]:
+    """By test image, the errors that should be higher and those that should be lower."""
+    single, ten = (np.array([wrong(p) for p in predicted(runs, crops)], float) for crops in (SINGLE, TEN))
+    if identity == "multicrop":
+        return single.mean(0), ten.mean(0)
+    whole = wrong(together(runs, TEN)).astype(float)
+    return (ten.mean(0) if identity == "ensemble" else ten[ten.mean(1).argmin()]), whole
+
+
+def tables(records: Records) -> dict[str, pd.DataFrame]:
+    """Figure 4's table, the paper's errors beside ours."""
+    runs = networks(records)
+    if not runs:
+        return {}
+    classes = predicted(runs, SINGLE)[0].shape[1]
+    rows = []
+    for (model, crops, number, top1, top5), own in zip(
+        PAPER, (predicted(runs, SINGLE), predicted(runs, TEN), [together(runs, TEN)]), strict=True
+    ):
+        row = {"model": model, "crops (paper)": str(crops), "networks": str(number)}
+        row |= {"top-1 error (paper)": top1, "top-5 error (paper)": top5}
+        row["crops"] = str(CROPS[SINGLE if crops == 1 else TEN])
+        row["top-1 error"] = _error(own, 1)
+        row["top-5 error"] = _error(own, 5) if classes > 10 else "– (ten classes)"
+        rows.append(row)
+    each = [
+        {
+            "network": _called(run),
+            "one crop": percent(wrong(run.predictions[SINGLE]).mean(), 2),
+            "ten crops": percent(wrong(run.predictions[TEN]).mean(), 2),
+        }
+        for run in runs
+        if run.predictions is not None
+    ]
+    return {"Figure 4: the paper's errors and ours": pd.DataFrame(rows), "The six networks": pd.DataFrame(each)}
+
+
+def _error(of: Sequence[np.ndarray], top: int) -> str:
+    """The error, for several networks its mean and range."""
+    errors = [float(wrong(p, top).mean()) for p in of]
+    span = f" ({percent(min(errors), 2)} to {percent(max(errors), 2)})" if len(errors) > 1 else ""
+    return percent(float(np.mean(errors)), 2) + span
+
+
+def _called(run: Record) -> str:
+    parts = [f"seed {run.seed}", f"initial scale {run.fields['init.scale']:g}"]
+    if run.fields["model.dropout"]:
+        parts.append(f"dropout {run.fields['model.dropout']:g}")
+    if run.fields["norm.per_activation"]:
+        parts.append("per-activation BN in 5a and 5b")
+    return ", ".join(parts)
+
+
+def figures(records: Records) -> dict[str, Figure]:
+    """`figure_4`: the error of ensembles of one to six networks."""
+    runs = networks(records)
+    if not runs:
+        return {}
+    figure, ((axes,),) = drawing.sheet(
+        records,
+        "Top-1 error of ensembles — as Figure 4",
+        "Class probabilities averaged over the first networks, from one to all. Dots: each network on its own.",
+        (8, 4.6),
+    )
+    sizes = range(1, len(runs) + 1)
+    for crops, colour, title in ((SINGLE, "#D55E00", "one crop"), (TEN, "#0072B2", "ten crops")):
+        errors = [float(wrong(together(runs[:n], crops)).mean()) for n in sizes]
+        axes.plot(sizes, errors, "-", color=colour, lw=1.8, label=title)
+        axes.plot(sizes, [float(wrong(p).mean()) for p in predicted(runs, crops)], "o", color=colour, ms=4)
+    axes.set_xlabel("networks in the ensemble; for the dots, which network")
+    axes.set_xticks(list(sizes))
+    axes.set_ylabel("top-1 error on test images")
+    axes.grid(axis="y", color="0.9")
+    axes.legend(frameon=False)
+    drawing.plain_axes(axes)
+    return {"figure_4": figure}

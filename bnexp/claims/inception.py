@@ -1,0 +1,309 @@
+"""§4.2, Figures 2 and 3: Inception with and without BN, at multiples of one learning rate.
+
+Steps are compared as in the paper: to the best accuracy that Inception reaches during its training, which is that of
+the images on which every evaluation is made. What a network ends at is measured on all test images.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bnexp.claims import drawing
+from bnexp.claims.accuracy import chance, diverged, final_accuracy
+from bnexp.claims.judging import (
+    Judgement,
+    Statement,
+    as_ratio,
+    count,
+    having,
+    in_points,
+    judged,
+    percent,
+    unanimous,
+)
+from bnexp.claims.speed import length
+from bnexp.records import Record, Records
+from bnexp.stats import paired, ratio_interval, steps_to, t_interval
+
+SECTION = "4.2.2, Figures 2 and 3"
+
+SMALLEST = 0.005
+"""The smallest difference of final accuracies that counts: half a point, 50 of CIFAR-10's 10,000 test images."""
+
+CLEARLY = 0.1
+"""How far above chance a network ends that trains, whatever else may be said of it."""
+
+AT_CHANCE = 0.01
+"""How far above chance a network may end that has learnt nothing."""
+
+POINTS = f"+{100 * SMALLEST:g} percentage points", f"−{100 * SMALLEST:g} percentage points"
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A row of the paper's Figure 3, or a network of §4.2.2 that fails."""
+
+    title: str
+    lr: float
+    steps: str
+    """To 72.2 %."""
+    accuracy: str
+
+
+ARMS = {
+    "inception": Arm("Inception", 0.0015, "31.0·10⁶", "72.2 %"),
+    "bn_baseline": Arm("BN-Baseline", 0.0015, "13.3·10⁶", "72.7 %"),
+    "bn_x5": Arm("BN-x5", 0.0075, "2.1·10⁶", "73.0 %"),
+    "bn_x30": Arm("BN-x30", 0.045, "2.7·10⁶", "74.8 %"),
+    "bn_x5_sigmoid": Arm("BN-x5-Sigmoid", 0.0075, "never", "69.8 %"),
+    "inception_x5": Arm("Inception, lr ×5", 0.0075, "–", "parameters reach machine infinity"),
+    "inception_sigmoid": Arm("Inception, sigmoid", 0.0015, "–", "chance (0.1 %)"),
+}
+
+FASTER = {"bn_baseline": "31.0·10⁶ against 13.3·10⁶ steps, 2.3 times",
+          "bn_x5": "31.0·10⁶ against 2.1·10⁶ steps, 14 times",
+          "bn_x30": "31.0·10⁶ against 2.7·10⁶ steps, 11 times"}  # fmt: skip
+
+
+def curve(run: Record) -> tuple[list[float], list[float]]:
+    """Steps, and the test accuracy at each on the images of every evaluation; NaN after divergence."""
+    column = "monitored_accuracy" if "monitored_accuracy" in run.metrics else "accuracy"
+    return run.metrics["step"].tolist(), run.metrics[column].tolist()
+
+
+def best(run: Record) -> float:
+    """The highest accuracy during training."""
+    return float(np.nanmax([chance(run), *curve(run)[1]]))
+
+
+def by_seed(runs: Sequence[Record]) -> dict[int, Record]:
+    """The runs of one arm."""
+    return {run.seed: run for run in runs}
+
+
+def arm(records: Records, name: str) -> dict[int, Record]:
+    """The runs of the arm of this name by seed."""
+    return by_seed(having(records.runs, {"arm": name}))
+
+
+def steps(run: Record, target: float) -> float:
+    """The step at which a run first reaches an accuracy; all its steps when it never does."""
+    found = steps_to(*curve(run), target)
+    return length(run) if found is None else max(found, 1.0)
+
+
+def log_speed_ups(baseline: dict[int, Record], others: dict[int, Record]) -> dict[int, float]:
+    """By seed, log(steps of the baseline to its best / steps of the other to the same accuracy).
+
+    For a run that never gets there all its steps stand in, which favours it.
+    """
+    return {
+        seed: math.log(steps(baseline[seed], best(baseline[seed])) / steps(others[seed], best(baseline[seed])))
+        for seed in sorted(baseline.keys() & others.keys())
+    }
+
+
+def missed(baseline: dict[int, Record], others: dict[int, Record]) -> str:
+    """For `why`: how many runs never reach the baseline's best."""
+    never = sum(
+        steps_to(*curve(others[seed]), best(baseline[seed])) is None for seed in baseline.keys() & others.keys()
+    )
+    return f"{count(never, 'run')} with BN never reaches it and its last step stands in" if never else ""
+
+
+def judge_speed(baseline: dict[int, Record], others: dict[int, Record], statement: Statement) -> Judgement:
+    """That the others reach the baseline's best accuracy in fewer steps."""
+    interval = ratio_interval(list(log_speed_ups(baseline, others).values()))
+    target = percent(float(np.mean([best(run) for run in baseline.values()])), 1) if baseline else "–"
+    return judged(
+        statement,
+        interval,
+        f"steps without BN / steps with BN to Inception's best ({target}): {as_ratio(interval)}",
+        ("1", "1"),
+        missed(baseline, others),
+        null=1,
+    )
+
+
+def judge_higher(lower: dict[int, Record], higher: dict[int, Record], statement: Statement) -> Judgement:
+    """That some runs end at a higher test accuracy than others."""
+    ends = [{seed: final_accuracy(run) for seed, run in runs.items()} for runs in (lower, higher)]
+    interval = t_interval(paired(ends[1], ends[0]))
+    means = [percent(float(np.mean(list(own.values()))), 1) if own else "–" for own in ends]
+    return judged(
+        statement, interval, f"{means[0]} and {means[1]}, a difference of {in_points(interval)}", POINTS,
+        smallest=SMALLEST,
+    )  # fmt: skip
+
+
+def judge(records: Records) -> list[Judgement]:
+    """Ten judgements, of the seven arms' steps, final accuracies and failures."""
+    runs = {name: arm(records, name) for name in ARMS}
+    base = runs["inception"]
+    judgements = [
+        judge_speed(
+            base,
+            runs[name],
+            Statement(
+                f"steps-{name}", SECTION, f"{ARMS[name].title} reaches Inception's best accuracy in fewer steps.", paper
+            ),
+        )
+        for name, paper in FASTER.items()
+    ]
+    later = {seed: -value for seed, value in log_speed_ups(base, runs["bn_x30"]).items()}
+    sooner = {seed: -value for seed, value in log_speed_ups(base, runs["bn_x5"]).items()}
+    interval = ratio_interval(paired(later, sooner))
+    judgements.append(
+        judged(
+            Statement(
+                "x30-later",
+                SECTION,
+                "BN-x30 is slower at first: it needs more steps to Inception's best accuracy than BN-x5.",
+                "2.7·10⁶ against 2.1·10⁶ steps, 1.3 times",
+            ),
+            interval,
+            f"steps of BN-x30 / steps of BN-x5: {as_ratio(interval)}",
+            ("1", "1"),
+            null=1,
+        )
+    )
+    for identity, low, high, claim, paper in (
+        ("x5-higher", "inception", "bn_x5", "BN-x5 ends higher than Inception.", "73.0 against 72.2 %, +0.8"),
+        ("x30-higher", "bn_x5", "bn_x30", "BN-x30 ends higher than BN-x5.", "74.8 against 73.0 %, +1.8"),
+        ("sigmoid-lower", "bn_x5_sigmoid", "bn_x5", "With sigmoid, BN-x5 ends lower.", "69.8 against 73.0 %, −3.2"),
+    ):
+        judgements.append(judge_higher(runs[low], runs[high], Statement(identity, SECTION, claim, paper)))
+    judgements.append(judge_sigmoid_trains(runs["bn_x5_sigmoid"]))
+    judgements.append(
+        _judge_all(
+            runs["inception_x5"],
+            diverged,
+            Statement(
+                "x5-diverges",
+                "4.2.2",
+                "Without BN, five times the learning rate makes the parameters reach machine infinity.",
+                "They do.",
+            ),
+            "diverged",
+        )
+    )
+    judgements.append(judge_at_chance(runs["inception_sigmoid"]))
+    return judgements
+
+
+def judge_sigmoid_trains(runs: dict[int, Record]) -> Judgement:
+    """That Inception of sigmoids trains with BN."""
+    interval = t_interval([final_accuracy(run) - chance(run) for run in runs.values()])
+    return judged(
+        Statement("sigmoid-trains", "4.2.2", "With BN, Inception trains with sigmoids.", "69.8 %, chance being 0.1 %"),
+        interval,
+        f"final accuracy above chance: {in_points(interval)}",
+        (f"+{100 * CLEARLY:g} percentage points", f"−{100 * CLEARLY:g} percentage points"),
+        smallest=CLEARLY,
+    )
+
+
+def at_chance(run: Record) -> bool:
+    """Whether a network that has been trained to the end has learnt nothing."""
+    return final_accuracy(run) <= chance(run) + AT_CHANCE
+
+
+def judge_at_chance(runs: dict[int, Record]) -> Judgement:
+    """That Inception of sigmoids stays at chance without BN."""
+    return _judge_all(
+        runs,
+        at_chance,
+        Statement(
+            "sigmoid-at-chance", "4.2.2", "Without BN, Inception with sigmoids stays at chance to the end.", "1/1000"
+        ),
+        f"within {100 * AT_CHANCE:g} point of chance",
+    )
+
+
+def _judge_all(runs: dict[int, Record], holds: Callable[[Record], bool], statement: Statement, what: str) -> Judgement:
+    ends = ", ".join("NaN" if diverged(run) else percent(final_accuracy(run), 1) for run in runs.values())
+    return unanimous(statement, [holds(run) for run in runs.values()], f"final accuracy {ends or '–'}", what)
+
+
+def tables(records: Records) -> dict[str, pd.DataFrame]:
+    """Figure 3's table, the paper's columns beside ours."""
+    base = arm(records, "inception")
+    rows = []
+    for name, row in ARMS.items():
+        runs = list(arm(records, name).values())
+        if not runs:
+            continue
+        reached = [steps_to(*curve(run), best(base[run.seed])) for run in runs if run.seed in base]
+        found = [step for step in reached if step is not None]
+        rows.append(
+            {
+                "network": row.title,
+                "lr (paper)": f"{row.lr:g}",
+                "steps to 72.2 % (paper)": row.steps,
+                "max accuracy (paper)": row.accuracy,
+                "lr": f"{runs[0].fields['lr']:g}",
+                "steps to Inception's best": f"{np.mean(found):,.0f}"
+                + (f" ({len(found)} of {len(runs)})" if len(found) < len(runs) else "")
+                if found
+                else "never",
+                "max accuracy": percent(float(np.mean([best(run) for run in runs])), 1),
+                "final accuracy, all test images": percent(float(np.mean([final_accuracy(run) for run in runs])), 1)
+                + (f" ({sum(map(diverged, runs))} of {len(runs)} NaN)" if any(map(diverged, runs)) else ""),
+            }
+        )
+    return {"Figure 3: the paper's columns and ours": pd.DataFrame(rows)} if rows else {}
+
+
+def figures(records: Records) -> dict[str, Figure]:
+    """`figure_2`: test accuracy against steps, with a mark where each network matches Inception's best."""
+    if not records.runs:
+        return {}
+    runs = {name: arm(records, name) for name in ARMS}
+    return {"figure_2": draw(records, {n: own for n, own in runs.items() if own}, runs["inception"])}
+
+
+def draw(records: Records, arms: dict[str, dict[int, Record]], base: dict[int, Record]) -> Figure:
+    """Curves of these arms, marked where they match the best of `base`."""
+    figure, ((axes,),) = drawing.sheet(
+        records,
+        "Test accuracy of Inception during training — as Figure 2",
+        "Line: mean over the seeds; band: their lowest and highest; ◆: where it matches the best of Inception (dotted) "
+        "; c are on the same part of the test images at every step; a network that diverged counts as chance.",
+        (9, 5.4),
+    )
+    draw_on(axes, arms, base)
+    return figure
+
+
+def draw_on(axes: Axes, arms: dict[str, dict[int, Record]], base: dict[int, Record]) -> None:
+    """The curves on these axes."""
+    colours = drawing.colours(list(arms))
+    target = float(np.mean([best(run) for run in base.values()])) if base else math.nan
+    ends = []
+    top = target
+    for name, own in arms.items():
+        curves = pd.DataFrame(
+            {s: pd.Series(curve(run)[1], curve(run)[0]).fillna(chance(run)) for s, run in own.items()}
+        )
+        mean = curves.mean(axis=1)
+        axes.fill_between(curves.index, curves.min(axis=1), curves.max(axis=1), color=colours[name], alpha=0.2, lw=0)
+        axes.plot(curves.index, mean, color=colours[name], lw=1.8, ls="-" if name.startswith("bn") else "--")
+        there = steps_to(mean.index.tolist(), mean.tolist(), target)
+        if there is not None:
+            axes.plot(there, target, "D", color=colours[name], ms=7, mec="w")
+        ends.append((float(mean.iloc[-1]), f"{ARMS[name].title} {percent(mean.iloc[-1], 1)}", colours[name]))
+        top = max(top, float(curves.max().max()))
+    axes.axhline(target, color="0.4", lw=0.8, ls=":")
+    axes.set_ylim(0, min(1.0, 1.05 * top))
+    axes.set_ylabel("test accuracy")
+    axes.grid(axis="y", color="0.9")
+    drawing.steps_axis(axes, max(run.metrics["step"].max() for own in arms.values() for run in own.values()))
+    drawing.plain_axes(axes)
+    drawing.label_ends(axes, ends)

@@ -1,0 +1,196 @@
+"""The comparison that the paper did not make: Inception without BN, too, at the settings that suit it best.
+
+Each arm's learning rate and initial scale are those of the highest mean accuracy on validation images, which were set
+aside from the training data; what is compared is measured on test images.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bnexp.claims import drawing, panels
+from bnexp.claims.accuracy import diverged, final_accuracy
+from bnexp.claims.inception import (
+    ARMS,
+    best,
+    by_seed,
+    curve,
+    draw_on,
+    judge_at_chance,
+    judge_higher,
+    judge_sigmoid_trains,
+    judge_speed,
+    log_speed_ups,
+)
+from bnexp.claims.judging import Judgement, Statement, as_ratio, having, judged, percent
+from bnexp.claims.panels import Layout
+from bnexp.records import Record, Records
+from bnexp.stats import paired, ratio_interval, steps_to
+
+SECTION = "4.2"
+BASE = "inception"
+RELU = ("bn_baseline", "bn_x5")
+SIGMOID = ("bn_x5_sigmoid", "inception_sigmoid")
+
+UNTUNED = {"inception": (0.005, 1.25), "bn_baseline": (0.005, 1.25), "bn_x5": (0.025, 1.25), "bn_x30": (0.15, 1.25)}
+"""Learning rate and initial scale of the experiment `inception`: the paper's multiples of one rate."""
+
+Setting = tuple[float, float]
+
+
+def setting(run: Record) -> Setting:
+    """Learning rate and initial scale."""
+    return float(run.fields["lr"]), float(run.fields["init.scale"])
+
+
+def validation_accuracy(run: Record) -> float:
+    """Of the network at the end; 0 for one that diverged, and without validation images, so that the first is taken."""
+    if diverged(run) or "validation_accuracy" not in run.metrics:
+        return 0.0
+    return float(run.metrics["validation_accuracy"].iloc[-1])
+
+
+def settings(records: Records, arm: str) -> dict[Setting, list[Record]]:
+    """The arm's runs by setting."""
+    found: dict[Setting, list[Record]] = {}
+    for run in having(records.runs, {"arm": arm}):
+        found.setdefault(setting(run), []).append(run)
+    return found
+
+
+def tuned(records: Records, arm: str) -> dict[int, Record]:
+    """The arm's runs at its own best setting, by seed."""
+    found = settings(records, arm)
+    if not found:
+        return {}
+    return by_seed(max(found.values(), key=lambda runs: float(np.mean([validation_accuracy(run) for run in runs]))))
+
+
+def untuned(records: Records, name: str) -> dict[int, Record]:
+    """The runs of the arm at the paper's multiple of one rate, by seed; BN-x30 is BN-x5 at another rate."""
+    return by_seed(settings(records, "bn_x5" if name == "bn_x30" else name).get(UNTUNED[name], []))
+
+
+def judge(records: Records) -> list[Judgement]:
+    """For BN with and without the changes of §4.2.1: speed and accuracy; what tuning does to the speed-up; sigmoids."""
+    base = tuned(records, BASE)
+    judgements = []
+    for arm in RELU:
+        with_bn = tuned(records, arm)
+        called = "BN" if arm == "bn_baseline" else "BN and the changes of §4.2.1"
+        each = f"With each network at its own best learning rate and initial scale, {called} "
+        judgements += [
+            judge_speed(
+                base,
+                with_bn,
+                Statement(
+                    f"tuned-steps-{arm}",
+                    SECTION,
+                    f"{each}reaches the best accuracy of Inception without BN in fewer steps.",
+                    "Not compared: Inception's rate was tuned, the others' are multiples of it.",
+                ),
+            ),
+            judge_higher(
+                base,
+                with_bn,
+                Statement(f"tuned-higher-{arm}", SECTION, f"{each}ends higher than without.", "Not compared."),
+            ),
+        ]
+    judgements.append(_judge_shrinking(records))
+    judgements.append(judge_sigmoid_trains(tuned(records, SIGMOID[0])))
+    judgements.append(judge_at_chance(tuned(records, SIGMOID[1])))
+    return judgements
+
+
+def _judge_shrinking(records: Records) -> Judgement:
+    before = log_speed_ups(untuned(records, BASE), untuned(records, "bn_x5"))
+    after = log_speed_ups(tuned(records, BASE), tuned(records, "bn_x5"))
+    interval = ratio_interval(paired(before, after))
+    own = [as_ratio(ratio_interval(list(logs.values()))) for logs in (before, after)]
+    return judged(
+        Statement(
+            "tuning-shrinks",
+            SECTION,
+            "BN's speed-up at the paper's multiples of one rate is larger than with each network at its own best.",
+            "Not compared.",
+        ),
+        interval,
+        f"untuned {own[0]}, tuned {own[1]}; untuned / tuned: {as_ratio(interval)}",
+        ("1", "1"),
+        null=1,
+    )
+
+
+def tables(records: Records) -> dict[str, pd.DataFrame]:
+    """What was chosen, beside the untuned settings."""
+    rows = []
+    for what, find, names in (
+        ("the paper's multiples of one rate", untuned, list(UNTUNED)),
+        ("its own best", tuned, [BASE, *RELU, *SIGMOID]),
+    ):
+        base = find(records, BASE)
+        for name in names:
+            runs = find(records, name)
+            if not runs:
+                continue
+            lr, scale = setting(next(iter(runs.values())))
+            reached = [steps_to(*curve(run), best(base[seed])) for seed, run in runs.items() if seed in base]
+            found = [step for step in reached if step is not None]
+            rows.append(
+                {
+                    "settings": what,
+                    "network": ARMS[name].title if what != "its own best" or name != "bn_x5" else "BN-x5 or -x30",
+                    "lr": f"{lr:g}",
+                    "initial scale": f"He × {scale:g}",
+                    "validation accuracy": percent(
+                        float(np.mean([validation_accuracy(run) for run in runs.values()])), 1
+                    ),
+                    "steps to Inception's best": f"{np.mean(found):,.0f} ({len(found)} of {len(runs)})"
+                    if found
+                    else "never",
+                    "final test accuracy": percent(float(np.mean([final_accuracy(run) for run in runs.values()])), 1),
+                }
+            )
+    return {"The settings compared": pd.DataFrame(rows)} if rows else {}
+
+
+def figures(records: Records) -> dict[str, Figure]:
+    """`untuned_and_tuned`: both comparisons beside each other; `settings`: the accuracy at all settings."""
+    if not records.runs:
+        return {}
+    figure, ((left, right),) = drawing.sheet(
+        records,
+        "Inception with and without BN: at the paper's multiples of one learning rate, and each at its own best",
+        "Line: mean over the seeds; band: their lowest and highest; ◆: where it matches Inception's best (dotted), "
+        "which is not the same left and right. Settings were chosen on validation images.",
+        (13, 5.4),
+        columns=2,
+        sharey=True,
+    )
+    sides: tuple[tuple[Axes, Any, list[str], str], ...] = (
+        (left, untuned, list(UNTUNED), "multiples of one learning rate"),
+        (right, tuned, [BASE, *RELU], "each at its own best rate and scale"),
+    )
+    for axes, find, names, title in sides:
+        arms = {name: runs for name in names if (runs := find(records, name))}
+        axes.set_title(title, fontsize=10)
+        if arms:
+            draw_on(axes, arms, find(records, BASE))
+    left.set_ylim(0, max(best(run) for run in records.runs) * 1.05)
+    return {
+        "untuned_and_tuned": figure,
+        "settings": panels.lines(
+            records,
+            "Final test accuracy of Inception against the learning rate",
+            "A run that diverged counts as chance.",
+            "lr",
+            final_accuracy,
+            "test accuracy",
+            Layout(columns="init.scale", line=lambda run: str(run.fields["arm"])),
+        ),
+    }

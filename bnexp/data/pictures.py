@@ -1,0 +1,63 @@
+"""Data sets of picture files in class folders, in a zip or on disk, decoded into tensors."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from bnexp.data.dataset import DataError
+
+SUFFIXES = (".jpg", ".jpeg", ".png")
+
+
+def from_zip(path: Path) -> dict[str, bytes]:
+    """The files of a zip by their path in it; `DataError` where it is damaged."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
+    except (OSError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} is damaged: {error}; fetch it again") from error
+
+
+def from_folder(path: Path) -> dict[str, bytes]:
+    """The picture files under a folder by their path in it."""
+    found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
+    with ThreadPoolExecutor() as pool:
+        return dict(zip([p.relative_to(path).as_posix() for p in found], pool.map(Path.read_bytes, found), strict=True))
+
+
+def digest(files: Iterable[tuple[str, bytes]]) -> str:
+    """The SHA-256 of names and contents."""
+    whole = hashlib.sha256()
+    for name, content in files:
+        whole.update(f"{name}\0{len(content)}\0".encode())
+        whole.update(content)
+    return whole.hexdigest()
+
+
+def decoded(files: Sequence[tuple[str, bytes]]) -> Tensor:
+    """Pictures of one size as uint8 `[n, 3, height, width]`; `DataError` names one that is none."""
+    with ThreadPoolExecutor() as pool:
+        pictures = list(pool.map(lambda item: _decode(*item), files))
+    odd = next((i for i, picture in enumerate(pictures) if picture.shape != pictures[0].shape), None)
+    if odd is not None:
+        sizes = ["×".join(map(str, pictures[i].shape[:2])) for i in (odd, 0)]
+        raise DataError(f"{files[odd][0]} has {sizes[0]} pixels, others {sizes[1]}; all must have one size")
+    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous()
+
+
+def _decode(name: str, content: bytes) -> np.ndarray:
+    try:
+        with Image.open(io.BytesIO(content)) as picture:
+            return np.asarray(picture.convert("RGB"))  # some are grey
+    except (UnidentifiedImageError, OSError) as error:
+        raise DataError(f"{name} is no picture that can be read: {error}; fetch it again") from error

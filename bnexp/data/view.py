@@ -1,0 +1,106 @@
+"""Images as networks see them: cropped, mirrored and distorted in training, the middle of them in tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from bnexp.config import ConfigError, DataConfig
+from bnexp.data.dataset import Dataset, pixels
+
+GREY = (0.299, 0.587, 0.114)
+"""Parts of red, green and blue in the brightness of a pixel (ITU-R BT.601)."""
+
+
+class View:
+    """Makes float inputs `[..., C, crop, crop]` of uint8 images `[..., C, H, W]`, all of a mini-batch at once.
+
+    Pixels in [0, 1] are centred and scaled by the data set's statistics where it has them; the border that `padding`
+    adds is 0 then, the mean colour. Errors: ConfigError for a crop larger than the padded image.
+    """
+
+    def __init__(self, config: DataConfig, dataset: Dataset) -> None:
+        height, width = dataset.train_images.shape[-2:]
+        self.config = config
+        self.crop = config.crop or 0
+        if self.crop > min(height, width) + 2 * config.padding:
+            raise ConfigError(
+                f"data.crop={self.crop} is larger than images of {height}×{width} with data.padding={config.padding}"
+            )
+        device = dataset.train_labels.device
+        self.centre = torch.tensor(dataset.centre, device=device).view(-1, 1, 1) if dataset.centre else None
+        self.scale = 1 / torch.tensor(dataset.spread, device=device).view(-1, 1, 1) if dataset.spread else None
+        self.changes = bool(self.crop or config.flip or config.distortion)
+
+    @property
+    def shape(self) -> tuple[int, int] | None:
+        """Height and width of the inputs; None for those of the images."""
+        return (self.crop, self.crop) if self.crop else None
+
+    def test(self, images: Tensor) -> Tensor:
+        """The middle of the images."""
+        x = self._centred(pixels(images))
+        if not self.crop:
+            return x
+        x = self._padded(x)
+        top, left = ((side - self.crop) // 2 for side in x.shape[-2:])
+        return x[..., top : top + self.crop, left : left + self.crop]
+
+    def ten(self, images: Tensor) -> list[Tensor]:
+        """Four corners and the middle, and their mirror images."""
+        x = self._padded(self._centred(pixels(images)))
+        down, right = ((side - (self.crop or side)) for side in x.shape[-2:])
+        corners = [(0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2)]
+        crop = self.crop or x.shape[-1]
+        views = [x[..., top : top + crop, left : left + crop] for top, left in corners]
+        return [*views, *(view.flip(-1) for view in views)]
+
+    def training(self, images: Tensor, draws: Sequence[torch.Generator]) -> Tensor:
+        """Each network's images `[N, B, C, H, W]` changed at random, by its own stream."""
+        if not self.changes:
+            return self._centred(pixels(images))
+        n, b = images.shape[:2]
+        drawn = torch.stack([torch.rand(b, 6, generator=draw) for draw in draws]).view(n * b, 6).to(images.device)
+        x = pixels(images).flatten(0, 1)
+        if self.config.distortion:
+            x = self._distorted(x, drawn[:, 3:])
+        x = self._padded(self._centred(x))
+        x = self._cropped(x, drawn[:, :3])
+        return x.reshape(n, b, *x.shape[1:])
+
+    def _centred(self, x: Tensor) -> Tensor:
+        return x if self.centre is None or self.scale is None else x.sub_(self.centre).mul_(self.scale)
+
+    def _padded(self, x: Tensor) -> Tensor:
+        return functional.pad(x, (self.config.padding,) * 4) if self.config.padding else x
+
+    def _cropped(self, x: Tensor, drawn: Tensor) -> Tensor:
+        """A square of each image, and of every second its mirror image: `[M, C, crop, crop]`."""
+        height, width = (self.crop, self.crop) if self.crop else x.shape[-2:]
+        top = (drawn[:, 0] * (x.shape[-2] - height + 1)).long()
+        left = (drawn[:, 1] * (x.shape[-1] - width + 1)).long()
+        rows = top[:, None] + torch.arange(height, device=x.device)
+        columns = left[:, None] + torch.arange(width, device=x.device)
+        if self.config.flip:
+            columns = torch.where(drawn[:, 2:] < 0.5, columns, columns.flip(1))
+        every = torch.arange(len(x), device=x.device)[:, None, None]
+        return x[every, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+    def _distorted(self, x: Tensor, drawn: Tensor) -> Tensor:
+        """Brightness, contrast and saturation, in this order, each times a factor within 1 ± distortion."""
+        brightness, contrast, saturation = (1 + self.config.distortion * (2 * drawn - 1)).view(-1, 3, 1, 1, 1).unbind(1)
+        x = x.mul_(brightness).clamp_(0, 1)
+        mean = _grey(x).mean((1, 2, 3), keepdim=True)
+        x = torch.lerp(mean, x, contrast).clamp_(0, 1)
+        return torch.lerp(_grey(x), x, saturation).clamp_(0, 1)
+
+
+def _grey(x: Tensor) -> Tensor:
+    """The brightness of each pixel, `[M, 1, H, W]`."""
+    if x.shape[1] != 3:
+        return x.mean(1, keepdim=True)
+    weights = x.new_tensor(GREY).view(1, 3, 1, 1)
+    return (x * weights).sum(1, keepdim=True)

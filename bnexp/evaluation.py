@@ -1,0 +1,152 @@
+"""All that is measured on networks while they train."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bnexp.config import RunConfig
+from bnexp.data import Dataset, View
+from bnexp.data.feed import taken
+from bnexp.population import Gradients, Population
+from bnexp.probes.activations import Activations, Observer, chunks
+from bnexp.probes.companions import Companions
+from bnexp.seeds import stream
+from bnexp.single import Single
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What is measured on one network after `step` steps."""
+
+    network: int
+    """Its place among the configs."""
+    step: int
+    metrics: dict[str, float]
+    """`accuracy` (fraction) and `loss` (nats) on test data, `train_accuracy` at inference, `train_loss` and by layer
+    `gradient_norm/…` on the mini-batch to come, `companion_noise`, by layer `saturated/…` (fraction) on test data; with
+    validation images, `validation_accuracy` at the last step, NaN before; where the last evaluation is on more images
+    than those before, `monitored_accuracy` always on the same."""
+    layers: dict[str, Activations]
+    predictions: np.ndarray | None = None
+    """At the last step, if wanted: class probabilities of the test images, `[2, images, classes]`, of the middle crop
+    and the mean over ten; in every row that of the true class comes first, then the others in order."""
+
+    def lost(self, step: int) -> Evaluation:
+        """That of the same network at a later step, when it has become NaN."""
+        layers = {
+            name: Activations(np.full_like(own.statistics, np.nan), np.nan, None) for name, own in self.layers.items()
+        }
+        return Evaluation(self.network, step, dict.fromkeys(self.metrics, np.nan), layers)
+
+
+class Probes:
+    """Measures the networks of a population, or a single one."""
+
+    def __init__(
+        self, configs: Sequence[RunConfig], dataset: Dataset, view: View, networks: Population | Single, own: Tensor
+    ) -> None:
+        first = configs[0]
+        self.dataset = dataset
+        self.view = view
+        self.networks = networks
+        self.batch = first.batch // first.nproc  # as each process has them
+        self.batches = max(c.norm.batches for c in configs)
+        self.own = own
+        self.statistics, companions, self.augmentation = (
+            [stream(c.seed, name) for c in configs] for name in ("statistics", "companions", "statistics/augmentation")
+        )
+        self.streams = [*self.statistics, *self.augmentation]
+        self.companions = Companions(own, self.batch, networks.watched[-1].partition(".")[0], companions)
+        # normalised by the test batch's own statistics, a network must be given batches of the size it is trained on
+        self.chunk = self.batch if any(c.norm.statistics == "batch" for c in configs) else networks.chunk
+        self.activations = [c.model.activation for c in configs]
+        self.validates = dataset.validation_labels is not None
+        self.predicts = first.predictions
+        self.monitored = first.data.monitored
+        images, labels = dataset.test_images, dataset.test_labels
+        if self.monitored is not None and self.monitored < len(labels):  # they may lie class by class
+            some = torch.from_numpy(np.random.RandomState(0).permutation(len(labels))[: self.monitored])
+            images, labels = images.index_select(0, some.to(images.device)), labels[some.to(labels.device)]
+        self.observer = self._observer(images, labels)
+
+    def evaluate(self, step: int, loss: Tensor, gradients: Gradients, last: bool = False) -> Iterator[Evaluation]:
+        """An evaluation of each network; the last is on all test images."""
+        norms = self.networks.gradient_norms(gradients)
+        noise = self.companions.noise(
+            lambda indices: self.view.test(taken(self.dataset, indices)[0]), self.networks.look
+        )
+        self.networks.estimate_statistics(self._training_batches())
+        known = self._training_accuracy()
+        observed = self.observer.observe(self.networks.infer)
+        monitored = [seen.accuracy for seen in observed]
+        if last and self.monitored is not None:
+            whole = self._observer(self.dataset.test_images, self.dataset.test_labels)
+            observed = whole.observe(self.networks.infer)
+        chosen = self._validation_accuracy() if last and self.validates else [np.nan] * self.networks.size
+        predicted = self._predictions() if last and self.predicts else None
+        for i, (own_loss, seen) in enumerate(zip(loss.tolist(), observed, strict=True)):
+            metrics = {"accuracy": seen.accuracy, "loss": seen.loss, "train_accuracy": known[i], "train_loss": own_loss}
+            if self.validates:
+                metrics["validation_accuracy"] = chosen[i]
+            if self.monitored is not None:
+                metrics["monitored_accuracy"] = monitored[i]
+            metrics |= {"companion_noise": noise[i]}
+            metrics |= {f"gradient_norm/{name}": value for name, value in norms[i].items()}
+            metrics |= {f"saturated/{name}": layer.saturated for name, layer in seen.layers.items()}
+            yield Evaluation(i, step, metrics, seen.layers, None if predicted is None else predicted[:, i])
+
+    def _observer(self, images: Tensor, labels: Tensor) -> Observer:
+        layers = [name.partition(".")[0] for name in self.networks.watched]
+        return Observer(images, labels, self.view.test, self.activations, layers, self.chunk)
+
+    def _training_batches(self) -> Iterator[Tensor]:
+        """The training mini-batches of Algorithm 2, `[N, B, C, H, W]`.
+
+        Each network's are drawn, and changed as in training, by streams of its own from its own examples.
+        """
+        for _ in range(self.batches):
+            at = torch.stack([torch.randint(self.own.shape[1], (self.batch,), generator=d) for d in self.statistics])
+            yield self.view.training(taken(self.dataset, self.own.gather(1, at))[0], self.augmentation)
+
+    def _training_accuracy(self) -> list[float]:
+        """Fraction of the training examples, at inference; NaN when a logit is not finite."""
+        indices = self.own[:, : self.networks.training_images]
+        correct = torch.zeros(self.networks.size, device=self.dataset.train_labels.device)
+        for rows in chunks(indices.shape[1], self.chunk):
+            images, labels = taken(self.dataset, indices[:, rows])
+            correct += self._correct(images, labels)
+        return (correct / indices.shape[1]).tolist()
+
+    def _validation_accuracy(self) -> list[float]:
+        images, labels = self.dataset.validation_images, self.dataset.validation_labels
+        assert images is not None
+        assert labels is not None
+        correct = torch.zeros(self.networks.size, device=labels.device)
+        for rows in chunks(len(labels), self.chunk):
+            correct += self._correct(images[rows].to(labels.device), labels[rows])
+        return (correct / len(labels)).tolist()
+
+    def _correct(self, images: Tensor, labels: Tensor) -> Tensor:
+        """How many each network gets right, `[N]`; NaN when a logit is not finite."""
+        logits = self.networks.infer(self.view.test(images))
+        right = (logits.argmax(-1) == labels).sum(-1)
+        return right + torch.where(logits.isfinite().all(-1).all(-1), 0, torch.nan)
+
+    def _predictions(self) -> np.ndarray:
+        """`[2, N, images, classes]`."""
+        device = self.dataset.test_labels.device
+        parts = []
+        for rows in chunks(len(self.dataset.test_labels), self.chunk):
+            images = self.dataset.test_images[rows].to(device)
+            one = torch.softmax(self.networks.infer(self.view.test(images)), -1)
+            ten = torch.stack([torch.softmax(self.networks.infer(crop), -1) for crop in self.view.ten(images)]).mean(0)
+            parts.append(torch.stack([one, ten]).cpu())  # [2, N, B, classes]
+        p, labels = torch.cat(parts, 2), self.dataset.test_labels.cpu()
+        others = torch.arange(p.shape[-1]).expand(len(labels), -1)
+        order = torch.cat([labels[:, None], others[others != labels[:, None]].view(len(labels), -1)], 1)
+        return p.gather(-1, order.expand(*p.shape[:2], -1, -1)).to(torch.float16).numpy()

@@ -1,0 +1,165 @@
+"""One network trained on its own, by autograd: what `Population` does for one that does not stack, as convolutions."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, distributed, nn
+from torch.nn import functional
+from torch.nn.parallel import DistributedDataParallel
+
+from bnexp import norms, optimizers
+from bnexp.config import OptimizerConfig
+from bnexp.models import Inception
+from bnexp.norms.sync import synchronised
+from bnexp.population import Gradients, Watch
+
+
+class Single:
+    """A convolutional network on `device`; everything about it has a first dimension of 1, as in a population of one.
+
+    With `ranks` processes, of a process group that is there, each works on its own part of a mini-batch and all make
+    the same step.
+    """
+
+    size = 1
+    chunk = 125
+    """Test images at a time: their feature maps stay in the cache."""
+
+    def __init__(
+        self,
+        network: Inception,
+        device: torch.device | str = "cpu",
+        optimizer: OptimizerConfig | None = None,
+        precision: str = "float32",
+        ranks: int = 1,
+    ) -> None:
+        self.network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.watched = network.watched
+        self.optimizer = optimizers.build(optimizer or OptimizerConfig())
+        self.precision = precision
+        self.ranks = ranks
+        self.rank = distributed.get_rank() if ranks > 1 else 0
+        self.forward: Callable[[Tensor], Tensor] = self.network
+        if ranks > 1:
+            self.forward = DistributedDataParallel(self.network, broadcast_buffers=False)
+        self.decayed = {
+            f"{name}.weight" for name, layer in network.named_modules() if isinstance(layer, (nn.Conv2d, nn.Linear))
+        }
+
+    training_images = 500
+    """Of its own training examples, those on which a network's training accuracy is measured, at most."""
+
+    compiled = "forward"
+    """The method that `compile=true` compiles."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether the network has NaNs for weights, and so for good."""
+        return bool(self.network.classifier.weight.isnan().any())
+
+    def back_propagate(self, x: Tensor, labels: Tensor) -> tuple[Tensor, Gradients]:
+        """Mean cross-entropy on a mini-batch, `[1]`, and the gradients `[1, ...]`, good until the next call.
+
+        Shapes: x `[1, B, C, H, W]`, labels `[1, B]`.
+        """
+        self.network.train()
+        self.network.zero_grad()
+        with self._cast(), synchronised(self.ranks > 1):
+            logits = self.forward(self._laid_out(x))
+        loss = functional.cross_entropy(logits.float(), labels[0])
+        loss.backward()  # type: ignore[no-untyped-call]
+        gradients = {name: [p.grad.unsqueeze(0)] for name, p in self.network.named_parameters() if p.grad is not None}
+        loss = loss.detach()
+        if self.ranks > 1:
+            distributed.all_reduce(loss)
+            loss /= self.ranks
+        return loss.unsqueeze(0), gradients
+
+    @torch.no_grad()
+    def descend(self, gradients: Gradients, lr: Tensor, l2: Tensor | None = None) -> None:
+        """One step of the optimizer; lr and l2 `[1]`."""
+        parameters = dict(self.network.named_parameters())
+        for name, (g,) in gradients.items():
+            p = parameters[name]
+            if l2 is not None and name in self.decayed:
+                g[0].addcmul_(p, l2)
+            self.optimizer.step(name, p, g[0], lr)
+
+    @torch.no_grad()
+    def infer(self, x: Tensor, watch: Watch | None = None) -> Tensor:
+        """Logits `[1, B, classes]` at inference of images `[1, B, C, H, W]` or `[B, C, H, W]`.
+
+        `watch` is shown the input of each watched nonlinearity, `[1, B, maps]`, in the middle of its feature map.
+        """
+        self.network.eval()
+        with self._cast(), self._watching(watch):
+            return self.network(self._laid_out(x)).float().unsqueeze(0)  # type: ignore[no-any-return]
+
+    @torch.no_grad()
+    def look(self, x: Tensor, watch: Watch) -> None:
+        """As `infer`, but as in training, normalised by the mini-batch's own statistics; nothing is kept of it."""
+        self.network.train()
+        kept = {name: buffer.clone() for name, buffer in self.network.named_buffers()}
+        with self._cast(), self._watching(watch):
+            self.network(self._laid_out(x))
+        for name, buffer in self.network.named_buffers():
+            buffer.copy_(kept[name])
+
+    def estimate_statistics(self, batches: Iterable[Tensor]) -> None:
+        """Algorithm 2, on mini-batches of images `[1, B, C, H, W]`."""
+        with self._cast():
+            norms.estimate_population(self.network, map(self._laid_out, batches))
+
+    def gradient_norms(self, gradients: Gradients) -> list[dict[str, float]]:
+        """The norm of the gradient of the weights in front of each watched nonlinearity."""
+        weights = {name.rpartition(".")[0]: f"{name.rpartition('.')[0]}.conv.weight" for name in self.watched}
+        named = {layer.partition(".")[0]: gradients[weight][0] for layer, weight in weights.items()}
+        return [{module: float(g.norm()) for module, g in named.items()}]
+
+    def state(self) -> dict[str, Any]:
+        """All that the next steps depend on; every process of the group must ask for it."""
+        drawn = {name: m.generator.get_state() for name, m in self._dropout()}
+        every = [drawn]
+        if self.ranks > 1:
+            every *= self.ranks
+            distributed.all_gather_object(every, drawn)
+        return {"network": self.network.state_dict(), "optimizer": self.optimizer.state(), "dropout": every}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from such a state."""
+        self.network.load_state_dict(state["network"])
+        self.optimizer.restore(state["optimizer"])
+        for name, module in self._dropout():
+            module.generator.set_state(state["dropout"][self.rank][name])
+
+    def _dropout(self) -> Iterator[tuple[str, Any]]:
+        return ((name, m) for name, m in self.network.named_modules() if hasattr(m, "generator"))
+
+    def _laid_out(self, x: Tensor) -> Tensor:
+        """`[B, C, H, W]` with the colours next to each other in memory, as convolutions have them fastest."""
+        x = x[0] if x.dim() == 5 else x
+        return x.contiguous(memory_format=torch.channels_last)
+
+    def _cast(self) -> contextlib.AbstractContextManager[Any]:
+        device = self.network.classifier.weight.device.type
+        return torch.autocast(str(device), torch.bfloat16, enabled=self.precision == "bfloat16")
+
+    @contextlib.contextmanager
+    def _watching(self, watch: Watch | None) -> Iterator[None]:
+        with contextlib.ExitStack() as hooks:
+            if watch is not None:
+                for name in self.watched:
+                    layer = self.network.get_submodule(name)
+                    hooks.enter_context(layer.register_forward_pre_hook(functools.partial(_show, watch, name)))
+            yield
+
+
+def _show(watch: Watch, name: str, layer: nn.Module, inputs: Sequence[Tensor]) -> None:
+    """The unit in the middle of each feature map, `[1, B, maps]`."""
+    (x,) = inputs
+    watch(name.partition(".")[0], x[:, :, x.shape[2] // 2, x.shape[3] // 2].float().unsqueeze(0))
