@@ -15,15 +15,19 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from bnexp import data, norms, report, stacks
 from bnexp.config import Config, ConfigError, run_id, validate
-from bnexp.dry_run import dry_run
+from bnexp.dry_run import dry_run, estimate
 from bnexp.launch import launch
 from bnexp.progress import console
+from bnexp.report import out
 
 LAUNCH_KEYS = {
     *("experiment", "scale", "data", "data.root", "device", "processes", "compile", "checkpoint"),
     *("outputs", "results", "hydra/launcher"),
 }
 """Overrides under which an experiment is still the one in its file."""
+
+LONG = 1_000_000
+"""Steps from which on a training is not begun without a word on its cost."""
 
 
 def to_config(composed: DictConfig) -> Config:
@@ -84,6 +88,8 @@ def train_all(configs: Sequence[Config]) -> list[Config]:
     if there:
         what = "All runs are" if there == len(settled) else f"{there} of {len(settled)} runs are"
         console.print(f"{what} there already, under {Path(first.outputs) / 'runs'}.", highlight=False)
+    if max(config.steps for config in settled) >= LONG:
+        out.print(estimate(settings, stacked))
     launch(settings, stacked)
     return settled
 

@@ -20,7 +20,7 @@ from bnexp import __version__, config, paths
 USAGE = """usage: bnexp COMMAND …
 
   run [KEY=VALUE …]          train, judge and draw: experiment=NAME, or one network, or a sweep (-m)
-  list                       experiments and claims, with what the paper says and the newest verdict
+  list [models]              experiments and claims, with what the paper says and the newest verdict; or models
   report [EXPERIMENT …]      redraw results/ from the records, without training; or outputs/SWEEP
   data [NAME]                which data sets are here, where, whole or not; fetch what is missing of one
   view [FOLDER]              TensorBoard on all runs, or on one sweep: outputs/SWEEP
@@ -122,10 +122,15 @@ def _parser(command: str, description: str) -> argparse.ArgumentParser:
 
 
 def _list(arguments: list[str]) -> None:
-    options = _parser("list", "Experiments and claims, with the newest verdict.").parse_args(arguments)
+    parser = _parser("list", "Experiments and claims, with the newest verdict; or models, with their sizes.")
+    parser.add_argument("what", nargs="?", choices=["experiments", "models"], default="experiments")
+    options = parser.parse_args(arguments)
     from bnexp import report
 
-    report.print_list(options.results)
+    if options.what == "models":
+        report.print_models()
+    else:
+        report.print_list(options.results)
 
 
 def _report(arguments: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""What a command would train, and the time and disk it would take, from a few measured steps."""
+"""What a command would train, and the time and disk that it takes, from a few measured steps."""
 
 from __future__ import annotations
 
@@ -14,13 +14,18 @@ from rich.table import Table
 
 from bnexp import data, runs
 from bnexp.config import RunConfig, run_id
+from bnexp.probes.companions import REPEATS
 from bnexp.report import out
+from bnexp.single import Single
 from bnexp.sinks import RunSink
 from bnexp.stacks import Settings, Stack
 from bnexp.train import schedule, train
 
 STEPS = 40
 """Steps measured for each size of networks and mini-batches."""
+
+FEW_STEPS = 8
+"""The same for a network on its own, whose steps are long."""
 
 SAMPLE = 6
 """Networks of a stack measured at most; more cost as much, each."""
@@ -41,62 +46,112 @@ class Cost:
 
 
 def dry_run(settings: Settings, stacks: Sequence[Stack]) -> None:
-    """Print the runs, which of them are there, and what the others will cost; train nothing.
-
-    The measured steps leave no trace: their records go to a temporary folder.
-    """
-    torch.set_num_threads(settings.threads)
-    costs: dict[tuple[object, ...], Cost] = {}
-    seconds = size = 0.0
+    """Print the runs, which of them are there, and what the others will cost; train nothing."""
     table = Table("run", "steps", "state")
     for stack in stacks:
         missing = {run_id(config) for config in stack.unfinished(settings.outputs)}
         for config in stack.configs:
             folder = runs.RunFolder(settings.outputs, config)
             table.add_row(folder.path.name, f"{config.steps:,}", "to train" if folder.id in missing else "there")
+    out.print(table)
+    out.print(f"{estimate(settings, stacks)} Nothing was trained.")
+
+
+def estimate(settings: Settings, stacks: Sequence[Stack]) -> str:
+    """The time and the disk that the runs which are not there will take, in a sentence.
+
+    The measured steps leave no trace: their records go to a temporary folder.
+    """
+    torch.set_num_threads(settings.threads)
+    costs: dict[tuple[object, ...], Cost] = {}
+    seconds = size = 0.0
+    left = 0
+    for stack in stacks:
+        missing = len(stack.unfinished(settings.outputs))
         if not missing:
             continue
+        left += missing
         first, networks = stack.configs[0], len(stack.configs)
-        kind = first.model.name, first.model.depth, first.model.width, first.batch, first.norm.batches, first.norm.name
+        model = first.model
+        kind = model.name, model.depth, model.width, model.multiplier, first.batch, first.norm.batches, first.norm.name
         if kind not in costs:
-            costs[kind] = _measure(stack.configs[:: math.ceil(networks / SAMPLE)], settings)
-        evaluations = len(schedule(stack.steps, first.evaluations))
-        cost = costs[kind]
+            costs[kind] = (
+                _measure(stack.configs[:: math.ceil(networks / SAMPLE)], settings)
+                if model.name == "mlp"
+                else _measure_single(first, settings)
+            )
+        cost, evaluations = costs[kind], len(schedule(stack.steps, first.evaluations))
         seconds += networks * (cost.step * stack.steps + cost.evaluation * (evaluations - 1) + cost.last)
-        size += costs[kind].size * evaluations * len(missing)
-    out.print(table)
+        size += cost.size * evaluations * missing
     total = sum(len(stack.configs) for stack in stacks)
-    left = sum(len(stack.unfinished(settings.outputs)) for stack in stacks)
-    out.print(
+    return (
         f"{left} of {total} runs to train: about {_duration(seconds / settings.processes)} on {settings.processes} "
-        f"processes of {settings.threads} threads ({settings.device}), {size / 1e6:,.0f} MB under {settings.outputs}. "
-        "Nothing was trained."
+        f"processes of {settings.threads} threads ({settings.device}), {size / 1e6:,.0f} MB under {settings.outputs}."
     )
 
 
 def _measure(configs: Sequence[RunConfig], settings: Settings) -> Cost:
     short = [dataclasses.replace(config, steps=STEPS, evaluations=2, spacing="even") for config in configs]
+    began, end, written = _clocked(short, data.load(configs[0].data), settings)
+    step = (began[STEPS - 1] - began[STEPS // 2 + 1]) / (STEPS - 2 - STEPS // 2)
+    evaluation = began[STEPS // 2 + 1] - began[STEPS // 2] - step
+    each = [seconds / len(short) for seconds in (step, evaluation, end - began[STEPS] - step)]
+    return Cost(each[0], each[1], each[2], written / 3)
+
+
+def _measure_single(config: RunConfig, settings: Settings) -> Cost:
+    """Of a network on its own: a few steps; what an evaluation takes follows from the number of its images.
+
+    An image takes a third of its time in a step, of which the rest goes backwards.
+    """
+    whole = data.load(config.data)
+    few = slice(2 * config.batch)
+    sample = dataclasses.replace(
+        whole,
+        test_images=whole.test_images[few],
+        test_labels=whole.test_labels[few],
+        validation_images=None,
+        validation_labels=None,
+    )
+    short = dataclasses.replace(
+        config,
+        steps=FEW_STEPS,
+        evaluations=1,
+        predictions=False,
+        nproc=1,
+        norm=dataclasses.replace(config.norm, batches=1),
+        data=dataclasses.replace(config.data, monitored=None, validation=0),
+    )
+    began, _, written = _clocked([short], sample, settings)
+    step = (began[FEW_STEPS] - began[FEW_STEPS // 2]) / (FEW_STEPS - FEW_STEPS // 2) / config.nproc
+    tested, known = len(whole.test_labels), Single.training_images
+    every = (config.data.monitored or tested) + known + (config.norm.batches + REPEATS) * config.batch
+    last = every + config.data.validation + tested * (bool(config.data.monitored) + 11 * config.predictions)
+    forward = step / 3 / config.batch
+    return Cost(step, forward * every, forward * last, written / 2)
+
+
+def _clocked(
+    configs: Sequence[RunConfig], dataset: data.Dataset, settings: Settings
+) -> tuple[dict[int, float], float, int]:
+    """When each step began, the end, and the bytes written of the first run."""
     began: dict[int, float] = {}
     with tempfile.TemporaryDirectory() as temporary:
-        sink = RunSink(runs.RunFolder(temporary, short[0]), {})
-        dataset = data.load(configs[0].data)
+        sink = RunSink(runs.RunFolder(temporary, configs[0]), {})
 
         def clock(step: int) -> None:
             began[step] = time.perf_counter()
 
-        evaluations = 0
-        for row in train(short, dataset, settings.device, progress=clock):
+        for row in train(configs, dataset, settings.device, progress=clock):
             if row.network == 0:
                 sink.write(row)
-                evaluations += 1
         end = time.perf_counter()
         sink.finish()
-        written = sum(path.stat().st_size for path in Path(temporary).rglob("*") if path.is_file())
-    step = (began[STEPS - 1] - began[STEPS // 2 + 1]) / (STEPS - 2 - STEPS // 2)
-    middle = began[STEPS // 2 + 1] - began[STEPS // 2] - step
-    each = [seconds / len(short) for seconds in (step, middle, end - began[STEPS] - step)]
-    return Cost(each[0], each[1], each[2], written / evaluations)
+        return began, end, sum(path.stat().st_size for path in Path(temporary).rglob("*") if path.is_file())
 
 
 def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.1f} min"
+    for unit, length in (("days", 86400.0), ("hours", 3600.0), ("min", 60.0)):
+        if seconds >= 1.5 * length:
+            return f"{seconds / length:,.1f} {unit}"
+    return f"{seconds:.0f} s"

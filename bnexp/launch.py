@@ -81,7 +81,7 @@ class _Workers:
         for rank in range(stack.configs[0].nproc):
             ours, theirs = CONTEXT.Pipe(duplex=False)
             arguments = stack, self.settings, theirs, rank, str(meeting)
-            process = CONTEXT.Process(target=_work, args=arguments, daemon=True)
+            process = CONTEXT.Process(target=_work, args=arguments)
             process.start()
             theirs.close()
             self.busy[ours] = (process, stack)

@@ -46,7 +46,7 @@ class Single:
         self.rank = distributed.get_rank() if ranks > 1 else 0
         self.forward: Callable[[Tensor], Tensor] = self.network
         if ranks > 1:
-            self.forward = DistributedDataParallel(self.network, broadcast_buffers=False)
+            self.forward = DistributedDataParallel(self.network)
         self.decayed = {
             f"{name}.weight" for name, layer in network.named_modules() if isinstance(layer, (nn.Conv2d, nn.Linear))
         }

@@ -97,13 +97,14 @@ def train(
         order.skip(begin)
         yield from done
 
-    for step, (images, labels) in enumerate(data.batches(dataset, order, first.steps + 1 - begin), begin):
+    feed = data.batches(dataset, order, first.steps + 1 - begin, part)
+    for step, (images, labels) in enumerate(feed, begin):  # [N, B, C, H, W], [N, B]
         progress(step)
         if step % LOST == 0 and done and trained.lost:
             yield from (e.lost(s) for s in due if s >= step for e in done[-len(configs) :])
             return
-        x = view.training(images, augmentation)  # [N, B, C, H, W]
-        loss, gradients = trained.back_propagate(x[:, part], labels[:, part])
+        x = view.training(images, augmentation, part, first.batch)
+        loss, gradients = trained.back_propagate(x, labels)
         if step in due and rank == 0:
             for evaluation in probes.evaluate(step, loss, gradients, last=step == first.steps):
                 done.append(evaluation)

@@ -11,38 +11,68 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from rich.console import Console
 from rich.table import Table
 
-from bnexp import cli, paths
+from bnexp import cli, data, paths, report
+from bnexp.config import DataConfig
 
 ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "results"
+PROTOCOL = "paper"
+TOO_LONG = "the paper's own protocol takes months on a laptop and weeks on a GPU; bnexp run experiment=paper"
 Verdict = dict[str, Any]
 
 
 def main(scale: str, extra: Sequence[str]) -> int:
-    """Train and judge all experiments; 1 when one of them failed, 130 when interrupted."""
+    """Train and judge all experiments that can be; 1 when one of them could not, 130 when interrupted."""
     os.chdir(ROOT)
     started = time.time()
     names = list(paths.experiments())
     committed = {name: committed_verdict(name) for name in names}
-    failed: dict[str, int] = {}
+    left_out: dict[str, str] = {}
+    failed: dict[str, str] = {}
     for i, name in enumerate(names, 1):
         print(f"\n== {name} ({i} of {len(names)}, scale {scale})", flush=True)
+        if name == PROTOCOL and scale != "paper":
+            left_out[name] = TOO_LONG
+            print(f"left out: {TOO_LONG}", flush=True)
+            continue
+        if lack := lacking(name, extra):
+            left_out[name] = lack
+            print(f"left out: {lack}", flush=True)
+            continue
         code = bnexp("run", f"experiment={name}", f"scale={scale}", *extra)
         if code == 130:
             return 130
         if code:
-            failed[name] = code
+            failed[name] = f"ended with exit code {code}; its last lines above say why"
+    report.leave_out(RESULTS if scale == "laptop" else RESULTS / scale, left_out | failed)
     console = Console(highlight=False)
     table = Table("experiment", "claim", "committed", "new", "", title="New verdicts beside the committed ones")
     for name in names:
         for row in compare(name, committed[name], new_verdict(name, started)):
             table.add_row(*row)
     console.print(table)
-    for name, code in failed.items():
-        console.print(f"[bold red]left out: {name}[/] ended with exit code {code}; its last lines above say why")
+    for name, reason in (left_out | failed).items():
+        console.print(f"[bold red]left out: {name}[/]: {reason}")
     return 1 if failed else 0
+
+
+def lacking(name: str, extra: Sequence[str]) -> str:
+    """Why the data set of an experiment is not to be had; nothing where it is."""
+    given = dict(word.split("=", 1) for word in extra if word.startswith("data"))
+    if "data" in given:
+        return ""
+    defaults = yaml.safe_load(paths.experiments()[name].read_text()).get("defaults", [])
+    wanted = next((choice["override /data"] for choice in defaults if "override /data" in choice), "auto")
+    root = given.get("data.root") or os.environ.get("BNEXP_DATA", "./data")
+    try:
+        data.resolve(DataConfig(name=wanted, root=root), lambda notice: None)
+    except data.DataError as error:
+        return str(error)
+    return ""
 
 
 def bnexp(*arguments: str) -> int:
@@ -69,7 +99,7 @@ def committed_verdict(name: str) -> Verdict | None:
 
 def new_verdict(name: str, since: float) -> Verdict | None:
     """The verdict written since then, wherever under results/ it lies (see `bnexp.report.place`)."""
-    found = [path for path in (ROOT / "results").rglob(f"{name}/verdict.json") if path.stat().st_mtime >= since]
+    found = [path for path in RESULTS.rglob(f"{name}/verdict.json") if path.stat().st_mtime >= since]
     verdict: Verdict | None = json.loads(max(found, key=lambda p: p.stat().st_mtime).read_text()) if found else None
     return verdict
 

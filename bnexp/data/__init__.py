@@ -39,16 +39,22 @@ READERS: dict[str, Callable[[str], Dataset]] = {
     "imagenet": lambda root: imagenet.read(root).mixed(),
 }
 
+BY_HAND = {"tiny_imagenet": tiny_imagenet, "imagenet": imagenet}
+"""Data sets that users must put into place themselves."""
+
 
 def resolve(config: DataConfig, say: Callable[[str], None], download: bool = True) -> DataConfig:
     """A copy of `config` with the name of a data set that can be loaded in place of `auto`.
 
     What is missing of MNIST is downloaded, if `download`. Where it cannot be had, `auto` becomes the stand-in, and
     `say` is called with a notice of several lines; `mnist` raises `DataError`. So does a damaged file, for both.
-    `cifar10` becomes `cifar10_jpeg` where only the JPEG copies are there; it is downloaded where neither is.
+    `cifar10` becomes `cifar10_jpeg` where only the JPEG copies are there; it is downloaded where neither is. Of what
+    must be put into place by hand, `DataError` says so where it is not.
     """
     if config.name == "cifar10":
         return _resolve_cifar10(config, download)
+    if config.name in BY_HAND and BY_HAND[config.name].status(config.root)[0].state == "missing":
+        raise DataError(f"{config.name} is not in {config.root}; {BY_HAND[config.name].ways_out(config.root)}")
     if config.name not in ("auto", "mnist"):
         return dataclasses.replace(config)
     absent, reason = mnist.missing(config.root), ""
@@ -113,11 +119,10 @@ def fetch(name: str, root: str, console: Console | None = None) -> list[Path]:
         return cifar10.fetch(root, out)
     if name == "cifar10_jpeg":
         raise DataError(f"the JPEG copies of CIFAR-10 are not to be downloaded; {cifar10.ways_out(root)}")
-    by_hand = {"tiny_imagenet": tiny_imagenet, "imagenet": imagenet}
-    if name in by_hand:
-        if by_hand[name].status(root)[0].state == "whole":
+    if name in BY_HAND:
+        if BY_HAND[name].status(root)[0].state == "whole":
             return []
-        raise DataError(f"{name} is not to be downloaded from here; {by_hand[name].ways_out(root)}")
+        raise DataError(f"{name} is not to be downloaded from here; {BY_HAND[name].ways_out(root)}")
     raise DataError(f"there is no data set {name}: choose from {', '.join(READERS)}")
 
 

@@ -17,16 +17,16 @@ READERS = 4
 """Processes that decode pictures for one network."""
 
 
-def batches(dataset: Dataset, order: BatchOrder, n: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """The next n mini-batches: uint8 images `[N, B, C, H, W]` and labels `[N, B]`.
+def batches(dataset: Dataset, order: BatchOrder, n: int, part: slice = slice(None)) -> Iterator[tuple[Tensor, Tensor]]:
+    """The next n mini-batches, or a part of each: uint8 images `[N, B, C, H, W]` and labels `[N, B]`.
 
     Pictures in files are decoded by a DataLoader's workers; there N is 1.
     """
+    indices = (order.next()[:, part] for _ in range(n))
     if isinstance(dataset.train_images, FolderImages):
-        yield from _decoded(dataset, dataset.train_images, order, n)
-        return
-    for _ in range(n):
-        yield taken(dataset, order.next())
+        yield from _decoded(dataset, dataset.train_images, indices)
+    else:
+        yield from (taken(dataset, own) for own in indices)
 
 
 def taken(dataset: Dataset, indices: Tensor) -> tuple[Tensor, Tensor]:
@@ -36,13 +36,13 @@ def taken(dataset: Dataset, indices: Tensor) -> tuple[Tensor, Tensor]:
     return images.view(*indices.shape, *images.shape[1:]), dataset.train_labels.index_select(0, flat).view_as(indices)
 
 
-def _decoded(dataset: Dataset, images: FolderImages, order: BatchOrder, n: int) -> Iterator[tuple[Tensor, Tensor]]:
+def _decoded(dataset: Dataset, images: FolderImages, batches: Iterator[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
     asked: deque[Tensor] = deque()
 
     def ask() -> Iterator[list[int]]:
-        for _ in range(n):
-            asked.append(order.next())
-            yield asked[-1][0].tolist()
+        for indices in batches:
+            asked.append(indices)
+            yield indices[0].tolist()
 
     device = dataset.train_labels.device
     loader = DataLoader(
