@@ -28,6 +28,7 @@ format: $(INSTALLED) ## put the code into the project's format
 
 bench: $(INSTALLED) ## measure the speed of training against an ordinary loop
 	$(RUN) scripts/bench.py
+	$(RUN) scripts/bench_inception.py
 
 wheel: $(INSTALLED) ## build the wheel and try it in an environment of its own
 	$(RUN) scripts/check_wheel.py

@@ -394,7 +394,7 @@ def _check_inception(config: Config) -> None:
         "model.modules",
         model.modules,
         list(model.modules) == [m for m in MODULES if m in model.modules],
-        "each once and in the table's order",
+        "each once, in order",
     )
     _check("model.modules", model.modules, len(model.modules) > 0, "at least one module")
     _check("model.multiplier", model.multiplier, 0 < model.multiplier < float("inf"), "a factor above 0")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pictures
 import pytest
 import torch
 
@@ -18,7 +19,6 @@ from bnexp.data.dataset import DataError, Dataset, coloured
 from bnexp.data.feed import batches
 from bnexp.data.files import KnownFile
 from bnexp.seeds import stream
-from tests import pictures
 
 
 @pytest.fixture(autouse=True)
