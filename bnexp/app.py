@@ -100,7 +100,8 @@ def conclude(configs: Sequence[Config], overrides: Sequence[str]) -> None:
         return
     configs = list({run_id(config): config for config in configs}.values())
     keys = {line.lstrip("+~").partition("=")[0] for line in overrides}
-    report.conclude(configs, altered=not keys <= LAUNCH_KEYS)
+    altered = {key for key in keys if not key.startswith("hydra.launcher.")} - LAUNCH_KEYS
+    report.conclude(configs, altered=bool(altered))
 
 
 def train_here(config: Config) -> Config:

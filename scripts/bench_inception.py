@@ -38,7 +38,7 @@ def main() -> None:
     dataset, source = training_set()
     size = sum(p.numel() for p in network().parameters())
     console.print(
-        f"{cores()} cores, torch {torch.__version__}, {source}, batch {BATCH}, inception_small ({size:,} parameters), BN"
+        f"{cores()} cores, torch {torch.__version__}, {source}, batch {BATCH}, inception_small, {size:,} parameters, BN"
     )
     torch.set_num_threads(cores())
     loops: dict[str, tuple[Callable[[int], None], int]] = {
