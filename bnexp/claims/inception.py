@@ -274,8 +274,8 @@ def draw(records: Records, arms: dict[str, dict[int, Record]], base: dict[int, R
     figure, ((axes,),) = drawing.sheet(
         records,
         "Test accuracy of Inception during training — as Figure 2",
-        "Line: mean over the seeds; band: their lowest and highest; ◆: where it matches the best of Inception (dotted) "
-        "; c are on the same part of the test images at every step; a network that diverged counts as chance.",
+        "Line: mean over the seeds; band: their lowest and highest; ◆: where it matches Inception's best (dotted). "
+        "Curves are on the same part of the test images at every step; a network that diverged counts as chance.",
         (9, 5.4),
     )
     draw_on(axes, arms, base)
