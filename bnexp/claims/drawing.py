@@ -27,6 +27,13 @@ NAMES = {
     "layer": "layer norm",
     "group": "group norm",
     "batch_renorm": "batch renorm",
+    "inception": "Inception",
+    "bn_baseline": "BN-Baseline",
+    "bn_x5": "BN-x5",
+    "bn_x30": "BN-x30",
+    "bn_x5_sigmoid": "BN-x5-Sigmoid",
+    "inception_x5": "Inception, lr ×5",
+    "inception_sigmoid": "Inception, sigmoid",
 }
 
 

@@ -50,7 +50,6 @@ POINTS = f"+{100 * SMALLEST:g} percentage points", f"−{100 * SMALLEST:g} perce
 class Arm:
     """A row of the paper's Figure 3, or a network of §4.2.2 that fails."""
 
-    title: str
     lr: float
     steps: str
     """To 72.2 %."""
@@ -58,13 +57,13 @@ class Arm:
 
 
 ARMS = {
-    "inception": Arm("Inception", 0.0015, "31.0·10⁶", "72.2 %"),
-    "bn_baseline": Arm("BN-Baseline", 0.0015, "13.3·10⁶", "72.7 %"),
-    "bn_x5": Arm("BN-x5", 0.0075, "2.1·10⁶", "73.0 %"),
-    "bn_x30": Arm("BN-x30", 0.045, "2.7·10⁶", "74.8 %"),
-    "bn_x5_sigmoid": Arm("BN-x5-Sigmoid", 0.0075, "never", "69.8 %"),
-    "inception_x5": Arm("Inception, lr ×5", 0.0075, "–", "parameters reach machine infinity"),
-    "inception_sigmoid": Arm("Inception, sigmoid", 0.0015, "–", "chance (0.1 %)"),
+    "inception": Arm(0.0015, "31.0·10⁶", "72.2 %"),
+    "bn_baseline": Arm(0.0015, "13.3·10⁶", "72.7 %"),
+    "bn_x5": Arm(0.0075, "2.1·10⁶", "73.0 %"),
+    "bn_x30": Arm(0.045, "2.7·10⁶", "74.8 %"),
+    "bn_x5_sigmoid": Arm(0.0075, "never", "69.8 %"),
+    "inception_x5": Arm(0.0075, "–", "parameters reach machine infinity"),
+    "inception_sigmoid": Arm(0.0015, "–", "chance (0.1 %)"),
 }
 
 FASTER = {"bn_baseline": "31.0·10⁶ against 13.3·10⁶ steps, 2.3 times",
@@ -152,7 +151,10 @@ def judge(records: Records) -> list[Judgement]:
             base,
             runs[name],
             Statement(
-                f"steps-{name}", SECTION, f"{ARMS[name].title} reaches Inception's best accuracy in fewer steps.", paper
+                f"steps-{name}",
+                SECTION,
+                f"{drawing.name(name)} reaches Inception's best accuracy in fewer steps.",
+                paper,
             ),
         )
         for name, paper in FASTER.items()
@@ -244,7 +246,7 @@ def tables(records: Records) -> dict[str, pd.DataFrame]:
         found = [step for step in reached if step is not None]
         rows.append(
             {
-                "network": row.title,
+                "network": drawing.name(name),
                 "lr (paper)": f"{row.lr:g}",
                 "steps to 72.2 % (paper)": row.steps,
                 "max accuracy (paper)": row.accuracy,
@@ -282,8 +284,14 @@ def draw(records: Records, arms: dict[str, dict[int, Record]], base: dict[int, R
     return figure
 
 
-def draw_on(axes: Axes, arms: dict[str, dict[int, Record]], base: dict[int, Record]) -> None:
-    """The curves on these axes."""
+def draw_on(
+    axes: Axes,
+    arms: dict[str, dict[int, Record]],
+    base: dict[int, Record],
+    called: Callable[[str], str] = drawing.name,
+    limit: float | None = None,
+) -> None:
+    """The curves on these axes, up to a `limit`."""
     colours = drawing.colours(list(arms))
     target = float(np.mean([best(run) for run in base.values()])) if base else math.nan
     ends = []
@@ -298,10 +306,10 @@ def draw_on(axes: Axes, arms: dict[str, dict[int, Record]], base: dict[int, Reco
         there = steps_to(mean.index.tolist(), mean.tolist(), target)
         if there is not None:
             axes.plot(there, target, "D", color=colours[name], ms=7, mec="w")
-        ends.append((float(mean.iloc[-1]), f"{ARMS[name].title} {percent(mean.iloc[-1], 1)}", colours[name]))
+        ends.append((float(mean.iloc[-1]), f"{called(name)} {percent(mean.iloc[-1], 1)}", colours[name]))
         top = max(top, float(curves.max().max()))
     axes.axhline(target, color="0.4", lw=0.8, ls=":")
-    axes.set_ylim(0, min(1.0, 1.05 * top))
+    axes.set_ylim(0, limit or min(1.0, 1.05 * top))
     axes.set_ylabel("test accuracy")
     axes.grid(axis="y", color="0.9")
     drawing.steps_axis(axes, max(run.metrics["step"].max() for own in arms.values() for run in own.values()))

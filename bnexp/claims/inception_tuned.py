@@ -16,7 +16,6 @@ from matplotlib.figure import Figure
 from bnexp.claims import drawing, panels
 from bnexp.claims.accuracy import diverged, final_accuracy
 from bnexp.claims.inception import (
-    ARMS,
     best,
     by_seed,
     curve,
@@ -144,7 +143,7 @@ def tables(records: Records) -> dict[str, pd.DataFrame]:
             rows.append(
                 {
                     "settings": what,
-                    "network": ARMS[name].title if what != "its own best" or name != "bn_x5" else "BN-x5 or -x30",
+                    "network": _called(name) if find is tuned else drawing.name(name),
                     "lr": f"{lr:g}",
                     "initial scale": f"He × {scale:g}",
                     "validation accuracy": percent(
@@ -157,6 +156,11 @@ def tables(records: Records) -> dict[str, pd.DataFrame]:
                 }
             )
     return {"The settings compared": pd.DataFrame(rows)} if rows else {}
+
+
+def _called(arm: str) -> str:
+    """An arm at a rate of its own: it is no multiple of Inception's any more."""
+    return {"bn_x5": "BN and §4.2.1", "bn_x5_sigmoid": "BN and §4.2.1, sigmoid"}.get(arm, drawing.name(arm))
 
 
 def figures(records: Records) -> dict[str, Figure]:
@@ -180,8 +184,8 @@ def figures(records: Records) -> dict[str, Figure]:
         arms = {name: runs for name in names if (runs := find(records, name))}
         axes.set_title(title, fontsize=10)
         if arms:
-            draw_on(axes, arms, find(records, BASE))
-    left.set_ylim(0, max(best(run) for run in records.runs) * 1.05)
+            called = _called if find is tuned else drawing.name
+            draw_on(axes, arms, find(records, BASE), called, 1.05 * max(map(best, records.runs)))
     return {
         "untuned_and_tuned": figure,
         "settings": panels.lines(

@@ -6,6 +6,7 @@ named as in `Record.fields`; `norm` is the norm in one word.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -109,7 +110,7 @@ def lines(
             panel.set_xscale("log")
         if not numbers:
             panel.set_xticks(range(len(found)), [str(v) for v in found])
-        elif len(found) <= 9:
+        elif len(found) <= 9 and _apart(found, panel.get_xscale() == "log"):
             panel.set_xticks(found, [f"{v:g}" for v in found], rotation=45 if len(found) > 5 else 0)
             panel.xaxis.set_minor_locator(NullLocator())
         panel.set_xlabel(called(axis))
@@ -187,6 +188,13 @@ def heat_maps(
     bar = figure.colorbar(shown, ax=[panel for panel, _ in panels])
     bar.ax.yaxis.set_major_formatter(lambda v, _: text(v))
     return figure
+
+
+def _apart(at: Sequence[float], log: bool) -> bool:
+    """Whether numbers are far enough from each other on an axis to be written at their places."""
+    places = [math.log(x) if log else x for x in at]
+    gaps = [b - a for a, b in itertools.pairwise(places)]
+    return not gaps or min(gaps) > 0.06 * (places[-1] - places[0])
 
 
 def _short(of: Any) -> str:
