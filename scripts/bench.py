@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import functools
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 
 import torch
 import torchvision
+from crew import Crew, Loop, ordinary_loop, timed
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, TensorDataset
+from torch.utils.data import Dataset, TensorDataset
 
 from bnexp import data, models
 from bnexp.config import DataConfig, ModelConfig, NormConfig, RunConfig
@@ -59,7 +59,7 @@ def training_set() -> tuple[data.Dataset, str]:
 def measure_norm(norm: str, dataset: data.Dataset, console: Console) -> None:
     """One table: each way of training, all in turn, five times."""
     torch.set_num_threads(cores())
-    loops: dict[str, tuple[int, Callable[[int], None], int]] = {
+    loops: dict[str, tuple[int, Loop, int]] = {
         "ordinary loop: torchvision.datasets.MNIST, ToTensor, DataLoader": (1, ordinary(norm, pictures(dataset)), 150),
         "ordinary loop: TensorDataset, DataLoader": (1, ordinary(norm, tensors(dataset)), 400),
         "bnexp, 1 network": (1, engine(norm, dataset, 1), 1500),
@@ -73,7 +73,7 @@ def measure_norm(norm: str, dataset: data.Dataset, console: Console) -> None:
     rates: dict[str, list[float]] = {name: [] for name in loops}
     every = f"bnexp, {NETWORKS} networks, as launched: {cores()} processes"
     rates[every] = []
-    with Crew(norm) as crew:
+    with Crew(functools.partial(share, norm)) as crew:
         for _, loop, steps in loops.values():
             loop(max(2, steps // 10))
         for _ in range(ROUNDS):
@@ -81,7 +81,7 @@ def measure_norm(norm: str, dataset: data.Dataset, console: Console) -> None:
                 start = time.perf_counter()
                 loop(steps)
                 rates[name].append(networks * steps / (time.perf_counter() - start))
-            rates[every].append(crew.rate())
+            rates[every].append(NETWORKS // cores() * crew.rate(150))
     medians = {name: statistics.median(own) for name, own in rates.items()}
     base = next(iter(medians.values()))
     table = Table("how", "network-steps/s", "× the first", "networks/min of 50,000 steps", title=f"norm={norm}")
@@ -110,7 +110,7 @@ def tensors(dataset: data.Dataset) -> Dataset[tuple[Tensor, ...]]:
     return TensorDataset(data.pixels(dataset.train_images), dataset.train_labels)
 
 
-def ordinary(norm: str, images: Dataset[tuple[Tensor, ...]]) -> Callable[[int], None]:
+def ordinary(norm: str, images: Dataset[tuple[Tensor, ...]]) -> Loop:
     """The loop that tutorials show."""
     layers: list[nn.Module] = [nn.Flatten()]
     for fan_in in (784, 100, 100):
@@ -119,22 +119,7 @@ def ordinary(norm: str, images: Dataset[tuple[Tensor, ...]]) -> Callable[[int], 
         layers += [nn.Sigmoid()]
     network = nn.Sequential(*layers, nn.Linear(100, 10))
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
-    loader = DataLoader(images, batch_size=60, shuffle=True, drop_last=True)
-
-    def endless() -> Iterator[tuple[Tensor, Tensor]]:
-        while True:
-            yield from loader
-
-    batches = endless()
-
-    def loop(steps: int) -> None:
-        for _ in range(steps):
-            x, y = next(batches)
-            optimizer.zero_grad()
-            nn.functional.cross_entropy(network(x), y).backward()
-            optimizer.step()
-
-    return loop
+    return ordinary_loop(network, optimizer, images, 60)
 
 
 class RowNorm(nn.Module):
@@ -169,12 +154,12 @@ def population(configs: Sequence[RunConfig]) -> Population:
     return Population([models.build(config, (1, 28, 28), 10) for config in configs])
 
 
-def engine(norm: str, dataset: data.Dataset, networks: int, compile: bool = False) -> Callable[[int], None]:
+def engine(norm: str, dataset: data.Dataset, networks: int, compile: bool = False) -> Loop:
     """The engine's steps on networks of Figure 1."""
     return together(figure_1(norm, networks), dataset, compile)
 
 
-def apart(configs: Sequence[RunConfig], dataset: data.Dataset) -> Callable[[int], None]:
+def apart(configs: Sequence[RunConfig], dataset: data.Dataset) -> Loop:
     """As `together`, with the networks of each kind on their own."""
     parts: dict[str, list[RunConfig]] = {}
     for config in configs:
@@ -188,7 +173,7 @@ def apart(configs: Sequence[RunConfig], dataset: data.Dataset) -> Callable[[int]
     return loop
 
 
-def together(configs: Sequence[RunConfig], dataset: data.Dataset, compile: bool = False) -> Callable[[int], None]:
+def together(configs: Sequence[RunConfig], dataset: data.Dataset, compile: bool = False) -> Loop:
     """The engine's steps, as `bnexp.train.train` takes them."""
     trained = population(configs)
     order = data.BatchOrder(len(dataset.train_labels), 60, [config.seed for config in configs])
@@ -229,58 +214,9 @@ def costs(norm: str, dataset: data.Dataset, networks: int = 8) -> tuple[float, f
     return statistics.median(steps), statistics.median(evaluations)
 
 
-def timed(work: Callable[[], None]) -> float:
-    """Seconds that `work` takes."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
-class Crew:
-    """As many processes as cores, each with its part of the networks, as `bnexp.launch` has them."""
-
-    def __init__(self, norm: str) -> None:
-        self.norm = norm
-        self.size = cores()
-
-    def __enter__(self) -> Crew:
-        context = multiprocessing.get_context("forkserver")
-        self.start = context.Barrier(self.size)
-        self.pool = ProcessPoolExecutor(self.size, context, initializer=enlist, initargs=(self.start,))
-        self.rate()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.pool.shutdown()
-
-    def rate(self) -> float:
-        """Network-steps per second of all processes, from the first to start to the last to end."""
-        share = NETWORKS // self.size
-        jobs = [self.pool.submit(train_share, self.norm, share, 150) for _ in range(self.size)]
-        spans = [job.result() for job in jobs]
-        return self.size * share * 150 / (max(end for _, end in spans) - min(begin for begin, _ in spans))
-
-
-loops: dict[str, Callable[[int], None]] = {}
-
-
-def enlist(start: object) -> None:
-    """Make a worker ready."""
-    global barrier
-    barrier = start
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
-
-
-def train_share(norm: str, networks: int, steps: int) -> tuple[float, float]:
-    """Train some networks at the same time as the other processes; when it began and ended."""
-    if norm not in loops:
-        loops[norm] = engine(norm, training_set()[0], networks)
-    loops[norm](10)
-    barrier.wait()  # type: ignore[attr-defined]
-    begin = time.time()
-    loops[norm](steps)
-    return begin, time.time()
+def share(norm: str) -> Loop:
+    """The part of the networks that one of the processes trains."""
+    return engine(norm, training_set()[0], NETWORKS // cores())
 
 
 if __name__ == "__main__":

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 
 import torch
+from crew import Crew, Loop, ordinary_loop, timed
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 from torchvision import transforms
 
 from bnexp import data, models
@@ -41,14 +39,14 @@ def main() -> None:
         f"{cores()} cores, torch {torch.__version__}, {source}, batch {BATCH}, inception_small, {size:,} parameters, BN"
     )
     torch.set_num_threads(cores())
-    loops: dict[str, tuple[Callable[[int], None], int]] = {
+    loops: dict[str, tuple[Loop, int]] = {
         "ordinary loop: PIL transforms, DataLoader, NCHW": (ordinary(dataset), 20),
         f"bnexp, 1 network, one process of {cores()} threads": (engine(dataset), 30),
         "the same in bfloat16": (engine(dataset, "bfloat16"), 30),
     }
     every = f"bnexp, {cores()} networks, a process of one thread for each: as launched"
     rates: dict[str, list[float]] = {name: [] for name in [*loops, every]}
-    with Crew() as crew:
+    with Crew(share) as crew:
         for loop, _ in loops.values():
             loop(4)
         for _ in range(ROUNDS):
@@ -56,7 +54,7 @@ def main() -> None:
                 start = time.perf_counter()
                 loop(steps)
                 rates[name].append(BATCH * steps / (time.perf_counter() - start))
-            rates[every].append(crew.rate())
+            rates[every].append(BATCH * crew.rate(30))
     medians = {name: statistics.median(own) for name, own in rates.items()}
     base = next(iter(medians.values()))
     table = Table("how", "images/s", "× the first")
@@ -102,7 +100,7 @@ def network() -> Inception:
     return built
 
 
-def engine(dataset: data.Dataset, precision: str = "float32") -> Callable[[int], None]:
+def engine(dataset: data.Dataset, precision: str = "float32") -> Loop:
     """The engine's steps, as `bnexp.train.train` takes them."""
     run = config(precision)
     trained = Single(network(), optimizer=run.optimizer, precision=precision)
@@ -134,11 +132,9 @@ def data_share(dataset: data.Dataset) -> float:
     return timed(images) / 50 / (timed(lambda: loop(30)) / 30)
 
 
-def timed(work: Callable[[], None]) -> float:
-    """Seconds that `work` takes."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+def share() -> Loop:
+    """The network that one of the processes trains."""
+    return engine(training_set()[0])
 
 
 # The ordinary loop
@@ -195,7 +191,7 @@ class Module(nn.Module):
         return torch.cat([branch(x) for branch in self.branches], 1)
 
 
-def ordinary(dataset: data.Dataset) -> Callable[[int], None]:
+def ordinary(dataset: data.Dataset) -> Loop:
     """The loop that tutorials show."""
     width = scaled(STEM, 0.1875)
     layers: list[nn.Module] = [convolution(3, width, 3), nn.MaxPool2d(3, 2, 1)]
@@ -207,69 +203,7 @@ def ordinary(dataset: data.Dataset) -> Callable[[int], None]:
     plain = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 10))
     assert sum(p.numel() for p in plain.parameters()) == sum(p.numel() for p in network().parameters())
     optimizer = torch.optim.SGD(plain.parameters(), lr=0.025, momentum=0.9, weight_decay=2e-5)
-    loader = DataLoader(Pictures(dataset), batch_size=BATCH, shuffle=True, drop_last=True)
-
-    def endless() -> Iterator[tuple[Tensor, Tensor]]:
-        while True:
-            yield from loader
-
-    batches = endless()
-
-    def loop(steps: int) -> None:
-        for _ in range(steps):
-            x, y = next(batches)
-            optimizer.zero_grad()
-            nn.functional.cross_entropy(plain(x), y).backward()
-            optimizer.step()
-
-    return loop
-
-
-# As launched
-
-
-class Crew:
-    """A process of one thread per core, each with a network of its own, as `bnexp.launch` has them."""
-
-    def __init__(self) -> None:
-        self.size = cores()
-
-    def __enter__(self) -> Crew:
-        context = multiprocessing.get_context("forkserver")
-        start = context.Barrier(self.size)
-        self.pool = ProcessPoolExecutor(self.size, context, initializer=enlist, initargs=(start,))
-        self.rate()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.pool.shutdown()
-
-    def rate(self) -> float:
-        """Images per second of all processes, from the first to start to the last to end."""
-        spans = [job.result() for job in [self.pool.submit(train_share, 30) for _ in range(self.size)]]
-        return self.size * BATCH * 30 / (max(end for _, end in spans) - min(begin for begin, _ in spans))
-
-
-loops: list[Callable[[int], None]] = []
-
-
-def enlist(start: object) -> None:
-    """Make a worker ready."""
-    global barrier
-    barrier = start
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
-
-
-def train_share(steps: int) -> tuple[float, float]:
-    """Train a network at the same time as the other processes; when it began and ended."""
-    if not loops:
-        loops.append(engine(training_set()[0]))
-    loops[0](3)
-    barrier.wait()  # type: ignore[attr-defined]
-    begin = time.time()
-    loops[0](steps)
-    return begin, time.time()
+    return ordinary_loop(plain, optimizer, Pictures(dataset), BATCH)
 
 
 if __name__ == "__main__":
