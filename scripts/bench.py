@@ -73,7 +73,7 @@ def measure_norm(norm: str, dataset: data.Dataset, console: Console) -> None:
     rates: dict[str, list[float]] = {name: [] for name in loops}
     every = f"bnexp, {NETWORKS} networks, as launched: {cores()} processes"
     rates[every] = []
-    with Crew(functools.partial(share, norm)) as crew:
+    with Crew(functools.partial(own_part, norm)) as crew:
         for _, loop, steps in loops.values():
             loop(max(2, steps // 10))
         for _ in range(ROUNDS):
@@ -214,7 +214,7 @@ def costs(norm: str, dataset: data.Dataset, networks: int = 8) -> tuple[float, f
     return statistics.median(steps), statistics.median(evaluations)
 
 
-def share(norm: str) -> Loop:
+def own_part(norm: str) -> Loop:
     """The part of the networks that one of the processes trains."""
     return engine(norm, training_set()[0], NETWORKS // cores())
 

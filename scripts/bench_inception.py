@@ -46,7 +46,7 @@ def main() -> None:
     }
     every = f"bnexp, {cores()} networks, a process of one thread for each: as launched"
     rates: dict[str, list[float]] = {name: [] for name in [*loops, every]}
-    with Crew(share) as crew:
+    with Crew(own_part) as crew:
         for loop, _ in loops.values():
             loop(4)
         for _ in range(ROUNDS):
@@ -132,7 +132,7 @@ def data_share(dataset: data.Dataset) -> float:
     return timed(images) / 50 / (timed(lambda: loop(30)) / 30)
 
 
-def share() -> Loop:
+def own_part() -> Loop:
     """The network that one of the processes trains."""
     return engine(training_set()[0])
 
