@@ -126,8 +126,9 @@ def plan(config: Config, configs: Sequence[RunConfig]) -> tuple[Settings, list[S
     device = pick_device(config.device)
     processes = config.processes or (cores() if device == "cpu" else 1)
     stacks = form(configs, processes, LARGEST[device])
-    processes = max(1, min(processes // config.nproc, len(stacks)))
-    threads = max(1, cores() // (processes * config.nproc))
+    each = max(c.nproc for c in configs)
+    processes = max(1, min(processes // each, len(stacks)))
+    threads = max(1, cores() // (processes * each))
     return Settings(
         device, processes, threads, config.compile, config.outputs, command_line(), config.checkpoint
     ), stacks

@@ -100,7 +100,7 @@ def train(
     feed = data.batches(dataset, order, first.steps + 1 - begin, part)
     for step, (images, labels) in enumerate(feed, begin):  # [N, B, C, H, W], [N, B]
         progress(step)
-        if step % LOST == 0 and done and trained.lost:
+        if step > 0 and step % LOST == 0 and trained.lost:
             yield from (e.lost(s) for s in due if s >= step for e in done[-len(configs) :])
             return
         x = view.training(images, augmentation, part, first.batch)

@@ -97,6 +97,22 @@ def test_two_processes_train_one_network_and_the_first_alone_writes(command: Com
     assert np.allclose(losses[0], losses[1], rtol=1e-3)
 
 
+def test_when_one_of_the_processes_fails_the_others_end_and_the_run_is_named(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "failing.py").write_text(
+        "import torch\n"
+        "class Norm(torch.nn.Identity):\n"
+        "    def __init__(self, features):\n"
+        "        super().__init__()\n"
+        "    def forward(self, x):\n"
+        "        if torch.distributed.get_rank() == 1:\n"
+        "            raise RuntimeError('no more')\n"
+        "        return x\n"
+    )
+    said = command("run", *SMALL, "steps=6", "nproc=2", "norm=module", "norm.target=failing:Norm")
+    assert said.code == 1
+    assert "RuntimeError: no more" in said.err.splitlines()[-1]
+
+
 @pytest.mark.parametrize(
     ("settings", "line"),
     [

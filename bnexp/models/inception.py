@@ -86,13 +86,13 @@ class Maker:
         values = max(per_activation, 1) ** 2
         normed = [self.norm(n * values) for n in features]
         whole = normed[0]
-        if len(normed) > 1 and not isinstance(whole, nn.Identity):
+        if len(normed) > 1 and type(whole) is not nn.Identity:
             per_feature = getattr(whole, "per_feature", False)
             whole = self.norm(sum(features) * values) if per_feature else Beside(normed, features)
         without_bias = self.placement == "before" and getattr(normed[0], "replaces_bias", False)
         conv = Convolution(inputs, widths, kernel, stride, bias=not without_bias)
         layers: list[tuple[str, nn.Module]] = [("conv", conv), ("hidden", ACTIVATIONS[self.activation]())]
-        if not isinstance(whole, nn.Identity):
+        if type(whole) is not nn.Identity:  # one of the user's may be derived from it
             at = {"input": 0, "before": 1, "after": 2}[self.placement]
             layers.insert(at, ("norm", PerActivation(whole) if per_activation else whole))
         return nn.Sequential(OrderedDict(layers))

@@ -56,7 +56,7 @@ class MLP(nn.Sequential):
                 f"linear{i}": nn.Linear(inputs, width, bias=not without_bias),
                 f"hidden{i}": ACTIVATIONS[activation](),
             }
-            if not isinstance(normed, nn.Identity):
+            if type(normed) is not nn.Identity:
                 own = _inserted(own, f"norm{i}", normed, {"input": 0, "before": 1, "after": 2}[placement])
             if dropout is not None:
                 own[f"dropout{i}"] = dropout(f"dropout{i}")
