@@ -31,7 +31,7 @@ def run(arm: str, seed: int, curve: list[float], final: float | None = None, **f
     )  # fmt: skip
     settings = {
         "arm": arm, "seed": seed, "steps": 800, "lr": LRS[arm], "norm.name": "batch", "init.scale": 1.25,
-        "data.name": "cifar10_jpeg", "model.dropout": 0.0, "l2": 2e-5, "decay": 3.0, "model.lrn": False,
+        "data.name": "cifar10_jpeg", "data.examples": 45000, "batch": 32, "model.dropout": 0.0, "l2": 2e-5, "decay": 3.0, "model.lrn": False,
         "data.reshuffle": True, "data.distortion": 0.1, "norm.per_activation": False,
     } | fields  # fmt: skip
     summary = {"status": "diverged" if lost else "ok", "stamp": {"command": "bnexp"}}
@@ -172,12 +172,17 @@ def test_a_change_is_worth_what_is_lost_without_it(worth: float, verdict: str) -
     runs = []
     for seed in SEEDS:
         runs.append(run("bn_x5", seed, shifted([0.1, 0.3, 0.4, 0.5, 0.6], seed)))
+        few = {"data.examples": 4000}
+        runs.append(run("bn_x5", seed, shifted([0.1, 0.2, 0.3, 0.4, 0.5], seed), **few))
         for name, value in BACK.items():
-            without = shifted([0.1, 0.3, 0.4, 0.5, 0.6 - worth + 0.0003 * (seed == 1)], seed)
-            runs.append(run("bn_x5", seed, without, **{name: value}))
+            own = few if name == "data.reshuffle" else {}
+            end = (0.5 if own else 0.6) - worth + 0.0003 * (seed == 1)
+            runs.append(run("bn_x5", seed, shifted([0.1, 0.2, 0.3, 0.4, end], seed), **{name: value}, **own))
     found = judged("ablation", records(runs))
     assert len(found) == len(CHANGES) == len(BACK)
     assert {j.verdict for j in found.values()} == {verdict}
+    assert {j.n for j in found.values()} == {3}
+    assert "6.4 epochs of 4,000 images" in found["helps-reshuffle"].why
     assert "ablation" in claims.REGISTRY["ablation"].figures(records(runs))
 
 

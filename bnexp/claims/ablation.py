@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from bnexp.claims import drawing
 from bnexp.claims.accuracy import final_accuracy
-from bnexp.claims.inception import POINTS, SMALLEST, by_seed
+from bnexp.claims.inception import POINTS, SMALLEST
 from bnexp.claims.judging import Judgement, Statement, in_points, judged, percent
 from bnexp.records import Record, Records
 from bnexp.stats import paired, t_interval
@@ -33,33 +33,27 @@ def reference(records: Records) -> dict[str, Any]:
     return {name: Counter(run.fields[name] for run in records.runs).most_common(1)[0][0] for name in CHANGES}
 
 
-def switched(run: Record, usual: dict[str, Any]) -> list[str]:
-    """The changes that are switched back in a run."""
-    return [name for name in CHANGES if run.fields[name] != usual[name]]
-
-
-def groups(records: Records) -> dict[str | None, dict[int, Record]]:
-    """By the one change that is switched back, None for BN-x5 as it is: the runs by seed."""
-    if not records.runs:
-        return {}
-    usual = reference(records)
-    found: dict[str | None, list[Record]] = {}
-    for run in records.runs:
-        back = switched(run, usual)
-        if len(back) <= 1:
-            found.setdefault(back[0] if back else None, []).append(run)
-    return {name: by_seed(runs) for name, runs in found.items()}
+def compared(records: Records, name: str) -> tuple[list[Record], list[Record]]:
+    """The runs with a change and those with it switched back, seed by seed and equal in all else."""
+    usual = reference(records)[name]
+    those = [run for run in records.runs if run.fields[name] != usual]
+    pairs = [
+        (run, other)
+        for other in sorted(those, key=lambda run: run.seed)
+        for run in records.runs
+        if run.fields | {name: other.fields[name]} == other.fields
+    ]
+    return [run for run, _ in pairs], [other for _, other in pairs]
 
 
 def judge(records: Records) -> list[Judgement]:
     """For each change `helps-CHANGE`: BN-x5 ends higher with it."""
-    of = groups(records)
-    whole = _ends(list(of.get(None, {}).values()))
     judgements = []
     for name, (change, paper) in CHANGES.items():
-        without = _ends(list(of.get(name, {}).values()))
-        interval = t_interval(paired(whole, without))
-        means = [percent(float(np.mean(list(own.values()))), 1) if own else "–" for own in (whole, without)]
+        own = compared(records, name) if records.runs else ([], [])
+        ends = [{run.seed: final_accuracy(run) for run in runs} for runs in own]
+        interval = t_interval(paired(ends[0], ends[1]))
+        means = [percent(float(np.mean(list(values.values()))), 1) if values else "–" for values in ends]
         judgements.append(
             judged(
                 Statement(
@@ -71,22 +65,30 @@ def judge(records: Records) -> list[Judgement]:
                 interval,
                 f"{means[0]} with and {means[1]} without the change, a difference of {in_points(interval)}",
                 POINTS,
+                _epochs(own[0]) if name == "data.reshuffle" else "",
                 smallest=SMALLEST,
             )
         )
     return judgements
 
 
-def _ends(runs: Sequence[Record]) -> dict[int, float]:
-    return {run.seed: final_accuracy(run) for run in runs}
+def _epochs(runs: Sequence[Record]) -> str:
+    """For `why`: over how many epochs shuffling could make a difference."""
+    if not runs:
+        return ""
+    fields = runs[0].fields
+    return f"{fields['steps'] * fields['batch'] / fields['data.examples']:.1f} epochs of {fields['data.examples']:,} images"
 
 
 def figures(records: Records) -> dict[str, Figure]:
     """`ablation`: what each change is worth."""
-    of = groups(records)
-    whole = _ends(list(of.get(None, {}).values()))
-    if not whole:
+    if not records.runs:
         return {}
+    differences = {
+        name: [100 * (final_accuracy(run) - final_accuracy(other)) for run, other in zip(*own, strict=True)]
+        for name in CHANGES
+        if (own := compared(records, name))[0]
+    }
     figure, ((axes,),) = drawing.sheet(
         records,
         "What each of the paper's changes is worth to BN-x5 (§4.2.1)",
@@ -94,14 +96,13 @@ def figures(records: Records) -> dict[str, Figure]:
         "dots: seeds; shaded: too small to count.",
         (8.4, 4.6),
     )
-    shown = [name for name in CHANGES if name in of]
+    shown = list(differences)
     axes.axvspan(-100 * SMALLEST, 100 * SMALLEST, color="0.93", lw=0)
     for i, name in enumerate(reversed(shown)):
-        differences = [100 * d for d in paired(whole, _ends(list(of[name].values())))]
-        interval = t_interval(differences)
+        interval = t_interval(differences[name])
         if interval.n > 1:
             axes.plot([interval.lo, interval.hi], [i, i], color=drawing.COLOURS["batch"], lw=2)
-        axes.plot(differences, [i] * len(differences), "o", color="0.5", ms=4)
+        axes.plot(differences[name], [i] * len(differences[name]), "o", color="0.5", ms=4)
         axes.plot(interval.mean, i, "D", color=drawing.COLOURS["batch"], ms=7)
     axes.set_yticks(range(len(shown)), [CHANGES[name][0] for name in reversed(shown)])
     axes.axvline(0, color="0.4", lw=0.8)
