@@ -31,8 +31,8 @@ def run(arm: str, seed: int, curve: list[float], final: float | None = None, **f
     )  # fmt: skip
     settings = {
         "arm": arm, "seed": seed, "steps": 800, "lr": LRS[arm], "norm.name": "batch", "init.scale": 1.25,
-        "data.name": "cifar10_jpeg", "data.examples": 45000, "batch": 32, "model.dropout": 0.0, "l2": 2e-5, "decay": 3.0, "model.lrn": False,
-        "data.reshuffle": True, "data.distortion": 0.1, "norm.per_activation": False,
+        "data.name": "cifar10_jpeg", "data.examples": 45000, "batch": 32, "model.dropout": 0.0, "l2": 2e-5,
+        "decay": 3.0, "model.lrn": False, "data.reshuffle": True, "data.distortion": 0.1, "norm.per_activation": False,
     } | fields  # fmt: skip
     summary = {"status": "diverged" if lost else "ok", "stamp": {"command": "bnexp"}}
     return Record(f"{arm}-{settings['lr']}-{settings['init.scale']}-{seed}-{fields}", settings, summary, metrics)

@@ -36,12 +36,12 @@ def reference(records: Records) -> dict[str, Any]:
 def compared(records: Records, name: str) -> tuple[list[Record], list[Record]]:
     """The runs with a change and those with it switched back, seed by seed and equal in all else."""
     usual = reference(records)[name]
-    those = [run for run in records.runs if run.fields[name] != usual]
+    ordered = sorted(records.runs, key=lambda run: run.seed)
     pairs = [
         (run, other)
-        for other in sorted(those, key=lambda run: run.seed)
-        for run in records.runs
-        if run.fields | {name: other.fields[name]} == other.fields
+        for other in ordered
+        for run in ordered
+        if run.fields[name] == usual != other.fields[name] and run.fields | {name: other.fields[name]} == other.fields
     ]
     return [run for run, _ in pairs], [other for _, other in pairs]
 
@@ -77,7 +77,8 @@ def _epochs(runs: Sequence[Record]) -> str:
     if not runs:
         return ""
     fields = runs[0].fields
-    return f"{fields['steps'] * fields['batch'] / fields['data.examples']:.1f} epochs of {fields['data.examples']:,} images"
+    epochs = fields["steps"] * fields["batch"] / fields["data.examples"]
+    return f"{epochs:.1f} epochs of {fields['data.examples']:,} images"
 
 
 def figures(records: Records) -> dict[str, Figure]:
