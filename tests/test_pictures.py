@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
+import shutil
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,7 @@ import numpy as np
 import pictures
 import pytest
 import torch
+import torchvision.datasets.cifar as tv
 
 from bnexp import data
 from bnexp.config import ConfigError, DataConfig
@@ -82,13 +86,11 @@ def test_without_network_and_files_cifar10_says_what_to_do(tmp_path: Path, monke
         data.resolve(DataConfig(name="cifar10", root=str(tmp_path)), print)
 
 
-def test_the_original_is_read_as_torchvision_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import pickle
-
-    import torchvision.datasets.cifar as tv
-
-    folder = tmp_path / "cifar-10-batches-py"
-    folder.mkdir()
+@pytest.fixture
+def original(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small `cifar-10-batches-py` in torchvision's format, and its checksums in torchvision's tables."""
+    folder = tmp_path / "root" / "cifar-10-batches-py"
+    folder.mkdir(parents=True)
     draw = np.random.RandomState(0)
     names = [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]
     for name in names:
@@ -99,17 +101,38 @@ def test_the_original_is_read_as_torchvision_reads_it(tmp_path: Path, monkeypatc
     monkeypatch.setattr(tv.CIFAR10, "train_list", [[name, md5[name]] for name in names[:5]])
     monkeypatch.setattr(tv.CIFAR10, "test_list", [["test_batch", md5["test_batch"]]])
     monkeypatch.setattr(tv.CIFAR10, "meta", {**tv.CIFAR10.meta, "md5": md5["batches.meta"]})
-    found = data.resolve(DataConfig(name="cifar10", root=str(tmp_path)), print, download=False)
-    loaded = data.load(found)
+    return folder
+
+
+def test_the_original_is_read_as_torchvision_reads_it(original: Path) -> None:
+    root = str(original.parent)
+    loaded = data.load(data.resolve(DataConfig(name="cifar10", root=root), print, download=False))
     assert (loaded.name, loaded.title, len(loaded.train_labels)) == ("cifar10", "CIFAR-10", 20)
-    first = pickle.loads((folder / "data_batch_1").read_bytes())
+    first = pickle.loads((original / "data_batch_1").read_bytes())
     assert torch.equal(loaded.train_images[:4].flatten(1), torch.from_numpy(first["data"]))
-    assert set(loaded.sha256) == set(names)
-    assert data.status(str(tmp_path))["cifar10"][0].state == "whole"
-    (folder / "data_batch_2").write_bytes(b"damaged")
-    assert data.status(str(tmp_path))["cifar10"][0].state == "damaged"
+    assert set(loaded.sha256) == {path.name for path in original.iterdir()} - {"batches.meta"}
+    assert data.status(root)["cifar10"][0].state == "whole"
+    (original / "data_batch_2").write_bytes(b"damaged")
+    assert data.status(root)["cifar10"][0].state == "damaged"
     with pytest.raises(DataError, match="is damaged; delete it"):
-        cifar10.read(str(tmp_path))
+        cifar10.read(root)
+
+
+def test_the_originals_archive_is_unpacked_and_a_damaged_one_refused(
+    original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "other"
+    root.mkdir()
+    with tarfile.open(root / "cifar-10-python.tar.gz", "w:gz") as archive:
+        archive.add(original, original.name)
+    monkeypatch.setattr(cifar10, "ARCHIVE", known(root / "cifar-10-python.tar.gz"))
+    config = data.resolve(DataConfig(name="cifar10", root=str(root)), print, download=False)
+    whole, unpacked = cifar10.read(str(original.parent)), data.load(config)
+    assert torch.equal(whole.train_images, unpacked.train_images)
+    shutil.rmtree(root / original.name)
+    (root / "cifar-10-python.tar.gz").write_bytes(b"damaged")
+    with pytest.raises(DataError, match="is damaged: it is 7 bytes long"):
+        cifar10.read(str(root))
 
 
 # The cache
