@@ -27,8 +27,15 @@ class Single:
     """
 
     size = 1
+
     chunk = 125
     """Test images at a time: their feature maps stay in the cache."""
+
+    training_images = 500
+    """Of its own training examples, those on which a network's training accuracy is measured, at most."""
+
+    compiled = "forward"
+    """The method that `compile=true` compiles."""
 
     def __init__(
         self,
@@ -50,12 +57,6 @@ class Single:
         self.decayed = {
             f"{name}.weight" for name, layer in network.named_modules() if isinstance(layer, (nn.Conv2d, nn.Linear))
         }
-
-    training_images = 500
-    """Of its own training examples, those on which a network's training accuracy is measured, at most."""
-
-    compiled = "forward"
-    """The method that `compile=true` compiles."""
 
     @property
     def lost(self) -> bool:
