@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bnexp.config import Config, ConfigError, RunConfig, run_fields
+from bnexp.machine import cores
 from bnexp.runs import RunFolder, command_line
 
 LARGEST = {"cpu": 16, "cuda": 32}
@@ -132,11 +132,6 @@ def plan(config: Config, configs: Sequence[RunConfig]) -> tuple[Settings, list[S
     return Settings(
         device, processes, threads, config.compile, config.outputs, command_line(), config.checkpoint
     ), stacks
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def pick_device(wanted: str) -> str:

@@ -20,9 +20,9 @@ from bnexp import data, models
 from bnexp.config import DataConfig, ModelConfig, NormConfig, RunConfig
 from bnexp.data.feed import taken
 from bnexp.evaluation import Probes
+from bnexp.machine import cores
 from bnexp.population import Population
 from bnexp.seeds import stream
-from bnexp.stacks import cores
 from bnexp.train import schedule
 
 ROUNDS = 5

@@ -19,10 +19,10 @@ from bnexp import data, models
 from bnexp.config import DataConfig, InitConfig, ModelConfig, NormConfig, OptimizerConfig, RunConfig
 from bnexp.data.dataset import coloured
 from bnexp.data.feed import taken
+from bnexp.machine import cores
 from bnexp.models.inception import STEM, TABLE, Inception, Row, narrowed, scaled
 from bnexp.seeds import stream
 from bnexp.single import Single
-from bnexp.stacks import cores
 
 ROUNDS = 5
 BATCH = 32

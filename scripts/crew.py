@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from bnexp.stacks import cores
+from bnexp.machine import cores
 
 Loop = Callable[[int], None]
 """Takes so many steps."""

@@ -12,9 +12,10 @@ from torch.utils.data import DataLoader
 from bnexp.data.dataset import Dataset
 from bnexp.data.imagenet import FolderImages
 from bnexp.data.order import BatchOrder
+from bnexp.machine import cores
 
 READERS = 4
-"""Processes that decode pictures for one network."""
+"""Processes that decode pictures for one network, at most."""
 
 
 def batches(dataset: Dataset, order: BatchOrder, n: int, part: slice = slice(None)) -> Iterator[tuple[Tensor, Tensor]]:
@@ -48,7 +49,7 @@ def _decoded(dataset: Dataset, images: FolderImages, batches: Iterator[Tensor]) 
     loader = DataLoader(
         images,
         batch_sampler=ask(),
-        num_workers=READERS,
+        num_workers=min(READERS, cores()),
         collate_fn=_as_it_is,
         multiprocessing_context="forkserver",
         pin_memory=device.type == "cuda",
