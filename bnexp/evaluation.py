@@ -11,6 +11,7 @@ from torch import Tensor
 
 from bnexp.config import RunConfig
 from bnexp.data import Dataset, View
+from bnexp.data.dataset import subset
 from bnexp.data.feed import taken
 from bnexp.population import Gradients, Population
 from bnexp.probes.activations import Activations, Observer, chunks
@@ -71,7 +72,7 @@ class Probes:
         images, labels = dataset.test_images, dataset.test_labels
         if self.monitored is not None and self.monitored < len(labels):  # they may lie class by class
             some = torch.from_numpy(np.random.RandomState(0).permutation(len(labels))[: self.monitored])
-            images, labels = images.index_select(0, some.to(images.device)), labels[some.to(labels.device)]
+            images, labels = subset(images, some.to(labels.device)), labels[some.to(labels.device)]
         self.observer = self._observer(images, labels)
 
     def evaluate(self, step: int, loss: Tensor, gradients: Gradients, last: bool = False) -> Iterator[Evaluation]:

@@ -62,9 +62,9 @@ class Dataset:
         aside, kept = (torch.from_numpy(part) for part in (order[:n], np.sort(order[n:])))
         return dataclasses.replace(
             self,
-            train_images=_subset(self.train_images, kept),
+            train_images=subset(self.train_images, kept),
             train_labels=self.train_labels[kept],
-            validation_images=_subset(self.train_images, aside),
+            validation_images=subset(self.train_images, aside),
             validation_labels=self.train_labels[aside],
         )
 
@@ -72,7 +72,7 @@ class Dataset:
         """The same data set with its training images in another order, always the same: files lie class by class."""
         order = torch.from_numpy(np.random.RandomState(0).permutation(len(self.train_labels)))
         return dataclasses.replace(
-            self, train_images=_subset(self.train_images, order), train_labels=self.train_labels[order]
+            self, train_images=subset(self.train_images, order), train_labels=self.train_labels[order]
         )
 
     def binarized(self) -> Dataset:
@@ -85,7 +85,8 @@ class Dataset:
         )
 
 
-def _subset(images: Tensor, indices: Tensor) -> Tensor:
+def subset(images: Tensor, indices: Tensor) -> Tensor:
+    """Some of the images; of pictures in files none is read for it."""
     lazily = getattr(images, "subset", None)  # pictures in files
     return images.index_select(0, indices) if lazily is None else lazily(indices)
 

@@ -44,6 +44,10 @@ class FolderImages(torch.utils.data.Dataset[Tensor]):
         """As `Tensor.index_select` along the first dimension."""
         return self._all([self.files[i] for i in indices.tolist()])
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the threads, for a DataLoader's workers."""
+        return vars(self) | {"pool": None}
+
     def subset(self, kept: Tensor) -> FolderImages:
         """These pictures only."""
         return FolderImages([self.files[i] for i in kept.tolist()])
