@@ -21,7 +21,7 @@ from bnexp.config import DataConfig
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results"
 PROTOCOL = "paper"
-TOO_LONG = "the paper's own protocol takes months on a laptop and weeks on a GPU; bnexp run experiment=paper"
+TOO_LONG = "the paper's own protocol takes years on a laptop and weeks on a GPU; bnexp run experiment=paper"
 Verdict = dict[str, Any]
 
 
