@@ -46,6 +46,7 @@ class Single:
         ranks: int = 1,
     ) -> None:
         self.network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.parameters = dict(network.named_parameters())
         self.watched = network.watched
         self.optimizer = optimizers.build(optimizer or OptimizerConfig())
         self.precision = precision
@@ -69,12 +70,13 @@ class Single:
         Shapes: x `[1, B, C, H, W]`, labels `[1, B]`.
         """
         self.network.train()
-        self.network.zero_grad()
+        for p in self.parameters.values():
+            p.grad = None
         with self._cast(), synchronised(self.ranks > 1):
             logits = self.forward(self._laid_out(x))
         loss = functional.cross_entropy(logits.float(), labels[0])
         loss.backward()  # type: ignore[no-untyped-call]
-        gradients = {name: [p.grad.unsqueeze(0)] for name, p in self.network.named_parameters() if p.grad is not None}
+        gradients = {name: [p.grad.unsqueeze(0)] for name, p in self.parameters.items() if p.grad is not None}
         loss = loss.detach()
         if self.ranks > 1:
             distributed.all_reduce(loss)
@@ -84,9 +86,8 @@ class Single:
     @torch.no_grad()
     def descend(self, gradients: Gradients, lr: Tensor, l2: Tensor | None = None) -> None:
         """One step of the optimizer; lr and l2 `[1]`."""
-        parameters = dict(self.network.named_parameters())
         for name, (g,) in gradients.items():
-            p = parameters[name]
+            p = self.parameters[name]
             if l2 is not None and name in self.decayed:
                 g[0].addcmul_(p, l2)
             self.optimizer.step(name, p, g[0], lr)

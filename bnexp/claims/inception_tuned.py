@@ -82,7 +82,7 @@ def judge(records: Records) -> list[Judgement]:
     for arm in RELU:
         with_bn = tuned(records, arm)
         called = "BN" if arm == "bn_baseline" else "BN and the changes of §4.2.1"
-        each = f"With each network at its own best learning rate and initial scale, {called} "
+        each = f"With each network at its own best learning rate and initial scale, the one with {called} "
         judgements += [
             judge_speed(
                 base,
