@@ -125,12 +125,12 @@ def _list(arguments: list[str]) -> None:
     parser = _parser("list", "Experiments and claims, with the newest verdict; or models, with their sizes.")
     parser.add_argument("what", nargs="?", choices=["experiments", "models"], default="experiments")
     options = parser.parse_args(arguments)
-    from bnexp import report
+    from bnexp import listing
 
     if options.what == "models":
-        report.print_models()
+        listing.print_models()
     else:
-        report.print_list(options.results)
+        listing.print_experiments(options.results)
 
 
 def _report(arguments: list[str]) -> None:
@@ -157,14 +157,14 @@ def _data(arguments: list[str]) -> None:
     parser.add_argument("name", nargs="?", help="fetch what is missing of this one")
     parser.add_argument("--root", default=root, help=f"folder of the data sets (now {root}; see BNEXP_DATA)")
     options = parser.parse_args(arguments)
-    from bnexp import data, report
+    from bnexp import data, listing
 
     if options.name:
         if options.name not in config.DATASETS[1:]:
             known = config.DATASETS[1:]
             raise config.ConfigError(f"there is no data set {options.name}{_did_you_mean(options.name, known)}")
         data.fetch(options.name, options.root)
-    report.print_data(data.status(options.root))
+    listing.print_data(data.status(options.root))
 
 
 def _view(arguments: list[str]) -> None:

@@ -15,7 +15,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from bnexp import cli, data, paths, report
+from bnexp import cli, data, index, paths
 from bnexp.config import DataConfig
 
 ROOT = Path(__file__).parent.parent
@@ -48,7 +48,7 @@ def main(scale: str, extra: Sequence[str]) -> int:
             return 130
         if code:
             failed[name] = f"ended with exit code {code}; its last lines above say why"
-    report.leave_out(RESULTS if scale == "laptop" else RESULTS / scale, left_out | failed)
+    index.leave_out(RESULTS if scale == "laptop" else RESULTS / scale, left_out | failed)
     console = Console(highlight=False)
     table = Table("experiment", "claim", "committed", "new", "", title="New verdicts beside the committed ones")
     for name in names:
