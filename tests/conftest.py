@@ -6,11 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import torch
 
 from bnexp import cli
 
@@ -28,6 +29,15 @@ class Said:
         """The one line of an error."""
         (line,) = self.err.strip().splitlines()
         return line
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Bit for bit the same needs the same number of threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 Command = Callable[..., Said]

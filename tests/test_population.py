@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ from bnexp.data.feed import taken
 from bnexp.layers import WIDE
 from bnexp.population import Population
 from bnexp.train import train
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 DIGITS = DataConfig(name="digits")
 
@@ -49,14 +51,6 @@ NORMS = {
     "own": NormConfig(name="module", target=f"{__name__}:RowNorm"),
     "torch": NormConfig(name="module", target="torch.nn:BatchNorm1d"),
 }
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def configs(norm: NormConfig, activation: str = "sigmoid") -> list[RunConfig]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import multiprocessing
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,8 @@ from bnexp.models import Inception
 from bnexp.norms.sync import SyncBatchNorm, synchronised
 from bnexp.single import Single
 from bnexp.train import train
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 DATA = DataConfig(name="made up", crop=12, padding=1, flip=True, distortion=0.2)
 
@@ -284,15 +285,6 @@ def test_outside_training_steps_nobody_waits() -> None:
     layer = SyncBatchNorm(3)
     x = torch.randn(4, 3, 2, 2)
     assert torch.equal(layer(x), norms.BatchNorm(3)(x))
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Bit for bit the same needs the same number of threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def test_digits_train_as_pictures_of_one_colour() -> None:

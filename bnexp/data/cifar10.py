@@ -13,7 +13,7 @@ from torch import Tensor
 from bnexp.data import pictures
 from bnexp.data.cache import cached
 from bnexp.data.dataset import DataError, Dataset, FileStatus, coloured
-from bnexp.data.files import KnownFile, download, status_of
+from bnexp.data.files import KnownFile, download, status_of, whole
 
 ARCHIVE = KnownFile(
     "cifar-10-python.tar.gz", 170_498_071, "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"
@@ -77,13 +77,7 @@ def read(root: str) -> Dataset:
 def read_copies(root: str) -> Dataset:
     """The JPEG copies in memory; their pixels are not the original's, nor is their order. Raises `DataError`."""
     path = Path(root).expanduser() / COPIES.name
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}; {ways_out(root)}") from error
-    difference = COPIES.difference(content)
-    if difference is not None:
-        raise DataError(f"{path} is damaged: it {difference}; fetch it again, or delete it for the original")
+    whole(COPIES, path, "fetch it again, or delete it for the original")
 
     def decode() -> dict[str, Tensor]:
         files = {n: c for n, c in pictures.from_zip(path).items() if n.endswith(".jpg")}
@@ -108,10 +102,8 @@ def _unpack(root: str) -> None:
     from torchvision.datasets.utils import extract_archive  # type: ignore[import-untyped]
 
     path = Path(root).expanduser() / ARCHIVE.name
+    whole(ARCHIVE, path, "delete it and run `bnexp data cifar10`")
     try:
-        difference = ARCHIVE.difference(path.read_bytes())
-        if difference is not None:
-            raise DataError(f"{path} is damaged: it {difference}; delete it and run `bnexp data cifar10`")
         extract_archive(str(path), str(path.parent))
     except OSError as error:
         raise DataError(f"{path} cannot be unpacked: {error.strerror}; {ways_out(root)}") from error

@@ -39,6 +39,18 @@ class KnownFile:
         return None if digest == self.sha256 else f"has SHA-256 {digest}, not {self.sha256}"
 
 
+def whole(file: KnownFile, path: Path, remedy: str) -> bytes:
+    """What stands at `path`; `DataError`, with the remedy, if that is not the file as it was published."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}; see to its permissions") from error
+    difference = file.difference(content)
+    if difference is not None:
+        raise DataError(f"{path} is damaged: it {difference}; {remedy}")
+    return content
+
+
 def status_of(file: KnownFile, folder: Path) -> FileStatus:
     """The file in a folder as it is found."""
     path = folder / file.name

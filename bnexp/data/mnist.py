@@ -13,7 +13,7 @@ from rich.console import Console
 from torch import Tensor
 
 from bnexp.data.dataset import DataError, Dataset, FileStatus
-from bnexp.data.files import KnownFile, download
+from bnexp.data.files import KnownFile, download, whole
 
 # Training images and labels, test images and labels; each compressed, as published, and uncompressed.
 FILES = (
@@ -127,15 +127,7 @@ def _form(forms: tuple[KnownFile, KnownFile], root: str) -> KnownFile | None:
 
 def _content(known: KnownFile, root: str) -> bytes:
     """What the file holds, after its checks; raises `DataError` if it is not what was published."""
-    path = folder(root) / known.name
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}; see to its permissions") from error
-    difference = known.difference(content)
-    if difference is not None:
-        raise DataError(f"{path} is damaged: it {difference}; delete it and run `bnexp data mnist`")
-    return content
+    return whole(known, folder(root) / known.name, "delete it and run `bnexp data mnist`")
 
 
 def _status(forms: tuple[KnownFile, KnownFile], root: str) -> FileStatus:
