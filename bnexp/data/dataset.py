@@ -114,9 +114,10 @@ def coloured(
 ) -> Dataset:
     """A data set of photographs, its inputs to be centred and scaled by the training images' statistics."""
     centre, spread = [], []
+    values = torch.arange(256)
     for colour in range(train_images.shape[1]):
-        x = train_images[:, colour].float()  # exact: a row of 256 squares is below 2²⁴, and so is no matter of threads
-        n, total, squares = x.numel(), *(int(sums.sum(-1).double().sum()) for sums in (x, x.square()))
+        counts = torch.bincount(train_images[:, colour].flatten(), minlength=256)  # whole numbers: no matter of threads
+        n, total, squares = (int((counts * values**power).sum()) for power in range(3))
         centre.append(total / n / 255)
         spread.append(math.sqrt(n * squares - total**2) / n / 255)
     parts = train_images, train_labels, test_images, test_labels
