@@ -17,6 +17,7 @@ from rich.table import Table
 
 from bnexp import board, claims, data, index, paths, records, runs
 from bnexp.claims import overview
+from bnexp.claims.accuracy import diverged, final_accuracy
 from bnexp.claims.speed import TARGETS, reached
 from bnexp.config import Config, flatten
 from bnexp.records import Record, Records
@@ -178,14 +179,17 @@ def write(shown: Experiment, gathered: Records, folder: Path) -> tuple[list[clai
 
 
 def arms(gathered: Records) -> pd.DataFrame:
-    """A row per arm: what varies, runs, final test accuracy with its 95 % interval, steps to the targets."""
+    """A row per arm: what varies, runs, final test accuracy with its 95 % interval, steps to the targets.
+
+    A run that diverged counts as chance, as in the claims.
+    """
     axes = gathered.axes()
     rows = []
     targets = TARGETS if gathered.dataset["name"] in TARGETED else ()
     for key, own in gathered.arms(gathered.label, *axes).items():
-        interval = t_interval([float(run.metrics["accuracy"].iloc[-1]) for run in own])
+        interval = t_interval([final_accuracy(run) for run in own])
         row: dict[str, Any] = dict(zip((gathered.label, *axes), key, strict=True))
-        row |= {"n": len(own), "diverged": sum(run.summary["status"] == "diverged" for run in own)}
+        row |= {"n": len(own), "diverged": sum(map(diverged, own))}
         row |= {"accuracy": interval.mean, "accuracy_lo": interval.lo, "accuracy_hi": interval.hi}
         for target in targets:
             arm = reached(own, target)
@@ -251,7 +255,10 @@ def _readme(
         lines += ["", f"## {title}", "", *_markdown(table)]
     for stem in figures:
         lines += ["", f"![{stem.replace('_', ' ')}](figures/{stem}.png)"]
-    lines += ["", "## Arms", "", *_markdown(readable(arms(gathered)))]
+    every = arms(gathered)
+    lines += ["", "## Arms", "", *_markdown(readable(every))]
+    if every["diverged"].any():
+        lines += ["", "A run that diverged counts as chance."]
     lines += ["", "## How it was made", "", f"`{_command(gathered)}`", ""]
     lines += [f"- {key.replace('_', ' ')}: {_plain(value)}" for key, value in stamp.items() if key != "data_sha256"]
     lines += [f"- settings that all runs share: {_shared(gathered)}"]

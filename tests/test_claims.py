@@ -15,7 +15,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from bnexp import claims
+from bnexp import claims, report
 from bnexp.claims import Judgement, accuracy, drawing, speed, stability, table
 from bnexp.claims.judging import Pair, decide
 from bnexp.records import Record, Records
@@ -219,6 +219,16 @@ def test_a_run_that_never_arrives_counts_with_its_steps() -> None:
     other = by_id(speed.judge(records(crossing((100, None), (100, None)))))["fewer-steps-95"]
     assert (other.effect, other.verdict) == (pytest.approx(0.1), "contradicted")
     assert "only the run with BN never" in other.why
+
+
+def test_the_table_of_arms_counts_it_as_chance_too() -> None:
+    """One diverged run of three made the arm's mean and interval NaN."""
+    runs = ending((0.5, 0.9), (0.5, 0.9), (NAN, 0.9))
+    table = report.readable(report.arms(records(runs)))
+    shown = dict(zip(table["norm"], zip(table["n"], table["final accuracy %"], strict=True), strict=True))
+    assert shown["none"][0] == "3 (1 diverged)"
+    assert shown["none"][1].startswith("36.67 [")
+    assert shown["batch"] == ("3", "90.00 [90.00, 90.00]")
 
 
 def test_a_diverged_run_counts_with_the_steps_it_was_given() -> None:
