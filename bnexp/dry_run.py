@@ -9,11 +9,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from rich.table import Table
 
 from bnexp import data, runs
 from bnexp.config import RunConfig, run_id
+from bnexp.machine import prepare
 from bnexp.probes.companions import REPEATS
 from bnexp.report import out
 from bnexp.single import Single
@@ -62,7 +62,7 @@ def estimate(settings: Settings, stacks: Sequence[Stack]) -> str:
 
     The measured steps leave no trace: their records go to a temporary folder.
     """
-    torch.set_num_threads(settings.threads)
+    prepare(settings.threads)
     costs: dict[tuple[object, ...], Cost] = {}
     seconds = size = 0.0
     left = 0

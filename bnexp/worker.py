@@ -14,6 +14,7 @@ from torch import distributed
 
 from bnexp import data, runs
 from bnexp.checkpoints import Checkpoint
+from bnexp.machine import prepare
 from bnexp.runs import RunFolder
 from bnexp.sinks import RunSink
 from bnexp.stacks import Settings, Stack
@@ -39,8 +40,7 @@ def train_stack(stack: Stack, settings: Settings, tell: Tell, meeting: str = "")
     `tell` hears ("step", steps done), ("waiting", None) while another process holds a run of the stack,
     and ("notice", text). Whatever is raised, the runs are closed first, as crashed or interrupted.
     """
-    torch.set_num_threads(settings.threads)
-    torch.set_flush_denormal(True)  # saturated units would slow the processor down tenfold
+    prepare(settings.threads)
     folders = [RunFolder(settings.outputs, c) for c in stack.configs]
     with runs.locked([f.path for f in folders], lambda: tell("waiting", None)):
         unfinished = [i for i, folder in enumerate(folders) if folder.summary() is None]
@@ -64,8 +64,7 @@ def train_stack(stack: Stack, settings: Settings, tell: Tell, meeting: str = "")
 
 def assist(stack: Stack, settings: Settings, rank: int, meeting: str) -> None:
     """Work on the stack's only network as one of several processes, but the first, which does all the writing."""
-    torch.set_num_threads(settings.threads)
-    torch.set_flush_denormal(True)
+    prepare(settings.threads)
     dataset = data.load(stack.configs[0].data)
     kept = _checkpoint(stack, settings, writes=False)
     with _group(stack, settings, rank, meeting):

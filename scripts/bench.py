@@ -20,7 +20,7 @@ from bnexp import data, models
 from bnexp.config import DataConfig, ModelConfig, NormConfig, RunConfig
 from bnexp.data.feed import taken
 from bnexp.evaluation import Probes
-from bnexp.machine import cores
+from bnexp.machine import cores, prepare
 from bnexp.population import Population
 from bnexp.seeds import stream
 from bnexp.train import schedule
@@ -33,7 +33,7 @@ FIGURE_1 = RunConfig(steps=50_000)
 
 def main() -> None:
     """Print network-steps per second and ratios."""
-    torch.set_flush_denormal(True)
+    prepare(cores())
     console = Console()
     shown, source = training_set()
     console.print(f"{cores()} cores, torch {torch.__version__}, {source}, batch 60, 784-100-100-100-10, sigmoid, SGD")

@@ -19,7 +19,7 @@ from bnexp import data, models
 from bnexp.config import DataConfig, InitConfig, ModelConfig, NormConfig, OptimizerConfig, RunConfig
 from bnexp.data.dataset import coloured
 from bnexp.data.feed import taken
-from bnexp.machine import cores
+from bnexp.machine import cores, prepare
 from bnexp.models.inception import STEM, TABLE, Inception, Row, narrowed, scaled
 from bnexp.seeds import stream
 from bnexp.single import Single
@@ -31,14 +31,13 @@ MODULES = ["3a", "3b", "3c", "4a", "4b", "4e", "5a", "5b"]
 
 def main() -> None:
     """Print images per second and ratios."""
-    torch.set_flush_denormal(True)
+    prepare(cores())
     console = Console()
     dataset, source = training_set()
     size = sum(p.numel() for p in network().parameters())
     console.print(
         f"{cores()} cores, torch {torch.__version__}, {source}, batch {BATCH}, inception_small, {size:,} parameters, BN"
     )
-    torch.set_num_threads(cores())
     loops: dict[str, tuple[Loop, int]] = {
         "ordinary loop: PIL transforms, DataLoader, NCHW": (ordinary(dataset), 20),
         f"bnexp, 1 network, one process of {cores()} threads": (engine(dataset), 30),

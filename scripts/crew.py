@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from bnexp.machine import cores
+from bnexp.machine import cores, prepare
 
 Loop = Callable[[int], None]
 """Takes so many steps."""
@@ -74,8 +74,7 @@ class Crew:
 def _enlist(start: Any, make: Callable[[], Loop]) -> None:
     """Make a worker ready."""
     global barrier, loop
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
+    prepare(1)
     barrier, loop = start, make()
     loop(5)
 
