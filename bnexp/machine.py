@@ -19,7 +19,7 @@ def prepare(threads: int) -> None:
     """Make this process ready to train, with so many threads.
 
     Denormals count as 0, for saturated units would slow the processor down tenfold. Memory that is freed is kept,
-    where the C library is glibc: the system clears every fresh page, which takes up to a quarter of an evaluation's time.
+    where the C library is glibc: the system clears every fresh page, up to a quarter of an evaluation's time.
     """
     import torch  # slow
 
