@@ -203,7 +203,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for row in table.to_dict("records"):
         n = row["n"]
-        cells = {str(k): f"{v:g}" if isinstance(v, float) else str(v) for k, v in row.items() if k in _settings(table)}
+        cells = {str(name): _setting(row[name]) for name in _settings(table)}
         cells["n"] = f"{n}" + (f" ({row['diverged']} diverged)" if row["diverged"] else "")
         interval = f" [{100 * row['accuracy_lo']:.2f}, {100 * row['accuracy_hi']:.2f}]" if n > 1 else ""
         cells["final accuracy %"] = f"{100 * row['accuracy']:.2f}{interval}"
@@ -215,6 +215,13 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
             cells[f"steps to {target:.0%}"] = f"{steps:,.0f}{some}" if runs_there else "never"
         rows.append(cells)
     return pd.DataFrame(rows)
+
+
+def _setting(value: Any) -> str:
+    """One that the arm does not have, such as momentum under plain SGD, is a dash."""
+    if pd.api.types.is_scalar(value) and pd.isna(value):
+        return "–"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _settings(table: pd.DataFrame) -> list[Any]:

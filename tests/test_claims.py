@@ -231,6 +231,13 @@ def test_the_table_of_arms_counts_it_as_chance_too() -> None:
     assert shown["batch"] == ("3", "90.00 [90.00, 90.00]")
 
 
+def test_a_setting_that_an_arm_lacks_is_a_dash() -> None:
+    """An optimizer's settings are absent from the runs of the others, and stood as nan."""
+    runs = [run("none", 0), run("none", 0, **{"optimizer.momentum": 0.9})]
+    table = report.readable(report.arms(records(runs)))
+    assert sorted(table["optimizer.momentum"]) == ["0.9", "–"]
+
+
 def test_a_diverged_run_counts_with_the_steps_it_was_given() -> None:
     plain, bn = run("none", 0, (0.1, 0.5, NAN), status="diverged"), crossing((None, 100))[1]
     assert speed.log_ratio(Pair(plain, bn), 0.95) == pytest.approx(math.log(10))
