@@ -41,7 +41,7 @@ def print_experiments(results: Path) -> None:
 
 def print_models() -> None:
     """Every `model=` with its parameters, without and with BN, and what the paper says of its own."""
-    table = Table("model", "input", "classes", "parameters without BN", "with BN", "what it is")
+    table = Table(Column("model", no_wrap=True), "input", "classes", "parameters without BN", "with BN", "what it is")
     for name in sorted(path.stem for path in (paths.configs() / "model").glob("*.yaml")):
         shape, classes = ((3, 224, 224), 1000) if name == "inception" else ((3, 32, 32), 10)
         shape = (1, 28, 28) if not name.startswith("inception") else shape

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from bnexp import cli, data, index, paths
 from bnexp.config import DataConfig
@@ -50,7 +50,8 @@ def main(scale: str, extra: Sequence[str]) -> int:
             failed[name] = f"ended with exit code {code}; its last lines above say why"
     index.leave_out(RESULTS if scale == "laptop" else RESULTS / scale, left_out | failed)
     console = Console(highlight=False)
-    table = Table("experiment", "claim", "committed", "new", "", title="New verdicts beside the committed ones")
+    columns = ("experiment", Column("claim", overflow="fold"), "committed", "new", "")
+    table = Table(*columns, title="New verdicts beside the committed ones")
     for name in names:
         for row in compare(name, committed[name], new_verdict(name, started)):
             table.add_row(*row)
