@@ -172,9 +172,10 @@ def write(shown: Experiment, gathered: Records, folder: Path) -> tuple[list[clai
         "stamp": _common_stamp(gathered.runs),
     }
     runs.write_atomically(folder / "verdict.json", json.dumps(verdict, indent=1, ensure_ascii=False) + "\n")
-    arms(gathered).to_csv(folder / "table.csv", index=False)
+    by_arm = arms(gathered)
+    by_arm.to_csv(folder / "table.csv", index=False)
     tables = {title: table for name in shown.claims for title, table in claims.REGISTRY[name].tables(gathered).items()}
-    runs.write_atomically(folder / "README.md", _readme(shown, gathered, judgements, tables, list(pictures)))
+    runs.write_atomically(folder / "README.md", _readme(shown, gathered, judgements, tables, by_arm, list(pictures)))
     return judgements, pictures
 
 
@@ -252,6 +253,7 @@ def _readme(
     gathered: Records,
     judgements: Sequence[claims.Judgement],
     tables: Mapping[str, pd.DataFrame],
+    by_arm: pd.DataFrame,
     figures: Sequence[str],
 ) -> str:
     stamp = _common_stamp(gathered.runs)
@@ -262,9 +264,8 @@ def _readme(
         lines += ["", f"## {title}", "", *_markdown(table)]
     for stem in figures:
         lines += ["", f"![{stem.replace('_', ' ')}](figures/{stem}.png)"]
-    every = arms(gathered)
-    lines += ["", "## Arms", "", *_markdown(readable(every))]
-    if every["diverged"].any():
+    lines += ["", "## Arms", "", *_markdown(readable(by_arm))]
+    if by_arm["diverged"].any():
         lines += ["", "A run that diverged counts as chance."]
     lines += ["", "## How it was made", "", f"`{_command(gathered)}`", ""]
     lines += [f"- {key.replace('_', ' ')}: {_plain(value)}" for key, value in stamp.items() if key != "data_sha256"]
@@ -309,8 +310,9 @@ def _print(shown: Experiment, gathered: Records, judgements: Sequence[claims.Jud
 
 
 def _print_arms(gathered: Records) -> None:
-    rows = readable(arms(gathered))
-    shown = rows if len(rows) <= SHOWN else rows.loc[arms(gathered)["accuracy"].nlargest(SHOWN).index]
+    by_arm = arms(gathered)
+    rows = readable(by_arm)
+    shown = rows if len(rows) <= SHOWN else rows.loc[by_arm["accuracy"].nlargest(SHOWN).index]
     table = Table(*shown.columns, title=gathered.caption, title_justify="left")
     for _, row in shown.iterrows():
         table.add_row(*row)

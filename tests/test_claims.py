@@ -221,7 +221,7 @@ def test_a_run_that_never_arrives_counts_with_its_steps() -> None:
     assert "only the run with BN never" in other.why
 
 
-def test_the_table_of_arms_counts_it_as_chance_too() -> None:
+def test_the_table_of_arms_counts_a_diverged_run_as_chance() -> None:
     """One diverged run of three made the arm's mean and interval NaN."""
     runs = ending((0.5, 0.9), (0.5, 0.9), (NAN, 0.9))
     table = report.readable(report.arms(records(runs)))
