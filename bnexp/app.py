@@ -13,12 +13,14 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from bnexp import data, norms, report, stacks
+from bnexp import data, norms
 from bnexp.config import Config, ConfigError, run_id, validate
-from bnexp.dry_run import dry_run, estimate
-from bnexp.launch import launch
-from bnexp.progress import console
-from bnexp.report import out
+from bnexp.console import err, out
+from bnexp.launch import stacks
+from bnexp.launch.estimate import dry_run, estimate
+from bnexp.launch.pool import launch
+from bnexp.report.conclude import check_writable
+from bnexp.report.conclude import conclude as report
 
 LAUNCH_KEYS = {
     *("experiment", "scale", "data", "data.root", "device", "processes", "compile", "checkpoint"),
@@ -87,7 +89,7 @@ def train_all(configs: Sequence[Config]) -> list[Config]:
     there = len(settled) - sum(len(stack.unfinished(first.outputs)) for stack in stacked)
     if there:
         what = "All runs are" if there == len(settled) else f"{there} of {len(settled)} runs are"
-        console.print(f"{what} there already, under {Path(first.outputs) / 'runs'}.", highlight=False)
+        err.print(f"{what} there already, under {Path(first.outputs) / 'runs'}.")
     if max(config.steps for config in settled) >= LONG:
         out.print(estimate(settings, stacked))
     launch(settings, stacked)
@@ -101,12 +103,12 @@ def conclude(configs: Sequence[Config], overrides: Sequence[str]) -> None:
     configs = list({run_id(config): config for config in configs}.values())
     keys = {line.lstrip("+~").partition("=")[0] for line in overrides}
     altered = {key for key in keys if not key.startswith("hydra.launcher.")} - LAUNCH_KEYS
-    report.conclude(configs, altered=bool(altered))
+    report(configs, altered=bool(altered))
 
 
 def train_here(config: Config) -> Config:
     """Train one run in this process, for launchers that have processes of their own."""
-    from bnexp.worker import train_stack  # imports PyTorch
+    from bnexp.launch.worker import train_stack  # imports PyTorch
 
     (settled,) = _settle_data([config])
     settings, (stack,) = stacks.plan(settled, [settled])
@@ -119,14 +121,14 @@ def train_here(config: Config) -> Config:
 
 
 def _notice(text: str) -> None:
-    console.print(text, style="bold red", highlight=False, soft_wrap=True)
+    err.print(text, style="bold red", soft_wrap=True)
 
 
 def check_folders(outputs: str, results: str | None) -> None:
     """ReportError for a folder that cannot be written, while nothing is trained yet."""
     for folder in (outputs, results):
         if folder is not None:
-            report.check_writable(folder)
+            check_writable(folder)
 
 
 def _check_batch(config: Config) -> None:

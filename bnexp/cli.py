@@ -125,7 +125,7 @@ def _list(arguments: list[str]) -> None:
     parser = _parser("list", "Experiments and claims, with the newest verdict; or models, with their sizes.")
     parser.add_argument("what", nargs="?", choices=["experiments", "models"], default="experiments")
     options = parser.parse_args(arguments)
-    from bnexp import listing
+    from bnexp.report import listing
 
     if options.what == "models":
         listing.print_models()
@@ -137,7 +137,7 @@ def _report(arguments: list[str]) -> None:
     parser = _parser("report", "Redraw the results from their records, without training.")
     parser.add_argument("experiment", nargs="*", help="or the folder of a sweep; by default all that have records")
     options = parser.parse_args(arguments)
-    from bnexp import report
+    from bnexp.report import conclude as report
 
     _known(name for name in options.experiment if not report.holds_records(name))
 
@@ -157,7 +157,8 @@ def _data(arguments: list[str]) -> None:
     parser.add_argument("name", nargs="?", help="fetch what is missing of this one")
     parser.add_argument("--root", default=root, help=f"folder of the data sets (now {root}; see BNEXP_DATA)")
     options = parser.parse_args(arguments)
-    from bnexp import data, listing
+    from bnexp import data
+    from bnexp.report import listing
 
     if options.name:
         if options.name not in config.DATASETS[1:]:

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+PERCENTILES = (15, 50, 85)
+"""The percentiles of Figure 1(b, c)."""
+
 
 @dataclass(frozen=True)
 class Interval:

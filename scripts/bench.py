@@ -18,12 +18,12 @@ from torch.utils.data import Dataset, TensorDataset
 
 from bnexp import data, models
 from bnexp.config import DataConfig, ModelConfig, NormConfig, RunConfig
-from bnexp.data.feed import taken
-from bnexp.evaluation import Probes
+from bnexp.data.batches import taken
+from bnexp.engine.evaluation import Probes
+from bnexp.engine.population import Population
+from bnexp.engine.train import schedule
 from bnexp.machine import cores, prepare
-from bnexp.population import Population
 from bnexp.seeds import stream
-from bnexp.train import schedule
 
 ROUNDS = 5
 NETWORKS = 32
@@ -174,7 +174,7 @@ def apart(configs: Sequence[RunConfig], dataset: data.Dataset) -> Loop:
 
 
 def together(configs: Sequence[RunConfig], dataset: data.Dataset, compile: bool = False) -> Loop:
-    """The engine's steps, as `bnexp.train.train` takes them."""
+    """The engine's steps, as `bnexp.engine.train.train` takes them."""
     trained = population(configs)
     order = data.BatchOrder(len(dataset.train_labels), 60, [config.seed for config in configs])
     lr = torch.full((len(configs),), 0.1)

@@ -17,12 +17,12 @@ from torchvision import transforms
 
 from bnexp import data, models
 from bnexp.config import DataConfig, InitConfig, ModelConfig, NormConfig, OptimizerConfig, RunConfig
+from bnexp.data.batches import taken
 from bnexp.data.dataset import coloured
-from bnexp.data.feed import taken
+from bnexp.engine.single import Single
 from bnexp.machine import cores, prepare
 from bnexp.models.inception import STEM, TABLE, Inception, Row, narrowed, scaled
 from bnexp.seeds import stream
-from bnexp.single import Single
 
 ROUNDS = 5
 BATCH = 32
@@ -100,7 +100,7 @@ def network() -> Inception:
 
 
 def engine(dataset: data.Dataset, precision: str = "float32") -> Loop:
-    """The engine's steps, as `bnexp.train.train` takes them."""
+    """The engine's steps, as `bnexp.engine.train.train` takes them."""
     run = config(precision)
     trained = Single(network(), optimizer=run.optimizer, precision=precision)
     order = data.BatchOrder(len(dataset.train_labels), BATCH, [0])
@@ -108,7 +108,7 @@ def engine(dataset: data.Dataset, precision: str = "float32") -> Loop:
     lr, l2 = torch.tensor([run.lr]), torch.tensor([run.l2])
 
     def loop(steps: int) -> None:
-        for images, labels in data.batches(dataset, order, steps):
+        for images, labels in data.feed(dataset, order, steps):
             _, gradients = trained.back_propagate(view.training(images, draws), labels)
             trained.descend(gradients, lr, l2)
 

@@ -46,7 +46,7 @@ def ordinary_loop(network: nn.Module, optimizer: torch.optim.Optimizer, images: 
 
 
 class Crew:
-    """Processes of one thread, as many as cores, each with a loop of its own, as `bnexp.launch` has them.
+    """Processes of one thread, as many as cores, each with a loop of its own, as `bnexp.launch.pool` has them.
 
     `make` makes the loop; it must be a function at the top of a module, or a partial of one.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from bnexp.index import verdict_table
+from bnexp.report.index import verdict_table
 
 ROOT = Path(__file__).parent.parent
 BETWEEN = re.compile(r"(<!-- verdicts: .*? -->\n).*?(<!-- end of verdicts -->)", re.DOTALL)

@@ -15,8 +15,9 @@ import yaml
 from rich.console import Console
 from rich.table import Column, Table
 
-from bnexp import cli, data, index, paths
+from bnexp import cli, data, paths
 from bnexp.config import DataConfig
+from bnexp.report import index
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results"
@@ -99,7 +100,7 @@ def committed_verdict(name: str) -> Verdict | None:
 
 
 def new_verdict(name: str, since: float) -> Verdict | None:
-    """The verdict written since then, wherever under results/ it lies (see `bnexp.report.place`)."""
+    """The verdict written since then, wherever under results/ it lies (see `bnexp.report.conclude.place`)."""
     found = [path for path in RESULTS.rglob(f"{name}/verdict.json") if path.stat().st_mtime >= since]
     verdict: Verdict | None = json.loads(max(found, key=lambda p: p.stat().st_mtime).read_text()) if found else None
     return verdict

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from conftest import Command
 
-from bnexp.sinks import RunSink
+from bnexp.launch.sink import RunSink
 
 MISTAKES = [
     ("run stepz=5", "no setting stepz; did you mean steps?"),

@@ -15,10 +15,11 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from bnexp import claims, report
+from bnexp import claims
 from bnexp.claims import Judgement, accuracy, drawing, speed, stability, table
 from bnexp.claims.judging import Pair, decide
-from bnexp.records import Record, Records
+from bnexp.report import tables as report
+from bnexp.runs.records import Record, Records
 from bnexp.stats import Interval
 
 MNIST = {"name": "mnist", "title": "MNIST", "stand_in": False, "sha256": {}}

@@ -22,8 +22,8 @@ from rich.console import Console
 
 from bnexp import data
 from bnexp.config import ConfigError, DataConfig
-from bnexp.data import BatchOrder, DataError, files, mnist
-from bnexp.data.files import KnownFile
+from bnexp.data import BatchOrder, DataError, download, mnist
+from bnexp.data.download import KnownFile
 
 Contents = dict[str, bytes]  # by file name
 Answer = Callable[[BaseHTTPRequestHandler, str], None]  # given the name of the file asked for
@@ -472,7 +472,7 @@ def test_a_failed_download_says_why_and_leaves_nothing_and_the_next_mirror_is_tr
 ) -> None:
     answer, reason = FAILURES[failure]
     if "nothing came" in reason:
-        monkeypatch.setattr(files, "PATIENCE", 0.5)
+        monkeypatch.setattr(download, "PATIENCE", 0.5)
     bad = serve(answer or sending({name: corrupt(content) for name, content in small.items()}))
 
     use(monkeypatch, bad.url)
@@ -507,13 +507,13 @@ def test_a_name_server_that_does_not_answer_is_waited_for_only_so_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use(monkeypatch, "http://one.invalid/", "http://two.invalid/")
-    monkeypatch.setattr(files, "PATIENCE", 0.1)
+    monkeypatch.setattr(download, "PATIENCE", 0.1)
     over = threading.Event()
 
     def stuck(*args: object, **kwargs: object) -> None:
         over.wait(30)
 
-    monkeypatch.setattr(files, "urlopen", stuck)
+    monkeypatch.setattr(download, "urlopen", stuck)
     start = time.perf_counter()
     with pytest.raises(DataError, match=r"nothing came for 0\.1 s"):
         data.fetch("mnist", str(tmp_path))

@@ -12,7 +12,7 @@ import pytest
 from bnexp import claims
 from bnexp.claims import Judgement, ensemble
 from bnexp.claims.ablation import CHANGES
-from bnexp.records import Record, Records
+from bnexp.runs.records import Record, Records
 
 CIFAR = {"name": "cifar10_jpeg", "title": "CIFAR-10 (JPEG copies)", "stand_in": False, "sha256": {}}
 STEPS = [0, 100, 200, 400, 800]

@@ -13,10 +13,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bnexp import data, models, norms, train
+from bnexp import data, models, norms
 from bnexp.config import ConfigError, DataConfig, InitConfig, ModelConfig, NormConfig, RunConfig
+from bnexp.engine import train
+from bnexp.engine.population import Population
 from bnexp.norms import BatchNorm
-from bnexp.population import Population
 from bnexp.seeds import stream
 
 ROOT = Path(__file__).parent.parent

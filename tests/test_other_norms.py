@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from bnexp import norms
 from bnexp.config import NORM_FIELDS, ConfigError, ModelConfig, NormConfig, RunConfig, from_fields, run_fields, run_id
-from bnexp.layers import Phase, counterpart
+from bnexp.engine.stacked import Phase, counterpart
 from bnexp.models import build
 from bnexp.norms import BatchNorm, BatchRenorm, GroupNorm, InstanceNorm, LayerNorm
 

@@ -18,10 +18,10 @@ import torchvision.datasets.cifar as tv
 
 from bnexp import data
 from bnexp.config import ConfigError, DataConfig
-from bnexp.data import BatchOrder, View, cache, cifar10, imagenet, tiny_imagenet
+from bnexp.data import BatchOrder, View, cifar10, decoding, folders, tiny_imagenet
+from bnexp.data.batches import feed
 from bnexp.data.dataset import DataError, Dataset, coloured
-from bnexp.data.feed import batches
-from bnexp.data.files import KnownFile
+from bnexp.data.download import KnownFile
 from bnexp.seeds import stream
 
 
@@ -146,25 +146,25 @@ def test_decoded_once_and_again_when_the_file_is_damaged(own_cache: Path) -> Non
         return {"x": torch.arange(5)}
 
     for _ in range(2):
-        assert torch.equal(cache.cached("d", "0123456789abcdef00", make)["x"], torch.arange(5))
+        assert torch.equal(decoding.cached("d", "0123456789abcdef00", make)["x"], torch.arange(5))
     assert len(asked) == 1
     (file,) = own_cache.iterdir()
     file.write_bytes(file.read_bytes() + b"x")
-    assert torch.equal(cache.cached("d", "0123456789abcdef00", make)["x"], torch.arange(5))
+    assert torch.equal(decoding.cached("d", "0123456789abcdef00", make)["x"], torch.arange(5))
     assert len(asked) == 2
     assert len(list(own_cache.iterdir())) == 1, "the damaged one is gone, no partial one is left"
 
 
 def test_another_source_is_not_mixed_up() -> None:
     for n, source in ((1, "a" * 64), (2, "b" * 64)):
-        assert cache.cached("d", source, lambda n=n: {"x": torch.tensor(n)})["x"] == n  # type: ignore[misc]
-    assert cache.cached("d", "a" * 64, lambda: {"x": torch.tensor(9)})["x"] == 1
+        assert decoding.cached("d", source, lambda n=n: {"x": torch.tensor(n)})["x"] == n  # type: ignore[misc]
+    assert decoding.cached("d", "a" * 64, lambda: {"x": torch.tensor(9)})["x"] == 1
 
 
 def test_where_nothing_can_be_written_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("BNEXP_CACHE", str(tmp_path / "file" / "below"))
-    assert cache.cached("d", "c" * 64, lambda: {"x": torch.tensor(3)})["x"] == 3
+    assert decoding.cached("d", "c" * 64, lambda: {"x": torch.tensor(3)})["x"] == 3
 
 
 # Tiny ImageNet
@@ -230,9 +230,9 @@ def test_a_broken_picture_is_named(tmp_path: Path) -> None:
 
 def test_folders_are_scaled_squared_and_labelled(tmp_path: Path) -> None:
     pictures.imagenet(tmp_path)
-    loaded = imagenet.read(str(tmp_path))
-    assert isinstance(loaded.train_images, imagenet.FolderImages)
-    assert loaded.train_images.shape == (48, 3, imagenet.SIDE, imagenet.SIDE)
+    loaded = folders.read(str(tmp_path))
+    assert isinstance(loaded.train_images, folders.FolderImages)
+    assert loaded.train_images.shape == (48, 3, folders.SIDE, folders.SIDE)
     some = loaded.train_images.index_select(0, torch.tensor([0, 47]))
     expected = torch.tensor(pictures.COLOURS)[[0, 3]].float()
     assert (some.float().mean((2, 3)) - expected).abs().max() < 30
@@ -246,7 +246,7 @@ def test_a_dataloader_feeds_what_direct_reading_gives(tmp_path: Path) -> None:
     assert loaded.validation_labels is not None
     assert len(loaded.validation_labels) == 8
     loaded.train_images.index_select(0, torch.tensor([0]))  # pictures may have been read already, by threads
-    fed = list(batches(loaded, BatchOrder(40, 6, [5]), 3, slice(2, 6)))
+    fed = list(feed(loaded, BatchOrder(40, 6, [5]), 3, slice(2, 6)))
     order = BatchOrder(40, 6, [5])
     for images, labels in fed:
         indices = order.next()[:, 2:6]

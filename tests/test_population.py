@@ -17,13 +17,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bnexp import data, models, norms, stacks
+from bnexp import data, models, norms
 from bnexp.config import DataConfig, InitConfig, ModelConfig, NormConfig, OptimizerConfig, RunConfig
 from bnexp.data import BatchOrder, pixels
-from bnexp.data.feed import taken
-from bnexp.layers import WIDE
-from bnexp.population import Population
-from bnexp.train import train
+from bnexp.data.batches import taken
+from bnexp.engine.population import Population
+from bnexp.engine.stacked import WIDE
+from bnexp.engine.train import train
+from bnexp.launch import stacks
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -270,7 +271,7 @@ def test_compiled_it_computes_the_same() -> None:
 def test_without_a_compiler_it_goes_on_with_a_notice(tmp_path: Path) -> None:
     code = (
         "import warnings\nfrom bnexp import data\nfrom bnexp.config import DataConfig, RunConfig\n"
-        "from bnexp.train import train\n"
+        "from bnexp.engine.train import train\n"
         "digits = DataConfig(name='digits')\n"
         "with warnings.catch_warnings(record=True) as caught:\n"
         "    warnings.simplefilter('always')\n"

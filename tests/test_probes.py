@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from bnexp import data, models
 from bnexp.config import DataConfig, InitConfig, ModelConfig, NormConfig, RunConfig
 from bnexp.data import BatchOrder, pixels
-from bnexp.data.feed import taken
-from bnexp.evaluation import Evaluation
-from bnexp.population import Population
-from bnexp.probes.activations import Infer, Observation, Observer, chunks
-from bnexp.probes.companions import Companions
+from bnexp.data.batches import taken
+from bnexp.engine.activations import Infer, Observation, Observer, chunks
+from bnexp.engine.companions import Companions
+from bnexp.engine.evaluation import Evaluation
+from bnexp.engine.population import Population
+from bnexp.engine.train import schedule, train
 from bnexp.seeds import stream
-from bnexp.train import schedule, train
 
 DIGITS = DataConfig(name="digits")
 INIT = InitConfig(scale=0.3)

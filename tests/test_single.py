@@ -16,11 +16,11 @@ from torch import Tensor, distributed, nn
 from bnexp import data, models, norms
 from bnexp.config import DataConfig, InitConfig, ModelConfig, NormConfig, OptimizerConfig, RunConfig
 from bnexp.data.dataset import Dataset, coloured
-from bnexp.evaluation import Evaluation
+from bnexp.engine.evaluation import Evaluation
+from bnexp.engine.single import Single
+from bnexp.engine.train import train
 from bnexp.models import Inception
 from bnexp.norms.sync import SyncBatchNorm, synchronised
-from bnexp.single import Single
-from bnexp.train import train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

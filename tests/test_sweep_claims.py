@@ -18,7 +18,7 @@ from matplotlib.text import Text
 from bnexp import claims
 from bnexp.claims import Judgement, overview
 from bnexp.claims.judging import contrast, own_best
-from bnexp.records import Record, Records
+from bnexp.runs.records import Record, Records
 
 MNIST = {"name": "mnist", "title": "MNIST", "stand_in": False, "sha256": {}}
 STEPS = [0, 1, 10, 100, 500, 1000]

@@ -25,7 +25,7 @@ from bnexp.claims import (
     table,
 )
 from bnexp.claims.judging import Claim, Judgement, Verdict, decide
-from bnexp.records import Records
+from bnexp.runs.records import Records
 
 __all__ = ["REGISTRY", "Claim", "Judgement", "Verdict", "decide", "judge"]
 

@@ -13,7 +13,7 @@ from bnexp.claims import drawing
 from bnexp.claims.accuracy import final_accuracy
 from bnexp.claims.inception import POINTS, SMALLEST
 from bnexp.claims.judging import Judgement, Statement, in_points, judged, percent
-from bnexp.records import Record, Records
+from bnexp.runs.records import Record, Records
 from bnexp.stats import paired, t_interval
 
 CHANGES = {

@@ -23,7 +23,7 @@ from bnexp.claims.judging import (
     percent,
     reason,
 )
-from bnexp.records import Record, Records
+from bnexp.runs.records import Record, Records
 from bnexp.stats import paired, t_interval
 
 SMALLEST = 0.001

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from bnexp.claims import drawing, panels
 from bnexp.claims.accuracy import RULE, SMALLEST, final_accuracy
 from bnexp.claims.judging import BN, PLAIN, Judgement, Statement, contrast, having, in_points, judged
-from bnexp.records import Record, Records
+from bnexp.runs.records import Record, Records
 from bnexp.stats import paired, t_interval
 
 SMALL = (2, 4)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from bnexp.claims.judging import BN, PLAIN
-from bnexp.records import Records
+from bnexp.runs.records import Records
 
 COLOURS = {PLAIN: "#D55E00", BN: "#0072B2"}
 OTHER_COLOURS = (

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from bnexp.claims import drawing
 from bnexp.claims.judging import Judgement, Statement, in_points, judged, percent
-from bnexp.records import Record, Records
+from bnexp.runs.records import Record, Records
 from bnexp.stats import t_interval
 
 SECTION = "4.2.3, Figure 4"

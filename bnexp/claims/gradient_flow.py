@@ -19,7 +19,7 @@ from matplotlib.ticker import MaxNLocator
 
 from bnexp.claims import drawing, panels
 from bnexp.claims.judging import BN, PLAIN, Judgement, Statement, contrast, having, in_unit, judged
-from bnexp.records import Record, Records
+from bnexp.runs.records import Record, Records
 from bnexp.stats import t_interval
 
 FLATTER = 0.02

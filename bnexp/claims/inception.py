@@ -29,7 +29,7 @@ from bnexp.claims.judging import (
     unanimous,
 )
 from bnexp.claims.speed import length
-from bnexp.records import Record, Records
+from bnexp.runs.records import Record, Records
 from bnexp.stats import paired, ratio_interval, steps_to, t_interval
 
 SECTION = "4.2.2, Figures 2 and 3"

@@ -28,7 +28,7 @@ from bnexp.claims.inception import (
 )
 from bnexp.claims.judging import Judgement, Statement, as_ratio, having, judged, percent
 from bnexp.claims.panels import Layout
-from bnexp.records import Record, Records
+from bnexp.runs.records import Record, Records
 from bnexp.stats import paired, ratio_interval, steps_to
 
 SECTION = "4.2"

@@ -29,7 +29,7 @@ from bnexp.claims.judging import (
     percent,
 )
 from bnexp.claims.panels import Layout
-from bnexp.records import Record, Records
+from bnexp.runs.records import Record, Records
 from bnexp.stats import t_interval
 
 COARSE = 0.01

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from matplotlib.figure import Figure
 from pandas import DataFrame
 
-from bnexp.records import Record, Records
+from bnexp.runs.records import Record, Records
 from bnexp.stats import Interval
 
 Verdict = Literal["reproduced", "contradicted", "undecided"]

@@ -33,7 +33,7 @@ from bnexp.claims.judging import (
 )
 from bnexp.claims.panels import Layout
 from bnexp.claims.speed import censoring_note, log_ratio
-from bnexp.records import Record, Records
+from bnexp.runs.records import Record, Records
 from bnexp.stats import ratio_interval, t_interval
 
 NARROWEST = 0.1

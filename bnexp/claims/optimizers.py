@@ -9,7 +9,7 @@ from bnexp.claims.accuracy import TRAINS, final_accuracy
 from bnexp.claims.judging import Judgement, Statement, having, percent
 from bnexp.claims.lr_tolerance import cells, judge_own_best, judge_own_speed, judge_range, own_bests
 from bnexp.claims.panels import Layout
-from bnexp.records import Records
+from bnexp.runs.records import Records
 
 NAMES = {"sgd": "plain SGD", "momentum": "SGD with momentum", "adam": "Adam"}
 SECTION = "4.2"

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from bnexp.claims import panels
 from bnexp.claims.accuracy import CHANCE, final_accuracy
 from bnexp.claims.panels import Layout
-from bnexp.records import Record, Records
+from bnexp.runs.records import Record, Records
 
 MOST = 5
 """Panels of curves beside each other."""

@@ -21,7 +21,7 @@ from matplotlib.ticker import NullLocator
 
 from bnexp.claims import drawing
 from bnexp.claims.judging import PLAIN
-from bnexp.records import Record, Records
+from bnexp.runs.records import Record, Records
 
 SETTINGS = {
     "lr": "learning rate",

@@ -19,7 +19,7 @@ from bnexp.claims.panels import Layout
 from bnexp.claims.saturating import MORE, saturated
 from bnexp.claims.speed import length, steps_of
 from bnexp.claims.stability import ROUNDING, drift
-from bnexp.records import Record, Records
+from bnexp.runs.records import Record, Records
 from bnexp.stats import ratio_interval, t_interval
 
 SECTION = "3.2, 5"

@@ -27,7 +27,7 @@ from bnexp.claims.judging import (
     own_best,
 )
 from bnexp.claims.panels import Layout
-from bnexp.records import Record, Records
+from bnexp.runs.records import Record, Records
 from bnexp.stats import Interval, t_interval
 
 NOISE = 0.01

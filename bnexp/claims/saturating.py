@@ -30,7 +30,7 @@ from bnexp.claims.judging import (
     percent,
 )
 from bnexp.claims.panels import Layout
-from bnexp.records import Record, Records
+from bnexp.runs.records import Record, Records
 from bnexp.stats import t_interval
 
 AT_CHANCE = 0.2

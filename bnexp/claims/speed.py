@@ -21,7 +21,7 @@ from bnexp.claims.judging import (
     percent,
     reason,
 )
-from bnexp.records import Record, Records
+from bnexp.runs.records import Record, Records
 from bnexp.stats import ratio_interval, steps_to
 
 TARGETS = (0.95, 0.97)

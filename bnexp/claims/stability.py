@@ -31,8 +31,8 @@ from bnexp.claims.judging import (
     per_seed,
     reason,
 )
-from bnexp.records import PERCENTILES, Record, Records
-from bnexp.stats import Interval, ratio_interval
+from bnexp.runs.records import Record, Records
+from bnexp.stats import PERCENTILES, Interval, ratio_interval
 
 TINY = 1e-9
 """Floor of widths and drifts, below what float32 resolves of inputs of size 1: it only keeps quotients finite."""

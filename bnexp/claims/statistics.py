@@ -18,8 +18,8 @@ from bnexp.claims.accuracy import CHANCE, RULE, SMALLEST, final_accuracy
 from bnexp.claims.judging import BN, PLAIN, Judgement, Statement, as_ratio, contrast, having, in_points, judged
 from bnexp.claims.panels import Layout
 from bnexp.claims.stability import MEASURES, ROUNDING, drift, typical_unit
-from bnexp.records import PERCENTILES, Record, Records
-from bnexp.stats import Interval, ratio_interval, t_interval
+from bnexp.runs.records import Record, Records
+from bnexp.stats import PERCENTILES, Interval, ratio_interval, t_interval
 
 SECTION = "3.1"
 

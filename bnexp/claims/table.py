@@ -35,7 +35,7 @@ from bnexp.claims.judging import (
     reason,
 )
 from bnexp.claims.speed import censoring_note, log_ratio, steps_of
-from bnexp.records import Record, Records
+from bnexp.runs.records import Record, Records
 from bnexp.stats import ratio_interval, t_interval
 
 TARGET = 0.95

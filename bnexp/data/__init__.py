@@ -10,10 +10,9 @@ from pathlib import Path
 from rich.console import Console
 
 from bnexp.config import DataConfig
-from bnexp.data import cifar10, digits, imagenet, mnist, tiny_imagenet
+from bnexp.data import cifar10, digits, folders, mnist, tiny_imagenet
+from bnexp.data.batches import BatchOrder, feed
 from bnexp.data.dataset import DataError, Dataset, FileStatus, pixels
-from bnexp.data.feed import batches
-from bnexp.data.order import BatchOrder
 from bnexp.data.view import View
 
 __all__ = [
@@ -22,7 +21,7 @@ __all__ = [
     "Dataset",
     "FileStatus",
     "View",
-    "batches",
+    "feed",
     "fetch",
     "load",
     "pixels",
@@ -36,10 +35,10 @@ READERS: dict[str, Callable[[str], Dataset]] = {
     "cifar10": cifar10.read,
     "cifar10_jpeg": lambda root: cifar10.read_copies(root).mixed(),
     "tiny_imagenet": lambda root: tiny_imagenet.read(root).mixed(),
-    "imagenet": lambda root: imagenet.read(root).mixed(),
+    "imagenet": lambda root: folders.read(root).mixed(),
 }
 
-BY_HAND = {"tiny_imagenet": tiny_imagenet, "imagenet": imagenet}
+BY_HAND = {"tiny_imagenet": tiny_imagenet, "imagenet": folders}
 """Data sets that users must put into place themselves."""
 
 
@@ -133,7 +132,7 @@ def status(root: str) -> dict[str, list[FileStatus]]:
         "digits": digits.status(),
         "cifar10": cifar10.status(root),
         "tiny_imagenet": tiny_imagenet.status(root),
-        "imagenet": imagenet.status(root),
+        "imagenet": folders.status(root),
     }
 
 

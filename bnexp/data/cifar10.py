@@ -10,10 +10,10 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from bnexp.data import pictures
-from bnexp.data.cache import cached
+from bnexp.data import decoding
 from bnexp.data.dataset import DataError, Dataset, FileStatus, coloured
-from bnexp.data.files import KnownFile, download, status_of, whole
+from bnexp.data.decoding import cached
+from bnexp.data.download import KnownFile, download, status_of, whole
 
 ARCHIVE = KnownFile(
     "cifar-10-python.tar.gz", 170_498_071, "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"
@@ -80,12 +80,12 @@ def read_copies(root: str) -> Dataset:
     whole(COPIES, path, "fetch it again, or delete it for the original")
 
     def decode() -> dict[str, Tensor]:
-        files = {n: c for n, c in pictures.from_zip(path).items() if n.endswith(".jpg")}
+        files = {n: c for n, c in decoding.from_zip(path).items() if n.endswith(".jpg")}
         classes = sorted({name.split("/")[1] for name in files})
         tensors = {}
         for part in ("train", "test"):
             own = sorted((n, c) for n, c in files.items() if n.startswith(f"{part}/"))
-            tensors[f"{part}_images"] = pictures.decoded(own)
+            tensors[f"{part}_images"] = decoding.decoded(own)
             tensors[f"{part}_labels"] = torch.tensor([classes.index(name.split("/")[1]) for name, _ in own])
         return tensors
 

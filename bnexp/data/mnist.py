@@ -13,7 +13,7 @@ from rich.console import Console
 from torch import Tensor
 
 from bnexp.data.dataset import DataError, Dataset, FileStatus
-from bnexp.data.files import KnownFile, download, whole
+from bnexp.data.download import KnownFile, download, whole
 
 # Training images and labels, test images and labels; each compressed, as published, and uncompressed.
 FILES = (

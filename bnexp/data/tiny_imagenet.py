@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from bnexp.data import pictures
-from bnexp.data.cache import cached
+from bnexp.data import decoding
 from bnexp.data.dataset import DataError, Dataset, FileStatus, coloured
-from bnexp.data.files import KnownFile, status_of, whole
+from bnexp.data.decoding import cached
+from bnexp.data.download import KnownFile, status_of, whole
 
 SUBSET = KnownFile(
     "tiny-imagenet-50.zip", 57_315_407, "a6b1e4c586496be6ca8fa6cd33055c4c3e78b578300765dcce049a0c6a16eb2a"
@@ -50,14 +50,14 @@ def read(root: str) -> Dataset:
         raise DataError(f"Tiny ImageNet is not in {root}; {ways_out(root)}")
     if path.is_file():
         content = whole(SUBSET, path, "fetch it again") if path.name == SUBSET.name else path.read_bytes()
-        sha = pictures.digest([("", content)])
+        sha = decoding.digest([("", content)])
         files = {}
     else:
-        files = pictures.from_folder(path)
-        sha = pictures.digest(files.items())
+        files = decoding.from_folder(path)
+        sha = decoding.digest(files.items())
 
     def decode() -> dict[str, Tensor]:
-        every = files or pictures.from_zip(path)
+        every = files or decoding.from_zip(path)
         annotations = _annotations(path, every)
         tensors = {}
         classes: list[str] = []
@@ -68,7 +68,7 @@ def read(root: str) -> Dataset:
             kept = sorted(n for n in own if wnids[n] in classes)
             if not kept:
                 raise DataError(f"{path} has no pictures in {part}/CLASS/…; {ways_out(root)}")
-            tensors[f"{part}_images"] = pictures.decoded([(n, own[n]) for n in kept])
+            tensors[f"{part}_images"] = decoding.decoded([(n, own[n]) for n in kept])
             tensors[f"{part}_labels"] = torch.tensor([classes.index(wnids[n]) for n in kept])
         return tensors
 

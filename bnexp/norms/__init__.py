@@ -3,7 +3,7 @@
 A norm is an `nn.Module` made from the number of features, which maps `[batch, features]` (or
 `[batch, features, height, width]`) to the same shape. It may say `replaces_bias = True`: an affine map right
 before it then has no bias; and `per_feature = True`: what becomes of a feature depends on no other. Those here have
-a counterpart for many networks at once in `bnexp.layers`; any other is mapped over the networks as it is.
+a counterpart for many networks at once in `bnexp.engine.stacked`; any other is mapped over the networks as it is.
 """
 
 from __future__ import annotations
@@ -16,9 +16,7 @@ from torch import nn
 from bnexp.config import ConfigError, NormConfig
 from bnexp.norms.batch import BatchNorm, estimate_population, fold
 from bnexp.norms.batch_renorm import BatchRenorm
-from bnexp.norms.group import GroupNorm
-from bnexp.norms.instance import InstanceNorm
-from bnexp.norms.layer import LayerNorm
+from bnexp.norms.group import GroupNorm, InstanceNorm, LayerNorm
 from bnexp.norms.sync import SyncBatchNorm
 
 __all__ = [

@@ -1,8 +1,8 @@
-"""Group normalisation (Wu & He 2018): statistics over groups of an example's features."""
+"""Group normalisation (Wu & He 2018), and layer and instance normalisation: the same over all features, or one."""
 
 from __future__ import annotations
 
-from torch import nn
+from torch import Tensor, nn
 
 
 class GroupNorm(nn.GroupNorm):
@@ -18,3 +18,33 @@ class GroupNorm(nn.GroupNorm):
 
     def __init__(self, features: int, groups: int, eps: float = 1e-5) -> None:
         super().__init__(groups, features, eps)
+
+
+class LayerNorm(GroupNorm):
+    """Layer normalisation (Ba et al. 2016): a single group.
+
+    In a convolution with γ and β per feature map, as Wu & He 2018 have it.
+    """
+
+    def __init__(self, features: int, eps: float = 1e-5) -> None:
+        super().__init__(features, 1, eps)
+
+
+class InstanceNorm(GroupNorm):
+    """Instance normalisation (Ulyanov et al. 2016): a group per feature; of `[batch, features, height, width]`.
+
+    Errors: ValueError for features without locations, as in a fully connected layer, whose variance is 0.
+    """
+
+    per_feature = True
+
+    def __init__(self, features: int, eps: float = 1e-5) -> None:
+        super().__init__(features, features, eps)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[2:].numel() == 1:
+            raise ValueError(
+                "instance normalisation takes its statistics over the locations of a feature map; "
+                f"an input of shape {list(x.shape)} has one location per feature, and variance 0"
+            )
+        return super().forward(x)

@@ -25,7 +25,7 @@ class PopulationLauncher(Launcher):
         self.config = config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        from bnexp.launch import warm_up
+        from bnexp.launch.pool import warm_up
 
         if not self.config.dry_run:
             warm_up()

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 
-from bnexp.evaluation import Evaluation
-from bnexp.probes.activations import Activations
-from bnexp.runs import RunFolder
+from bnexp.engine.activations import Activations
+from bnexp.engine.evaluation import Evaluation
+from bnexp.runs.folder import RunFolder
 
 
 class RunSink:

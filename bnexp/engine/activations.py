@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bnexp.records import PERCENTILES
+from bnexp.stats import PERCENTILES
 
 BINS = 30
 HISTOGRAM_IMAGES = 200

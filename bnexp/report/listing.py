@@ -13,9 +13,10 @@ from rich.table import Column, Table
 
 from bnexp import claims, data, models, paths
 from bnexp.config import ModelConfig
+from bnexp.console import out
 from bnexp.models.inception import PAPER_PARAMETERS, PRINTED
-from bnexp.records import Records
-from bnexp.report import COLOURS, experiment, out
+from bnexp.report.conclude import COLOURS, experiment
+from bnexp.runs.records import Records
 
 
 def print_experiments(results: Path) -> None:

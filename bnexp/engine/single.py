@@ -12,11 +12,12 @@ from torch import Tensor, distributed, nn
 from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
-from bnexp import norms, optimizers
+from bnexp import norms
 from bnexp.config import OptimizerConfig
+from bnexp.engine import optimizers
+from bnexp.engine.population import Gradients, Watch
 from bnexp.models import Inception
 from bnexp.norms.sync import synchronised
-from bnexp.population import Gradients, Watch
 
 
 class Single:

@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bnexp import optimizers
 from bnexp.config import OptimizerConfig
-from bnexp.layers import Add, BatchNorm, Layer, Linear, Phase, counterpart, kind
+from bnexp.engine import optimizers
+from bnexp.engine.stacked import Add, BatchNorm, Layer, Linear, Phase, counterpart, kind
 from bnexp.norms.batch import Average
 
 Watch = Callable[[str, Tensor], None]

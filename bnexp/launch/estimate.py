@@ -11,15 +11,16 @@ from pathlib import Path
 
 from rich.table import Table
 
-from bnexp import data, runs
+from bnexp import data
 from bnexp.config import RunConfig, run_id
+from bnexp.console import out
+from bnexp.engine.companions import REPEATS
+from bnexp.engine.single import Single
+from bnexp.engine.train import schedule, train
+from bnexp.launch.sink import RunSink
+from bnexp.launch.stacks import Settings, Stack
 from bnexp.machine import prepare
-from bnexp.probes.companions import REPEATS
-from bnexp.report import out
-from bnexp.single import Single
-from bnexp.sinks import RunSink
-from bnexp.stacks import Settings, Stack
-from bnexp.train import schedule, train
+from bnexp.runs.folder import RunFolder
 
 STEPS = 40
 """Steps measured for each size of networks and mini-batches."""
@@ -51,7 +52,7 @@ def dry_run(settings: Settings, stacks: Sequence[Stack]) -> None:
     for stack in stacks:
         missing = {run_id(config) for config in stack.unfinished(settings.outputs)}
         for config in stack.configs:
-            folder = runs.RunFolder(settings.outputs, config)
+            folder = RunFolder(settings.outputs, config)
             table.add_row(folder.path.name, f"{config.steps:,}", "to train" if folder.id in missing else "there")
     out.print(table)
     out.print(f"{estimate(settings, stacks)} Nothing was trained.")
@@ -137,7 +138,7 @@ def _clocked(
     """When each step began, the end, and the bytes written of the first run."""
     began: dict[int, float] = {}
     with tempfile.TemporaryDirectory() as temporary:
-        sink = RunSink(runs.RunFolder(temporary, configs[0]), {})
+        sink = RunSink(RunFolder(temporary, configs[0]), {})
 
         def clock(step: int) -> None:
             began[step] = time.perf_counter()

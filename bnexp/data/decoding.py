@@ -1,11 +1,12 @@
-"""Data sets of picture files in class folders, in a zip or on disk, decoded into tensors."""
+"""Picture files, in a zip or a folder, decoded into tensors once, and kept on disk from then on."""
 
 from __future__ import annotations
 
 import hashlib
 import io
+import os
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from bnexp.data.dataset import DataError
+
+Tensors = dict[str, Tensor]
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 
@@ -61,3 +64,38 @@ def _decode(name: str, content: bytes) -> np.ndarray:
             return np.asarray(picture.convert("RGB"))  # some are grey
     except (UnidentifiedImageError, OSError) as error:
         raise DataError(f"{name} is no picture that can be read: {error}; fetch it again") from error
+
+
+def folder() -> Path:
+    """`BNEXP_CACHE`, else `bnexp` in the user's cache."""
+    own = os.environ.get("BNEXP_CACHE")
+    return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "bnexp"
+
+
+def cached(name: str, source: str, make: Callable[[], Tensors]) -> Tensors:
+    """What `make` returns, kept under `name` and the digest of its `source`.
+
+    The file's own SHA-256 is part of its name: one that does not have it is made anew. A file stands there whole or
+    not at all. Where nothing can be written, nothing is kept.
+    """
+    stem = f"{name}-{source[:16]}"
+    for path in folder().glob(f"{stem}-*.pt"):
+        content = path.read_bytes()
+        if path.stem == f"{stem}-{hashlib.sha256(content).hexdigest()}":
+            return torch.load(io.BytesIO(content), weights_only=True)  # type: ignore[no-any-return]
+        path.unlink(missing_ok=True)
+    made = make()
+    buffer = io.BytesIO()
+    torch.save(made, buffer)
+    content = buffer.getvalue()
+    part = folder() / f".{stem}.{os.getpid()}.part"
+    try:
+        part.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            part.write_bytes(content)
+            os.replace(part, folder() / f"{stem}-{hashlib.sha256(content).hexdigest()}.pt")
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError:
+        pass
+    return made

@@ -12,21 +12,18 @@ from typing import Any
 
 import pandas as pd
 import yaml
-from rich.console import Console
 from rich.table import Table
 
-from bnexp import board, claims, data, index, paths, records, runs
+from bnexp import claims, data, paths
 from bnexp.claims import overview
-from bnexp.claims.accuracy import diverged, final_accuracy
-from bnexp.claims.speed import TARGETS, reached
 from bnexp.config import Config, flatten
-from bnexp.records import Record, Records
-from bnexp.stats import t_interval
-
-out = Console(highlight=False)
-
-TARGETED = ("mnist", "digits")
-"""Data sets on which the steps to `TARGETS` say something."""
+from bnexp.console import out
+from bnexp.files import locked, write_atomically
+from bnexp.report import index, tensorboard
+from bnexp.report.tables import arms, markdown, readable
+from bnexp.runs import records
+from bnexp.runs.folder import RunFolder
+from bnexp.runs.records import Record, Records
 
 SHOWN = 24
 """Arms printed at most."""
@@ -78,7 +75,7 @@ def conclude(configs: Sequence[Config], altered: bool) -> None:
     own under the outputs.
     """
     first = configs[0]
-    folders = [runs.RunFolder(first.outputs, c) for c in configs]
+    folders = [RunFolder(first.outputs, c) for c in configs]
     read = [_labelled(folder.read(), config) for folder, config in zip(folders, configs, strict=True)]
     gathered = Records(first.experiment or "runs", first.scale, _dataset(first), read)
     shown = Experiment(gathered.experiment, first.title, first.claims) if first.experiment else OWN
@@ -90,11 +87,11 @@ def conclude(configs: Sequence[Config], altered: bool) -> None:
     sweep = Path(first.outputs) / f"{gathered.experiment}-{digest}"
     target = place(Path(first.results), gathered) if first.experiment and not altered else sweep
     check_writable(str(target))
-    with runs.locked([target], lambda: None):
+    with locked([target], lambda: None):
         percentiles = any(claims.REGISTRY[name].reads_percentiles for name in shown.claims)
         records.save(gathered, target / "records", percentiles)
         judgements, figures = write(shown, gathered, target)
-        board.summarise(gathered, judgements, figures, sweep / "tensorboard")
+        tensorboard.summarise(gathered, judgements, figures, sweep / "tensorboard")
     _print(shown, gathered, judgements)
     out.print(f"Report: {target / 'README.md'}\nRuns: {Path(first.outputs) / 'runs'}\nTensorBoard: bnexp view {sweep}")
     if target != sweep:
@@ -171,62 +168,12 @@ def write(shown: Experiment, gathered: Records, folder: Path) -> tuple[list[clai
         "claims": [j.as_dict() for j in judgements],
         "stamp": _common_stamp(gathered.runs),
     }
-    runs.write_atomically(folder / "verdict.json", json.dumps(verdict, indent=1, ensure_ascii=False) + "\n")
+    write_atomically(folder / "verdict.json", json.dumps(verdict, indent=1, ensure_ascii=False) + "\n")
     by_arm = arms(gathered)
     by_arm.to_csv(folder / "table.csv", index=False)
     tables = {title: table for name in shown.claims for title, table in claims.REGISTRY[name].tables(gathered).items()}
-    runs.write_atomically(folder / "README.md", _readme(shown, gathered, judgements, tables, by_arm, list(pictures)))
+    write_atomically(folder / "README.md", _readme(shown, gathered, judgements, tables, by_arm, list(pictures)))
     return judgements, pictures
-
-
-def arms(gathered: Records) -> pd.DataFrame:
-    """A row per arm: what varies, runs, final test accuracy with its 95 % interval, steps to the targets.
-
-    A run that diverged counts as chance, as in the claims.
-    """
-    axes = gathered.axes()
-    rows = []
-    targets = TARGETS if gathered.dataset["name"] in TARGETED else ()
-    for key, own in gathered.arms(gathered.label, *axes).items():
-        interval = t_interval([final_accuracy(run) for run in own])
-        row: dict[str, Any] = dict(zip((gathered.label, *axes), key, strict=True))
-        row |= {"n": len(own), "diverged": sum(map(diverged, own))}
-        row |= {"accuracy": interval.mean, "accuracy_lo": interval.lo, "accuracy_hi": interval.hi}
-        for target in targets:
-            arm = reached(own, target)
-            row |= {f"steps_to_{100 * target:.0f}": arm.mean, f"reached_{100 * target:.0f}": arm.runs}
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """The arms in few columns of text."""
-    rows = []
-    for row in table.to_dict("records"):
-        n = row["n"]
-        cells = {str(name): _setting(row[name]) for name in _settings(table)}
-        cells["n"] = f"{n}" + (f" ({row['diverged']} diverged)" if row["diverged"] else "")
-        interval = f" [{100 * row['accuracy_lo']:.2f}, {100 * row['accuracy_hi']:.2f}]" if n > 1 else ""
-        cells["final accuracy %"] = f"{100 * row['accuracy']:.2f}{interval}"
-        for target in TARGETS:
-            if f"steps_to_{100 * target:.0f}" not in row:
-                continue
-            steps, runs_there = row[f"steps_to_{100 * target:.0f}"], row[f"reached_{100 * target:.0f}"]
-            some = f" ({runs_there} of {n})" if runs_there < n else ""
-            cells[f"steps to {target:.0%}"] = f"{steps:,.0f}{some}" if runs_there else "never"
-        rows.append(cells)
-    return pd.DataFrame(rows)
-
-
-def _setting(value: Any) -> str:
-    """One that the arm does not have, such as momentum under plain SGD, is a dash."""
-    if pd.api.types.is_scalar(value) and pd.isna(value):
-        return "–"
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _settings(table: pd.DataFrame) -> list[Any]:
-    return list(table.columns[: list(table.columns).index("n")])
 
 
 def _dataset(config: Config) -> dict[str, Any]:
@@ -261,22 +208,16 @@ def _readme(
     lines += ["| claim | § | the paper | measured | verdict | why |", "|---|---|---|---|---|---|"]
     lines += [f"| {j.claim} | {j.section} | {j.paper} | {j.measured} | **{j.verdict}** | {j.why} |" for j in judgements]
     for title, table in tables.items():
-        lines += ["", f"## {title}", "", *_markdown(table)]
+        lines += ["", f"## {title}", "", *markdown(table)]
     for stem in figures:
         lines += ["", f"![{stem.replace('_', ' ')}](figures/{stem}.png)"]
-    lines += ["", "## Arms", "", *_markdown(readable(by_arm))]
+    lines += ["", "## Arms", "", *markdown(readable(by_arm))]
     if by_arm["diverged"].any():
         lines += ["", "A run that diverged counts as chance."]
     lines += ["", "## How it was made", "", f"`{_command(gathered)}`", ""]
     lines += [f"- {key.replace('_', ' ')}: {_plain(value)}" for key, value in stamp.items() if key != "data_sha256"]
     lines += [f"- settings that all runs share: {_shared(gathered)}"]
     return "\n".join(lines) + "\n"
-
-
-def _markdown(table: pd.DataFrame) -> list[str]:
-    """The lines of a table of text."""
-    head = ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
-    return [*head, *("| " + " | ".join(row) + " |" for _, row in table.iterrows())]
 
 
 def _command(gathered: Records) -> str:

@@ -13,8 +13,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from bnexp.progress import Progress
-from bnexp.stacks import Settings, Stack
+from bnexp.launch.progress import Progress
+from bnexp.launch.stacks import Settings, Stack
 
 CONTEXT = multiprocessing.get_context("forkserver")
 """Workers are forked from a server that has imported PyTorch and started no thread: ready in milliseconds."""
@@ -26,7 +26,7 @@ class LaunchError(Exception):
 
 def warm_up() -> None:
     """Have the server from which workers are forked import PyTorch while this process does the same."""
-    CONTEXT.set_forkserver_preload(["bnexp.worker"])
+    CONTEXT.set_forkserver_preload(["bnexp.launch.worker"])
     forkserver.ensure_running()
 
 
@@ -129,7 +129,7 @@ def _work(stack: Stack, settings: Settings, pipe: Connection, rank: int, meeting
 
     Ends, too, when nobody listens any more: its command is gone.
     """
-    from bnexp.worker import Interrupted, assist, train_stack
+    from bnexp.launch.worker import Interrupted, assist, train_stack
 
     def stop(*_: Any) -> None:
         raise Interrupted

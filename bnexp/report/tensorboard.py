@@ -16,7 +16,8 @@ from torch.utils.tensorboard.summary import hparams, scalar
 from bnexp.claims import Judgement
 from bnexp.claims.accuracy import diverged, final_accuracy
 from bnexp.claims.stability import typical_unit
-from bnexp.records import PERCENTILES, Record, Records
+from bnexp.runs.records import Record, Records
+from bnexp.stats import PERCENTILES
 
 BANDS = "typical_unit_of_last_hidden_layer"
 ARMS = 12

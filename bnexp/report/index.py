@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from bnexp import runs
+from bnexp.files import write_atomically
 
 
 def write(results: Path) -> None:
@@ -16,13 +16,13 @@ def write(results: Path) -> None:
     absent = [line for line in _left_out(results).items() if not (results / line[0] / "verdict.json").exists()]
     if absent:
         text += "\n## Left out\n\n" + "".join(f"- `{name}`: {reason}\n" for name, reason in absent)
-    runs.write_atomically(results / "README.md", text)
+    write_atomically(results / "README.md", text)
 
 
 def leave_out(results: Path, reasons: Mapping[str, str]) -> None:
     """Note which experiments `make reproduce` left out, and why, in `left_out.json` and in `README.md`."""
     results.mkdir(parents=True, exist_ok=True)
-    runs.write_atomically(results / "left_out.json", json.dumps(reasons, indent=1, ensure_ascii=False) + "\n")
+    write_atomically(results / "left_out.json", json.dumps(reasons, indent=1, ensure_ascii=False) + "\n")
     write(results)
 
 

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from bnexp.config import RunConfig
 from bnexp.data import Dataset, View
+from bnexp.data.batches import taken
 from bnexp.data.dataset import subset
-from bnexp.data.feed import taken
-from bnexp.population import Gradients, Population
-from bnexp.probes.activations import Activations, Observer, chunks
-from bnexp.probes.companions import Companions
+from bnexp.engine.activations import Activations, Observer, chunks
+from bnexp.engine.companions import Companions
+from bnexp.engine.population import Gradients, Population
+from bnexp.engine.single import Single
 from bnexp.seeds import stream
-from bnexp.single import Single
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ import torch
 from bnexp import data, models
 from bnexp.config import RunConfig
 from bnexp.data import BatchOrder, Dataset, View
-from bnexp.evaluation import Evaluation, Probes
+from bnexp.engine.evaluation import Evaluation, Probes
+from bnexp.engine.population import Population
+from bnexp.engine.single import Single
 from bnexp.models import Inception
-from bnexp.population import Population
 from bnexp.seeds import stream
-from bnexp.single import Single
 
 LOST = 50
 """Steps between two looks at whether a network has become NaN."""
@@ -61,8 +61,8 @@ def train(
 ) -> Iterator[Evaluation]:
     """Train networks of one shape together and yield an evaluation of each at every step of the schedule.
 
-    The configs may differ in what `bnexp.stacks.form` lets differ. `progress` is told each step begun. A state that
-    `keeper` has is gone on from, and the evaluations made before are yielded again; it is for a network on its own.
+    The configs may differ in what `bnexp.launch.stacks.form` lets differ. `progress` is told each step begun. A state
+    that `keeper` has is gone on from, and the evaluations made before are yielded again: of a network on its own.
     Where processes train one network together, each calls this with its `rank`, and the first yields.
     """
     first = configs[0]
@@ -97,7 +97,7 @@ def train(
         order.skip(begin)
         yield from done
 
-    feed = data.batches(dataset, order, first.steps + 1 - begin, part)
+    feed = data.feed(dataset, order, first.steps + 1 - begin, part)
     for step, (images, labels) in enumerate(feed, begin):  # [N, B, C, H, W], [N, B]
         progress(step)
         if step > 0 and step % LOST == 0 and trained.lost:

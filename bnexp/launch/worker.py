@@ -12,13 +12,15 @@ from datetime import timedelta
 import torch
 from torch import distributed
 
-from bnexp import data, runs
-from bnexp.checkpoints import Checkpoint
+from bnexp import data
+from bnexp.engine.train import train
+from bnexp.files import locked
+from bnexp.launch.sink import RunSink
+from bnexp.launch.stacks import Settings, Stack
 from bnexp.machine import prepare
-from bnexp.runs import RunFolder
-from bnexp.sinks import RunSink
-from bnexp.stacks import Settings, Stack
-from bnexp.train import train
+from bnexp.runs.checkpoint import Checkpoint
+from bnexp.runs.folder import RunFolder
+from bnexp.runs.stamp import stamp
 
 HEARTBEAT = 0.2
 """Seconds between two signs of life."""
@@ -42,15 +44,15 @@ def train_stack(stack: Stack, settings: Settings, tell: Tell, meeting: str = "")
     """
     prepare(settings.threads)
     folders = [RunFolder(settings.outputs, c) for c in stack.configs]
-    with runs.locked([f.path for f in folders], lambda: tell("waiting", None)):
+    with locked([f.path for f in folders], lambda: tell("waiting", None)):
         unfinished = [i for i, folder in enumerate(folders) if folder.summary() is None]
         if not unfinished:
             return
         dataset = data.load(stack.configs[0].data)
-        stamp = runs.stamp(settings.command, settings.device, settings.threads, dataset.sha256)
+        made_by = stamp(settings.command, settings.device, settings.threads, dataset.sha256)
         with (
             _group(stack, settings, 0, meeting),
-            _closing({i: RunSink(folders[i], stamp) for i in unfinished}) as sinks,
+            _closing({i: RunSink(folders[i], made_by) for i in unfinished}) as sinks,
             _notices(tell),
         ):
             torch.manual_seed(stack.configs[0].seed)  # for layers of the user's own that draw

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from bnexp.config import Config, ConfigError, RunConfig, run_fields
 from bnexp.machine import cores
-from bnexp.runs import RunFolder, command_line
+from bnexp.runs.folder import RunFolder
+from bnexp.runs.stamp import command_line
 
 LARGEST = {"cpu": 16, "cuda": 32}
 """Networks in a stack at most. On CPUs larger ones leave the cache and gain nothing."""

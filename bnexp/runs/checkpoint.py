@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from bnexp.runs import RunFolder
+from bnexp.runs.folder import RunFolder
 
 
 class Checkpoint:

@@ -11,9 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-PERCENTILES = (15, 50, 85)
-"""The percentiles of Figure 1(b, c)."""
-
 
 @dataclass(frozen=True)
 class Record:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from types import TracebackType
 
-from rich.console import Console
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from bnexp.console import err
+
 INTERVAL = 10.0
 """Seconds between plain lines."""
-
-console = Console(stderr=True)
 
 
 class Progress:
@@ -31,8 +30,8 @@ class Progress:
             TaskProgressColumn(),
             TextColumn("{task.fields[rate]} steps/s"),
             TimeRemainingColumn(elapsed_when_finished=True),
-            console=console,
-            disable=not console.is_terminal,
+            console=err,
+            disable=not err.is_terminal,
         )
         self.task = self.bar.add_task(f"{networks} networks", total=work, rate="–")
 
@@ -44,7 +43,7 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.bar.stop()
-        if not console.is_terminal:
+        if not err.is_terminal:
             self._line()
 
     def advance(self, network_steps: int, work: float) -> None:
@@ -56,12 +55,12 @@ class Progress:
         """Say something once."""
         if text not in self.notes:
             self.notes.add(text)
-            console.print(text, highlight=False, soft_wrap=True)
+            err.print(text, soft_wrap=True)
 
     def refresh(self) -> None:
         """Show the present state."""
         self.bar.update(self.task, completed=self.done, rate=f"{self._rate():,.0f}")
-        if not console.is_terminal and time.monotonic() - self.printed > INTERVAL:
+        if not err.is_terminal and time.monotonic() - self.printed > INTERVAL:
             self._line()
 
     def _rate(self) -> float:
@@ -71,7 +70,7 @@ class Progress:
         self.printed = time.monotonic()
         left = (time.monotonic() - self.started) * (self.total / max(self.done, 1e-9) - 1)
         remaining = f", {left:,.0f} s left" if 0.01 < self.done / self.total < 0.9999 else ""  # not before it is known
-        console.print(
+        err.print(
             f"{self.networks} networks: {self.done / self.total:4.0%}, {self._rate():,.0f} steps/s{remaining}",
             highlight=False,
         )

@@ -1,0 +1,1 @@
+"""Runs to processes: stacks, the pool of workers, and what each writes."""

@@ -1,1 +1,0 @@
-"""What is measured on a network while it trains."""

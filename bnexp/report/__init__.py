@@ -1,0 +1,1 @@
+"""Records to verdicts, tables, figures and the summary in TensorBoard; never trains."""

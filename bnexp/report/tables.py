@@ -1,0 +1,71 @@
+"""The table of an experiment's arms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from bnexp.claims.accuracy import diverged, final_accuracy
+from bnexp.claims.speed import TARGETS, reached
+from bnexp.runs.records import Records
+from bnexp.stats import t_interval
+
+TARGETED = ("mnist", "digits")
+"""Data sets on which the steps to `TARGETS` say something."""
+
+
+def arms(gathered: Records) -> pd.DataFrame:
+    """A row per arm: what varies, runs, final test accuracy with its 95 % interval, steps to the targets.
+
+    A run that diverged counts as chance, as in the claims.
+    """
+    axes = gathered.axes()
+    rows = []
+    targets = TARGETS if gathered.dataset["name"] in TARGETED else ()
+    for key, own in gathered.arms(gathered.label, *axes).items():
+        interval = t_interval([final_accuracy(run) for run in own])
+        row: dict[str, Any] = dict(zip((gathered.label, *axes), key, strict=True))
+        row |= {"n": len(own), "diverged": sum(map(diverged, own))}
+        row |= {"accuracy": interval.mean, "accuracy_lo": interval.lo, "accuracy_hi": interval.hi}
+        for target in targets:
+            arm = reached(own, target)
+            row |= {f"steps_to_{100 * target:.0f}": arm.mean, f"reached_{100 * target:.0f}": arm.runs}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """The arms in few columns of text."""
+    rows = []
+    for row in table.to_dict("records"):
+        n = row["n"]
+        cells = {str(name): _setting(row[name]) for name in _settings(table)}
+        cells["n"] = f"{n}" + (f" ({row['diverged']} diverged)" if row["diverged"] else "")
+        interval = f" [{100 * row['accuracy_lo']:.2f}, {100 * row['accuracy_hi']:.2f}]" if n > 1 else ""
+        cells["final accuracy %"] = f"{100 * row['accuracy']:.2f}{interval}"
+        for target in TARGETS:
+            if f"steps_to_{100 * target:.0f}" not in row:
+                continue
+            steps, runs_there = row[f"steps_to_{100 * target:.0f}"], row[f"reached_{100 * target:.0f}"]
+            some = f" ({runs_there} of {n})" if runs_there < n else ""
+            cells[f"steps to {target:.0%}"] = f"{steps:,.0f}{some}" if runs_there else "never"
+        rows.append(cells)
+    return pd.DataFrame(rows)
+
+
+def _setting(value: Any) -> str:
+    """One that the arm does not have, such as momentum under plain SGD, is a dash."""
+    if pd.api.types.is_scalar(value) and pd.isna(value):
+        return "–"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _settings(table: pd.DataFrame) -> list[Any]:
+    return list(table.columns[: list(table.columns).index("n")])
+
+
+def markdown(table: pd.DataFrame) -> list[str]:
+    """The lines of a table of text."""
+    head = ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
+    return [*head, *("| " + " | ".join(row) + " |" for _, row in table.iterrows())]

@@ -1,0 +1,53 @@
+"""What produced a run: code, versions, device, data, command line."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+
+def stamp(command: str, device: str, threads: int, checksums: dict[str, str]) -> dict[str, Any]:
+    """What produced a run: code, versions, device, data, command line."""
+    packages = ("torch", "torchvision", "hydra-core", "numpy", "scikit-learn")
+    commit, dirty = source_version()
+    return {
+        "bnexp": metadata.version("bnexp"),
+        "git_commit": commit,
+        "git_dirty": dirty,
+        "python": platform.python_version(),
+        "versions": {name: metadata.version(name) for name in packages},
+        "platform": f"{platform.system()} {platform.machine()}",
+        "device": device,
+        "threads": threads,
+        "data_sha256": checksums,
+        "command": command,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def source_version() -> tuple[str | None, bool | None]:
+    """The commit of the source tree and whether its code is changed; None, None where it is no git checkout."""
+    root = Path(__file__).parent.parent.parent
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        if Path(git("rev-parse", "--show-toplevel")).resolve() != root.resolve():
+            return None, None
+        changes = git("status", "--porcelain", "--", ".", ":!results")
+        return git("rev-parse", "HEAD"), bool(changes)
+    except (OSError, subprocess.CalledProcessError):
+        return None, None
+
+
+def command_line() -> str:
+    """The command as the user gave it, also in the processes that it starts."""
+    return os.environ.get("BNEXP_COMMAND", "bnexp")
