@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 import json
@@ -23,6 +24,11 @@ DATASETS = ("auto", "mnist", "digits", "cifar10", "cifar10_jpeg", "tiny_imagenet
 DEVICES = ("auto", "cpu", "cuda")
 SPACINGS = ("log", "even")
 PRECISIONS = ("float32", "bfloat16")
+
+
+LATER = {"later": True}
+"""Metadata of a setting that came after the first runs: left out of a run's fields at its default, so that it changes
+no id."""
 
 
 class ConfigError(ValueError):
@@ -253,8 +259,7 @@ class Config(RunConfig):
 
 def run_fields(config: RunConfig) -> dict[str, Any]:
     """The values that make a run what it is: its fields, without the folder of the data."""
-    whole = dataclasses.asdict(config)
-    values = {f.name: whole[f.name] for f in dataclasses.fields(RunConfig)}
+    values = _without_later_defaults(config, RunConfig)
     del values["data"]["root"]
     if config.model.name == "mlp":
         del values["precision"], values["nproc"]
@@ -263,7 +268,20 @@ def run_fields(config: RunConfig) -> dict[str, Any]:
         ("norm", _norm_fields(config)),
         ("optimizer", OPTIMIZER_FIELDS[config.optimizer.name]),
     ):
-        values[group] = {name: values[group][name] for name in ("name", *effective)}
+        values[group] = {name: values[group][name] for name in ("name", *effective) if name in values[group]}
+    return values
+
+
+def _without_later_defaults(node: Any, schema: type) -> dict[str, Any]:
+    """The schema's fields of a node as plain values, without those marked `LATER` that are at their default."""
+    values: dict[str, Any] = {}
+    for f in dataclasses.fields(schema):
+        value = getattr(node, f.name)
+        default = f.default_factory() if f.default_factory is not dataclasses.MISSING else f.default
+        if f.metadata.get("later") and value == default:
+            continue
+        nested = dataclasses.is_dataclass(value) and not isinstance(value, type)
+        values[f.name] = _without_later_defaults(value, type(value)) if nested else copy.deepcopy(value)
     return values
 
 
