@@ -8,11 +8,11 @@ a counterpart for many networks at once in `bnexp.engine.stacked`; any other is 
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 
 from torch import nn
 
+from bnexp import targets
 from bnexp.config import ConfigError, NormConfig
 from bnexp.norms.batch import BatchNorm, estimate_population, fold
 from bnexp.norms.batch_renorm import BatchRenorm
@@ -55,12 +55,7 @@ def factory(config: NormConfig) -> NormFactory:
 
 
 def _named(target: str) -> NormFactory:
-    module, _, name = target.partition(":")
-    advice = "write it as package.module:Class, importable from the current folder"
-    try:
-        made = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError, TypeError) as error:
-        raise ConfigError(f"norm.target={target}: {error}; {advice}") from error
+    made = targets.load("norm.target", target)
     if not callable(made):
-        raise ConfigError(f"norm.target={target} is no class or function; {advice}")
+        raise ConfigError(f"norm.target={target} is no class or function: name one that is called with the features")
     return made  # type: ignore[no-any-return]
