@@ -1,41 +1,57 @@
-"""Files that are whole or not there, and locks that go with their process."""
+"""Files that are whole or as they were before, and locks that go with their process."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import errno
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file that is either whole or not there, also after a power cut."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    with partial.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file that is whole or as it was before, also after a power cut; text becomes UTF-8."""
+    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    try:
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+        sync(partial)
+        os.replace(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Have a file's content, or the names in a folder, on the disk before anything that is written later."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if not (path.is_dir() and error.errno in (errno.EINVAL, errno.ENOTSUP)):  # some file systems do so themselves
+            raise
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager
 def locked(names: Iterable[Path], waiting: Callable[[], None]) -> Iterator[None]:
-    """Hold the locks of these folders, so that no other process writes into them.
+    """Hold the locks of these names, so that no other process writes there; `.NAME.lock` beside each is the lock.
 
-    While another holds one, `waiting` is called several times a second. The locks lie beside the folders
-    and go with the process, however it ends.
+    While another holds one, `waiting` is called several times a second. The locks go with the process, however it ends.
     """
     with contextlib.ExitStack() as held:
         for path in sorted(names):  # in one order everywhere, or two processes could wait for each other
             path.parent.mkdir(parents=True, exist_ok=True)
-            file = held.enter_context(path.with_name(f".{path.name}.lock").open("w"))
+            lock = FileLock(path.with_name(f".{path.name}.lock"))
             while True:
                 try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    held.enter_context(lock.acquire(timeout=0))
                     break
-                except BlockingIOError:
+                except Timeout:
                     waiting()
                     time.sleep(0.2)
         yield
