@@ -152,7 +152,7 @@ def _known(names: Iterable[str]) -> None:
 
 
 def _data(arguments: list[str]) -> None:
-    root = os.environ.get("BNEXP_DATA") or "./data"
+    root = config.data_root()
     parser = argparse.ArgumentParser(prog="bnexp data", description="Data sets: which are here, where, whole or not.")
     parser.add_argument("name", nargs="?", help="fetch what is missing of this one")
     parser.add_argument("--root", default=root, help=f"folder of the data sets (now {root}; see BNEXP_DATA)")

@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import hashlib
 import json
+import os
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +25,9 @@ DATASETS = ("auto", "mnist", "digits", "cifar10", "cifar10_jpeg", "tiny_imagenet
 DEVICES = ("auto", "cpu", "cuda")
 SPACINGS = ("log", "even")
 PRECISIONS = ("float32", "bfloat16")
-
+MOST_STEPS = 1_000_000_000
+MOST_WEIGHTS = 1_000_000_000
+"""Of one network: 4 GB, and as much again for the gradients."""
 
 LATER = {"later": True}
 """Metadata of a setting that came after the first runs: left out of a run's fields at its default, so that it changes
@@ -33,6 +36,11 @@ no id."""
 
 class ConfigError(ValueError):
     """A setting that cannot be used; the message says which, why and what to do instead."""
+
+
+def data_root() -> str:
+    """Where data sets are looked for if nothing is said."""
+    return os.environ.get("BNEXP_DATA") or "./data"
 
 
 @dataclass
@@ -60,8 +68,8 @@ class DataConfig:
     """Photometric distortion of training images: brightness, contrast and saturation change by up to this part."""
     reshuffle: bool = True
     """Draw new mini-batches in every epoch (§4.2.1); otherwise an example always has the same companions."""
-    root: str = MISSING
-    """Folder of the data sets. Says where, not what, so it is no part of a run's id."""
+    root: str = field(default_factory=data_root)
+    """Folder of the data sets, by default `BNEXP_DATA`, else `./data`. Says where, not what: no part of a run's id."""
 
 
 @dataclass
@@ -340,35 +348,35 @@ def validate(config: Config) -> None:
     _choice("init", init.scheme, SCHEMES)
     _choice("optimizer", optimizer.name, OPTIMIZERS)
     _choice("device", config.device, DEVICES)
-    _check("seed", config.seed, config.seed >= 0, "a whole number of at least 0")
-    _check("steps", config.steps, config.steps >= 1, "at least 1 step")
-    _check("batch", config.batch, config.batch >= 1, "at least 1 example")
+    _check("seed", config.seed, 0 <= config.seed < 2**63, "a whole number from 0 to 2⁶³ − 1")
+    _whole("steps", config.steps, 1, MOST_STEPS, "step")
+    _whole("batch", config.batch, 1, 1_000_000, "example")
     _check("lr", config.lr, 0 < config.lr < float("inf"), "a learning rate above 0")
     _check("l2", config.l2, 0 <= config.l2 < float("inf"), "a weight of at least 0")
     _check("decay", config.decay, 0 <= config.decay < float("inf"), "a number of at least 0")
-    _check("evaluations", config.evaluations, config.evaluations >= 1, "at least 1")
+    _whole("evaluations", config.evaluations, 1, 100_000, "evaluation")
     _check("checkpoint", config.checkpoint, config.checkpoint >= 1, "at least 1 step")
-    _check("nproc", config.nproc, config.nproc >= 1, "at least 1 process")
+    _whole("nproc", config.nproc, 1, 1024, "process")
     examples = config.data.examples
     _check("data.examples", examples, examples is None or examples >= 1, "at least 1 example, or null for all")
     _check("data.validation", config.data.validation, config.data.validation >= 0, "a number of images, at least 0")
     monitored, crop = config.data.monitored, config.data.crop
     _check("data.monitored", monitored, monitored is None or monitored >= 1, "at least 1 image, or null for all")
     _check("data.crop", crop, crop is None or crop >= 1, "at least 1 pixel, or null for the whole image")
-    _check("data.padding", config.data.padding, config.data.padding >= 0, "a number of pixels, at least 0")
+    _whole("data.padding", config.data.padding, 0, 256, "pixel")
     _check("data.distortion", config.data.distortion, 0 <= config.data.distortion < 1, "a part in [0, 1)")
-    _check("model.depth", model.depth, model.depth >= 1, "at least 1 hidden layer")
-    _check("model.width", model.width, model.width >= 1, "at least 1 unit")
+    _whole("model.depth", model.depth, 1, 1000, "hidden layer")
+    _whole("model.width", model.width, 1, 100_000, "unit")
     _check("model.dropout", model.dropout, 0 <= model.dropout < 1, "a probability in [0, 1)")
     _check("init.scale", init.scale, 0 <= init.scale < float("inf"), "a number of at least 0")
     _check("norm.eps", norm.eps, norm.eps > 0, "a number above 0")
-    _check("norm.batches", norm.batches, norm.batches >= 1, "at least 1 mini-batch")
+    _whole("norm.batches", norm.batches, 1, 100_000, "mini-batch")
     _check("norm.momentum", norm.momentum, 0 < norm.momentum <= 1, "a number in (0, 1]")
     _check("norm.groups", norm.groups, norm.groups >= 1, "at least 1 group")
     _check("norm.r_max", norm.r_max, norm.r_max >= 1, "a limit of at least 1")
     _check("norm.d_max", norm.d_max, norm.d_max >= 0, "a limit of at least 0")
     for name in ("warmup", "r_ramp", "d_ramp"):
-        _check(f"norm.{name}", getattr(norm, name), getattr(norm, name) >= 0, "a number of steps, at least 0")
+        _whole(f"norm.{name}", getattr(norm, name), 0, MOST_STEPS, "step")
     _check("optimizer.momentum", optimizer.momentum, 0 <= optimizer.momentum < 1, "a number in [0, 1)")
     _check("optimizer.beta2", optimizer.beta2, 0 <= optimizer.beta2 < 1, "a number in [0, 1)")
     _check("optimizer.eps", optimizer.eps, optimizer.eps > 0, "a number above 0")
@@ -382,7 +390,11 @@ def validate(config: Config) -> None:
 
 
 def _check_mlp(config: Config) -> None:
-    norm, width = config.norm, config.model.width
+    norm, width, depth = config.norm, config.model.width, config.model.depth
+    if depth * width**2 > MOST_WEIGHTS:
+        raise ConfigError(
+            f"model.depth={depth} with model.width={width}: {depth * width**2:,} weights; at most {MOST_WEIGHTS:,}"
+        )
     for key, value, default in (("nproc", config.nproc, 1), ("precision", config.precision, "float32")):
         if value != default:
             raise ConfigError(
@@ -415,7 +427,7 @@ def _check_inception(config: Config) -> None:
         "each once, in order",
     )
     _check("model.modules", model.modules, len(model.modules) > 0, "at least one module")
-    _check("model.multiplier", model.multiplier, 0 < model.multiplier < float("inf"), "a factor above 0")
+    _check("model.multiplier", model.multiplier, 0 < model.multiplier <= 8, "a factor above 0, at most 8")
     if config.batch % config.nproc:
         raise ConfigError(
             f"batch={config.batch} with nproc={config.nproc}: the mini-batch must divide into equal parts"
@@ -456,6 +468,11 @@ def _check_norm(config: Config) -> None:
 def _choice(key: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise ConfigError(f"{key}={value}: choose from {', '.join(choices)}")
+
+
+def _whole(key: str, value: int, least: int, most: int, unit: str) -> None:
+    wanted = f"at least {least} {unit}{'' if least == 1 else 's'}, at most {most:,}"
+    _check(key, value, least <= value <= most, wanted)
 
 
 def _check(key: str, value: object, holds: bool, wanted: str) -> None:

@@ -48,7 +48,7 @@ TABLE = (
     Row("5a", 352, 192, 320, 160, 224, "avg", 128),
     Row("5b", 352, 192, 320, 192, 224, "max", 128),
 )
-"""Figure 5, but for a projection of 96 in 4c and 4d, as in the public implementations."""
+"""Figure 5, but for a projection of 96 in 4c and 4d, as in TF-slim; ports of MXNet and Caffe have the printed 128."""
 
 PRINTED = tuple(replace(row, projection=128) if row.name in ("4c", "4d") else row for row in TABLE)
 """Figure 5 as it is printed. Its 4c and 4d have 608 outputs, and not the 576 that it prints beside them."""
