@@ -137,11 +137,11 @@ def _report(arguments: list[str]) -> None:
     parser = _parser("report", "Redraw the results from their records, without training.")
     parser.add_argument("experiment", nargs="*", help="or the folder of a sweep; by default all that have records")
     options = parser.parse_args(arguments)
-    from bnexp.report import conclude as report
+    from bnexp.report.redraw import holds_records, redraw
 
-    _known(name for name in options.experiment if not report.holds_records(name))
+    _known(name for name in options.experiment if not holds_records(name))
 
-    report.redraw(options.experiment, options.results)
+    redraw(options.experiment, options.results)
 
 
 def _known(names: Iterable[str]) -> None:

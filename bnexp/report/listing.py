@@ -15,7 +15,8 @@ from bnexp import claims, data, models, paths
 from bnexp.config import ModelConfig
 from bnexp.console import out
 from bnexp.models.inception import PAPER_PARAMETERS, PRINTED
-from bnexp.report.conclude import COLOURS, experiment
+from bnexp.report.experiments import experiment
+from bnexp.report.printing import COLOURS
 from bnexp.runs.records import Records
 
 
