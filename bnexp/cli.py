@@ -165,7 +165,7 @@ def _data(arguments: list[str]) -> None:
             known = config.DATASETS[1:]
             raise config.ConfigError(f"there is no data set {options.name}{_did_you_mean(options.name, known)}")
         data.fetch(options.name, options.root)
-    listing.print_data(data.status(options.root))
+    listing.print_data(data.status(options.root), options.root)
 
 
 def _view(arguments: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -201,7 +202,9 @@ def test_data_says_what_is_there(command: Command, tmp_path: Path) -> None:
     said = command("data", "--root", str(tmp_path))
     assert said.code == 0
     assert "missing" in said.out
-    assert "whole" in said.out
+    assert re.search(r"digits .* there .* nothing", said.out), "the stand-in, which nobody checks"
+    (tmp_path / "tiny-imagenet-200.zip").write_bytes(b"PK\3\4, and no more")
+    assert re.search(r"tiny-imagenet-200.zip .* damaged .* CRC-32", command("data", "--root", str(tmp_path)).out)
 
 
 def test_without_network_and_files_the_stand_in_is_used_with_a_notice(

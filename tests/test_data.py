@@ -322,7 +322,7 @@ def test_status_tells_whole_missing_and_damaged_files_apart(small: Contents, tmp
     ]
     assert found["mnist"][0].path == folder / NAMES[0]
     (packaged,) = found["digits"]
-    assert packaged.state == "whole"
+    assert packaged.state == "there"
     assert packaged.path.is_file()
     assert packaged.size > 0
 

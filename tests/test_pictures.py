@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import pickle
-import shutil
+import struct
 import tarfile
+import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -95,7 +97,7 @@ def original(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     names = [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]
     for name in names:
         content = {"data": draw.randint(0, 256, (4, 3072), dtype=np.uint8), "labels": draw.randint(0, 10, 4).tolist()}
-        (folder / name).write_bytes(pickle.dumps(content))
+        (folder / name).write_bytes(pickle.dumps(content, protocol=2))  # the original is of Python 2
     (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": [str(i) for i in range(10)]}))
     md5 = {path.name: hashlib.md5(path.read_bytes()).hexdigest() for path in folder.iterdir()}
     monkeypatch.setattr(tv.CIFAR10, "train_list", [[name, md5[name]] for name in names[:5]])
@@ -112,13 +114,31 @@ def test_the_original_is_read_as_torchvision_reads_it(original: Path) -> None:
     assert torch.equal(loaded.train_images[:4].flatten(1), torch.from_numpy(first["data"]))
     assert set(loaded.sha256) == {path.name for path in original.iterdir()} - {"batches.meta"}
     assert data.status(root)["cifar10"][0].state == "whole"
+    assert data.status(root)["cifar10"][0].check == "MD5"
     (original / "data_batch_2").write_bytes(b"damaged")
     assert data.status(root)["cifar10"][0].state == "damaged"
-    with pytest.raises(DataError, match="is damaged; delete it"):
+    with pytest.raises(DataError, match=r"data_batch_2 is damaged: it has not the MD5 sum .*; delete cifar-10-batches"):
         cifar10.read(root)
 
 
-def test_the_originals_archive_is_unpacked_and_a_damaged_one_refused(
+class Code:
+    """Runs a command when it is unpickled."""
+
+    def __reduce__(self) -> Any:
+        return os.system, ("touch ran",)
+
+
+def test_no_code_in_an_unpacked_folder_is_run(original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (original / "test_batch").write_bytes(pickle.dumps(Code()))
+    md5 = hashlib.md5((original / "test_batch").read_bytes()).hexdigest()
+    monkeypatch.setattr(tv.CIFAR10, "test_list", [["test_batch", md5]])
+    with pytest.raises(DataError, match=r"asks for .*\.system"):
+        cifar10.read(str(original.parent))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_the_originals_archive_is_read_as_it_is_and_a_damaged_one_refused(
     original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = tmp_path / "other"
@@ -127,9 +147,14 @@ def test_the_originals_archive_is_unpacked_and_a_damaged_one_refused(
         archive.add(original, original.name)
     monkeypatch.setattr(cifar10, "ARCHIVE", known(root / "cifar-10-python.tar.gz"))
     config = data.resolve(DataConfig(name="cifar10", root=str(root)), print, download=False)
-    whole, unpacked = cifar10.read(str(original.parent)), data.load(config)
-    assert torch.equal(whole.train_images, unpacked.train_images)
-    shutil.rmtree(root / original.name)
+    from_folder, from_archive = cifar10.read(str(original.parent)), data.load(config)
+    assert torch.equal(from_folder.train_images, from_archive.train_images)
+    assert torch.equal(from_folder.test_labels, from_archive.test_labels)
+    assert [path.name for path in root.iterdir()] == ["cifar-10-python.tar.gz"]
+    assert (data.status(str(root))["cifar10"][0].state, data.status(str(root))["cifar10"][0].check) == (
+        "whole",
+        "SHA-256",
+    )
     (root / "cifar-10-python.tar.gz").write_bytes(b"damaged")
     with pytest.raises(DataError, match="is damaged: it is 7 bytes long"):
         cifar10.read(str(root))
@@ -207,7 +232,7 @@ def test_tiny_imagenet_in_every_form(form: str, tmp_path: Path, monkeypatch: pyt
     source = loaded.test_labels * (classes // 50) % 4
     colours = torch.tensor(pictures.COLOURS)[source].float()
     assert (loaded.test_images.float().mean((2, 3)) - colours).abs().max() < 30
-    assert data.status(str(tmp_path))["tiny_imagenet"][0].state == "whole"
+    assert data.status(str(tmp_path))["tiny_imagenet"][0].state == ("whole" if form.endswith(".zip") else "there")
 
 
 def test_tiny_imagenet_that_is_not_there(tmp_path: Path) -> None:
@@ -222,6 +247,69 @@ def test_a_broken_picture_is_named(tmp_path: Path) -> None:
     broken = tmp_path / "tiny-imagenet-50" / "train" / "n00000003" / "n00000003_1.JPEG"
     broken.write_bytes(b"no picture")
     with pytest.raises(DataError, match=r"train/n00000003/n00000003_1.JPEG is no picture that can be read"):
+        data.load(DataConfig(name="tiny_imagenet", root=str(tmp_path)))
+
+
+def flagged(content: bytes) -> bytes:
+    """A zip whose first file says that it is encrypted."""
+    spoilt = bytearray(content)
+    for mark, offset in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        spoilt[content.index(mark) + offset] |= 1
+    return bytes(spoilt)
+
+
+def strange(content: bytes) -> bytes:
+    """A zip whose first file is packed in a way that nobody knows."""
+    spoilt = bytearray(content)
+    for mark, offset in ((b"PK\3\4", 8), (b"PK\1\2", 10)):
+        spoilt[content.index(mark) + offset] = 77
+    return bytes(spoilt)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda content: content[:-60], "File is not a zip file"),
+        (lambda content: content[:600] + b"xxxx" + content[604:], "Bad CRC-32"),
+        (flagged, "is encrypted"),
+        (strange, "compression method is not supported"),
+        (lambda content: b"", "File is not a zip file"),
+    ],
+    ids=["cut", "damaged", "encrypted", "of unknown compression", "empty"],
+)
+def test_a_zip_that_cannot_be_read_is_named(spoil: Any, reason: str, tmp_path: Path) -> None:
+    tiny("tiny-imagenet-200.zip", tmp_path, 200)
+    path = tmp_path / "tiny-imagenet-200.zip"
+    assert data.status(str(tmp_path))["tiny_imagenet"][0].state == "whole"
+    path.write_bytes(spoil(path.read_bytes()))
+    assert data.status(str(tmp_path))["tiny_imagenet"][0].state == "damaged"
+    with pytest.raises(DataError, match=rf"{path} cannot be read: .*{reason}.*; fetch it again") as error:
+        data.load(DataConfig(name="tiny_imagenet", root=str(tmp_path)))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("lines", [b"val_0.JPEG\tn0\xff\n", b"val_0.JPEG n00000000\n"])
+def test_annotations_that_are_none_are_named(lines: bytes, tmp_path: Path) -> None:
+    tiny("tiny-imagenet-200", tmp_path, 200)
+    (tmp_path / "tiny-imagenet-200" / "val" / "val_annotations.txt").write_bytes(lines)
+    with pytest.raises(DataError, match=r"val_annotations.txt in .* is no list of PICTURE<tab>CLASS in UTF-8"):
+        data.load(DataConfig(name="tiny_imagenet", root=str(tmp_path)))
+
+
+def bomb() -> bytes:
+    """A PNG that says it has 400 megapixels, in a few bytes."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    head = struct.pack(">IIBBBBB", 20_000, 20_000, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+def test_a_picture_too_large_to_be_decoded_is_named(tmp_path: Path) -> None:
+    tiny("tiny-imagenet-50", tmp_path, 50)
+    (tmp_path / "tiny-imagenet-50" / "train" / "n00000003" / "n00000003_1.JPEG").write_bytes(bomb())
+    with pytest.raises(DataError, match=r"n00000003_1.JPEG has more than 89 megapixels; scale it down"):
         data.load(DataConfig(name="tiny_imagenet", root=str(tmp_path)))
 
 

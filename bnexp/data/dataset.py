@@ -97,9 +97,12 @@ class FileStatus:
 
     name: str
     path: Path
-    state: Literal["whole", "missing", "damaged"]
+    state: Literal["whole", "missing", "damaged", "there"]
+    """`there` is what was not checked."""
     size: int
     """Bytes; 0 if missing."""
+    check: str = "SHA-256"
+    """What its content was held against."""
 
 
 def coloured(

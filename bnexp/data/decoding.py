@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
+import warnings
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 from bnexp.data.dataset import DataError
@@ -21,14 +24,25 @@ Tensors = dict[str, Tensor]
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 
+warnings.simplefilter("error", Image.DecompressionBombWarning)  # decoded by threads it takes gigabytes
+
 
 def from_zip(path: Path) -> dict[str, bytes]:
-    """The files of a zip by their path in it; `DataError` where it is damaged."""
+    """The files of a zip by their path in it; `DataError` where it is damaged, encrypted or packed in a strange way."""
     try:
         with zipfile.ZipFile(path) as archive:
             return {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
-    except (OSError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} is damaged: {error}; fetch it again") from error
+    except Exception as error:  # zipfile and zlib raise six kinds
+        raise DataError(f"{path} cannot be read: {_reason(error)}; fetch it again, or unpack it by hand") from error
+
+
+def zip_is_whole(path: Path) -> bool:
+    """Whether every file in a zip can be read and has the checksum that the zip gives it."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except Exception:
+        return False
 
 
 def from_folder(path: Path) -> dict[str, bytes]:
@@ -59,11 +73,25 @@ def decoded(files: Sequence[tuple[str, bytes]]) -> Tensor:
 
 
 def _decode(name: str, content: bytes) -> np.ndarray:
+    with picture(name, io.BytesIO(content)) as opened:
+        return np.asarray(opened.convert("RGB"))  # some are grey
+
+
+@contextlib.contextmanager
+def picture(name: str, file: str | BinaryIO) -> Iterator[Image.Image]:
+    """A picture file, opened; `DataError` names one that cannot be decoded, or is too large for it."""
     try:
-        with Image.open(io.BytesIO(content)) as picture:
-            return np.asarray(picture.convert("RGB"))  # some are grey
-    except (UnidentifiedImageError, OSError) as error:
-        raise DataError(f"{name} is no picture that can be read: {error}; fetch it again") from error
+        with Image.open(file) as opened:
+            yield opened
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        most = f"{(Image.MAX_IMAGE_PIXELS or 0) / 1e6:.0f} megapixels"
+        raise DataError(f"{name} has more than {most}; scale it down, or take it out") from error
+    except Exception as error:  # Pillow's decoders raise whatever they stumble over
+        raise DataError(f"{name} is no picture that can be read: {_reason(error)}; fetch it again") from error
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def folder() -> Path:

@@ -48,4 +48,4 @@ def status() -> list[FileStatus]:
     path = Path(origin).parent / "datasets" / "data" / "digits.csv.gz"
     if not path.is_file():
         return [FileStatus(path.name, path, "missing", 0)]
-    return [FileStatus(path.name, path, "whole", path.stat().st_size)]
+    return [FileStatus(path.name, path, "there", path.stat().st_size, "nothing")]

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 from bnexp.data.dataset import DataError, Dataset, FileStatus
+from bnexp.data.decoding import picture
 
 SIDE = 256
 """Pictures are scaled to this on their shorter side, and the middle square is kept."""
@@ -60,12 +61,9 @@ class FolderImages(torch.utils.data.Dataset[Tensor]):
 
 def _square(file: str) -> Tensor:
     """The middle square of a picture, `[3, SIDE, SIDE]`."""
-    try:
-        with Image.open(file) as picture:
-            picture.draft("RGB", (SIDE, SIDE))  # decodes a JPEG at a fraction of its size
-            whole = picture.convert("RGB")
-    except (UnidentifiedImageError, OSError) as error:
-        raise DataError(f"{file} is no picture that can be read: {error}; fetch it again") from error
+    with picture(file, file) as opened:
+        opened.draft("RGB", (SIDE, SIDE))  # decodes a JPEG at a fraction of its size
+        whole = opened.convert("RGB")
     scale = SIDE / min(whole.size)
     width, height = (max(SIDE, round(side * scale)) for side in whole.size)
     left, top = (width - SIDE) // 2, (height - SIDE) // 2
@@ -81,7 +79,7 @@ def folder(root: str) -> Path:
 def status(root: str) -> list[FileStatus]:
     """The folder, as it is found; the pictures are not looked at."""
     there = all((folder(root) / part).is_dir() for part in ("train", "val"))
-    return [FileStatus("imagenet", folder(root), "whole" if there else "missing", 0)]
+    return [FileStatus("imagenet", folder(root), "there" if there else "missing", 0, "nothing")]
 
 
 def ways_out(root: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -31,8 +32,10 @@ def status(root: str) -> list[FileStatus]:
     path = found(root)
     if path is None or path.name == SUBSET.name:
         return [status_of(SUBSET, Path(root).expanduser())]
-    size = path.stat().st_size if path.is_file() else sum(p.stat().st_size for p in path.rglob("*"))
-    return [FileStatus(path.name, path, "whole", size)]
+    if path.is_file():
+        state: Literal["whole", "damaged"] = "whole" if decoding.zip_is_whole(path) else "damaged"
+        return [FileStatus(path.name, path, state, path.stat().st_size, "CRC-32")]
+    return [FileStatus(path.name, path, "there", sum(p.stat().st_size for p in path.rglob("*")), "nothing")]
 
 
 def ways_out(root: str) -> str:
@@ -94,5 +97,11 @@ def _annotations(path: Path, files: dict[str, bytes]) -> dict[str, str]:
         lists = {p.name: p.read_bytes() for p in path.rglob("val_annotations.txt")}
     else:
         lists = {n: c for n, c in files.items() if n.endswith("val_annotations.txt")}
-    lines = [line.split("\t") for content in lists.values() for line in content.decode().splitlines()]
-    return {line[0]: line[1] for line in lines}
+    annotations: dict[str, str] = {}
+    for name, content in lists.items():
+        try:
+            lines = [line.split("\t") for line in content.decode().splitlines()]
+            annotations |= {line[0]: line[1] for line in lines}
+        except (UnicodeDecodeError, IndexError) as error:
+            raise DataError(f"{name} in {path} is no list of PICTURE<tab>CLASS in UTF-8; fetch it again") from error
+    return annotations

@@ -70,11 +70,14 @@ def _model(name: str) -> ModelConfig:
     return ModelConfig(**values)
 
 
-def print_data(found: Mapping[str, Sequence[data.FileStatus]]) -> None:
-    """The files of each data set and their state."""
-    table = Table("data set", Column("file", overflow="fold"), "state", "MB")
-    for name, files in found.items():
-        for file in files:
-            size = "–" if file.size is None else f"{file.size / 1e6:.1f}"
-            table.add_row(name, str(file.path), file.state, size)
+def print_data(files: Mapping[str, Sequence[data.FileStatus]], root: str) -> None:
+    """The files of each data set, their state and what it was found by."""
+    table = Table("data set", Column("file", overflow="fold"), "state", "bytes", "checked by")
+    base = Path(root).expanduser()
+    for name, statuses in files.items():
+        for file in statuses:
+            path = file.path.relative_to(base) if file.path.is_relative_to(base) else file.path
+            size = f"{file.size:,}" if file.size else "–"
+            table.add_row(name, str(path), file.state, size, "–" if file.state == "missing" else file.check)
     out.print(table)
+    out.print(f"Looked for under {root}: data.root, or BNEXP_DATA. What is there but unchecked is read as it is.")
