@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from bnexp.config import OptimizerConfig
 from bnexp.engine import optimizers
-from bnexp.engine.stacked import Add, BatchNorm, Layer, Linear, Phase, counterpart, kind
+from bnexp.engine.stacked import Layer, Phase, StackedAdd, StackedBatchNorm, StackedLinear, counterpart, kind
 from bnexp.norms.batch import Average
 
 Watch = Callable[[str, Tensor], None]
@@ -77,7 +77,7 @@ class Population:
             bottom = bottom and not any(leaf.layer.parameters for leaf in leaves)
             self.positions[name] = leaves
         self.leaves = {leaf.key: leaf for leaves in self.positions.values() for leaf in leaves}
-        self.sources = {leaf.layer.source for leaf in self.leaves.values() if isinstance(leaf.layer, Add)}
+        self.sources = {leaf.layer.source for leaf in self.leaves.values() if isinstance(leaf.layer, StackedAdd)}
 
     @property
     def watched(self) -> list[str]:
@@ -129,7 +129,7 @@ class Population:
             for leaf in leaves:
                 own = x if len(leaves) == 1 else x[leaf.rows]
                 y, cache = leaf.layer.forward(own, phase(leaf))
-                if isinstance(leaf.layer, Add):
+                if isinstance(leaf.layer, StackedAdd):
                     y = y + inputs[leaf.layer.source][leaf.rows]
                 outputs.append(y)
                 if caches is not None:
@@ -155,7 +155,7 @@ class Population:
             down = []
             for leaf in reversed(leaves):
                 own = dy if len(leaves) == 1 else dy[leaf.rows]
-                if isinstance(leaf.layer, Add):
+                if isinstance(leaf.layer, StackedAdd):
                     around.setdefault(leaf.layer.source, []).append((leaf.rows, own))
                 dx, gradients[leaf.key] = leaf.layer.backward(own, caches.pop())
                 down.append(dx)
@@ -173,7 +173,7 @@ class Population:
             leaf = self.leaves[key]
             for (name, p), g in zip(leaf.layer.parameters.items(), own, strict=True):
                 shape = -1, *(1,) * (p.dim() - 1)
-                if l2 is not None and name == "weight" and isinstance(leaf.layer, Linear):
+                if l2 is not None and name == "weight" and isinstance(leaf.layer, StackedLinear):
                     g.addcmul_(p, l2[leaf.rows].view(shape))
                 self.optimizer.step(f"{key}.{name}", p, g, lr[leaf.rows].view(shape))
 
@@ -196,7 +196,7 @@ class Population:
         estimated = [
             leaf.layer
             for leaf in self.leaves.values()
-            if isinstance(leaf.layer, BatchNorm) and leaf.layer.plain.statistics == "population"
+            if isinstance(leaf.layer, StackedBatchNorm) and leaf.layer.plain.statistics == "population"
         ]
         for layer in estimated:
             layer.average = Average()

@@ -17,9 +17,8 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from bnexp import norms
-from bnexp.models.dropout import Dropout as PlainDropout
-from bnexp.models.dropout import factors
-from bnexp.models.mlp import Add as PlainAdd
+from bnexp.models.dropout import Dropout, factors
+from bnexp.models.mlp import Add
 from bnexp.norms import batch as bn
 
 
@@ -57,7 +56,7 @@ class Layer:
         return dy, []
 
 
-class Flatten(Layer):
+class StackedFlatten(Layer):
     """Images `[N, B, C, H, W]` to `[N, B, I]`."""
 
     def forward(self, x: Tensor, phase: Phase) -> tuple[Tensor, Any]:
@@ -67,7 +66,7 @@ class Flatten(Layer):
         return dy.view(shape), []
 
 
-class Linear(Layer):
+class StackedLinear(Layer):
     """x·Wᵀ + b: weight `[N, O, I]`, bias `[N, O]` or none."""
 
     def __init__(self, modules: Sequence[nn.Module]) -> None:
@@ -97,7 +96,7 @@ class Linear(Layer):
         return out
 
 
-class Sigmoid(Layer):
+class StackedSigmoid(Layer):
     def forward(self, x: Tensor, phase: Phase) -> tuple[Tensor, Any]:
         y = torch.sigmoid(x)
         return y, y
@@ -106,7 +105,7 @@ class Sigmoid(Layer):
         return torch.ops.aten.sigmoid_backward(dy, y), []
 
 
-class Tanh(Layer):
+class StackedTanh(Layer):
     def forward(self, x: Tensor, phase: Phase) -> tuple[Tensor, Any]:
         y = torch.tanh(x)
         return y, y
@@ -115,7 +114,7 @@ class Tanh(Layer):
         return torch.ops.aten.tanh_backward(dy, y), []
 
 
-class ReLU(Layer):
+class StackedReLU(Layer):
     def forward(self, x: Tensor, phase: Phase) -> tuple[Tensor, Any]:
         y = torch.relu(x)
         return y, y
@@ -124,7 +123,7 @@ class ReLU(Layer):
         return torch.ops.aten.threshold_backward(dy, y, 0), []
 
 
-class BatchNorm(Layer):
+class StackedBatchNorm(Layer):
     """BN of `[N, B, F]`, the statistics over each network's own mini-batch; its tensors are `[N, F]`."""
 
     def __init__(self, modules: Sequence[nn.Module]) -> None:
@@ -151,7 +150,7 @@ class BatchNorm(Layer):
         return dx, [dgamma.squeeze(1), dbeta.squeeze(1)]
 
 
-class BatchRenorm(Layer):
+class StackedBatchRenorm(Layer):
     """Batch renormalisation of `[N, B, F]`: BN with γ·r for γ and β + γ·d for β, r and d constants to the gradient."""
 
     def __init__(self, modules: Sequence[nn.Module]) -> None:
@@ -180,7 +179,7 @@ class BatchRenorm(Layer):
         return dx, [(along * r + dbeta * d).squeeze(1), dbeta.squeeze(1)]
 
 
-class GroupNorm(Layer):
+class StackedGroupNorm(Layer):
     """Group and layer normalisation of `[N, B, F]`: PyTorch's kernel without γ and β, which are each network's own."""
 
     def __init__(self, modules: Sequence[nn.Module]) -> None:
@@ -208,7 +207,7 @@ class GroupNorm(Layer):
         return dx.view_as(x), [(dy * x_hat).sum(1), dy.sum(1)]
 
 
-class Dropout(Layer):
+class StackedDropout(Layer):
     """Dropout of `[N, B, F]`, each network at its own probability and from its own stream."""
 
     def __init__(self, modules: Sequence[nn.Module]) -> None:
@@ -225,7 +224,7 @@ class Dropout(Layer):
         return dy * drawn, []
 
 
-class Add(Layer):
+class StackedAdd(Layer):
     """A residual connection; the population fetches the input of `source` for it."""
 
     def __init__(self, modules: Sequence[nn.Module]) -> None:
@@ -261,17 +260,17 @@ class Mapped(Layer):
 
 COUNTERPARTS: dict[type[nn.Module], type[Layer]] = {
     nn.Identity: Layer,
-    nn.Flatten: Flatten,
-    nn.Linear: Linear,
-    nn.Sigmoid: Sigmoid,
-    nn.Tanh: Tanh,
-    nn.ReLU: ReLU,
-    PlainDropout: Dropout,
-    PlainAdd: Add,
-    norms.BatchNorm: BatchNorm,
-    norms.BatchRenorm: BatchRenorm,
-    norms.GroupNorm: GroupNorm,
-    norms.LayerNorm: GroupNorm,
+    nn.Flatten: StackedFlatten,
+    nn.Linear: StackedLinear,
+    nn.Sigmoid: StackedSigmoid,
+    nn.Tanh: StackedTanh,
+    nn.ReLU: StackedReLU,
+    Dropout: StackedDropout,
+    Add: StackedAdd,
+    norms.BatchNorm: StackedBatchNorm,
+    norms.BatchRenorm: StackedBatchRenorm,
+    norms.GroupNorm: StackedGroupNorm,
+    norms.LayerNorm: StackedGroupNorm,
 }
 
 
@@ -282,7 +281,7 @@ def counterpart(modules: Sequence[nn.Module]) -> Layer:
 
 def kind(module: nn.Module) -> tuple[object, ...]:
     """What two modules must have in common to share a counterpart: all but the values of their tensors."""
-    settings = "" if isinstance(module, PlainDropout) else repr(module)
+    settings = "" if isinstance(module, Dropout) else repr(module)
     return type(module), settings, [(name, value.shape) for name, value in module.state_dict().items()]
 
 
