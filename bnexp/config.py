@@ -13,6 +13,7 @@ from typing import Any
 from omegaconf import MISSING, OmegaConf
 
 OmegaConf.register_new_resolver("times", lambda a, b: a * b, replace=True)  # for the arms of Figure 3
+OmegaConf.register_new_resolver("groups_for", lambda model: 10 if model == "mlp" else 4, replace=True)
 NORMS = ("none", "batch", "batch_renorm", "layer", "group", "instance", "module")
 PLACEMENTS = ("before", "after", "input")
 STATISTICS = ("population", "moving", "batch")
@@ -61,7 +62,7 @@ class DataConfig:
     crop: int | None = None
     """Side of the square that a network sees: drawn anew in training, the middle one in tests; by default all of it."""
     padding: int = 0
-    """Pixels of the mean colour around an image before it is cropped."""
+    """Pixels of the mean colour around an image before it is cropped; only together with `crop`."""
     flip: bool = False
     """Mirror every second training image, drawn anew."""
     distortion: float = 0.0
@@ -125,7 +126,7 @@ class NormConfig:
     momentum: float = 0.1
     """For moving averages: weight of the newest mini-batch."""
     groups: int = 10
-    """For `group`: groups into which the features are divided."""
+    """For `group`: groups into which the features are divided; `norm=group` has 10, in `inception` 4."""
     r_max: float = 3.0
     """For `batch_renorm`: r is kept within [1/r_max, r_max]."""
     d_max: float = 5.0
@@ -364,22 +365,27 @@ def validate(config: Config) -> None:
     _check("data.monitored", monitored, monitored is None or monitored >= 1, "at least 1 image, or null for all")
     _check("data.crop", crop, crop is None or crop >= 1, "at least 1 pixel, or null for the whole image")
     _whole("data.padding", config.data.padding, 0, 256, "pixel")
+    if config.data.padding and crop is None:
+        raise ConfigError(
+            f"data.padding={config.data.padding} without data.crop: the border is there to be cropped at random; "
+            "give the side of the square as data.crop, or data.padding=0"
+        )
     _check("data.distortion", config.data.distortion, 0 <= config.data.distortion < 1, "a part in [0, 1)")
     _whole("model.depth", model.depth, 1, 1000, "hidden layer")
     _whole("model.width", model.width, 1, 100_000, "unit")
     _check("model.dropout", model.dropout, 0 <= model.dropout < 1, "a probability in [0, 1)")
     _check("init.scale", init.scale, 0 <= init.scale < float("inf"), "a number of at least 0")
-    _check("norm.eps", norm.eps, norm.eps > 0, "a number above 0")
+    _check("norm.eps", norm.eps, 0 < norm.eps < float("inf"), "a number above 0")
     _whole("norm.batches", norm.batches, 1, 100_000, "mini-batch")
     _check("norm.momentum", norm.momentum, 0 < norm.momentum <= 1, "a number in (0, 1]")
     _check("norm.groups", norm.groups, norm.groups >= 1, "at least 1 group")
-    _check("norm.r_max", norm.r_max, norm.r_max >= 1, "a limit of at least 1")
-    _check("norm.d_max", norm.d_max, norm.d_max >= 0, "a limit of at least 0")
+    _check("norm.r_max", norm.r_max, 1 <= norm.r_max < float("inf"), "a limit of at least 1")
+    _check("norm.d_max", norm.d_max, 0 <= norm.d_max < float("inf"), "a limit of at least 0")
     for name in ("warmup", "r_ramp", "d_ramp"):
         _whole(f"norm.{name}", getattr(norm, name), 0, MOST_STEPS, "step")
     _check("optimizer.momentum", optimizer.momentum, 0 <= optimizer.momentum < 1, "a number in [0, 1)")
     _check("optimizer.beta2", optimizer.beta2, 0 <= optimizer.beta2 < 1, "a number in [0, 1)")
-    _check("optimizer.eps", optimizer.eps, optimizer.eps > 0, "a number above 0")
+    _check("optimizer.eps", optimizer.eps, 0 < optimizer.eps < float("inf"), "a number above 0")
     processes = config.processes
     _check("processes", processes, processes is None or processes >= 1, "at least 1, or null for one per core")
     if model.name == "mlp":

@@ -120,8 +120,8 @@ def test_when_one_of_the_processes_fails_the_others_end_and_the_run_is_named(com
         (["model.modules=[3a,6z]"], "bnexp: model.modules=6z: choose from 3a, 3b, 3c, 4a, 4b, 4c, 4d, 4e, 5a, 5b"),
         (["model.modules=[5b,3a]"], "bnexp: model.modules=['5b', '3a'] is out of range: give each once, in order"),
         (["model.modules=[]"], "bnexp: model.modules=[] is out of range: give at least one module"),
-        (["norm=group"], "bnexp: norm.groups=10 with model=inception_small: feature maps come in multiples of 8; "
-                         "use 1, 2, 4 or 8"),
+        (["norm=group", "norm.groups=10"],
+         "bnexp: norm.groups=10 with model=inception_small: feature maps come in multiples of 8; use 1, 2, 4 or 8"),
         (["norm=layer", "norm.per_activation=true"],
          "bnexp: norm.per_activation=true with norm=layer: it is an option of norm=batch"),
         (["data.crop=40"], "bnexp: data.crop=40 is larger than images of 8×8 with data.padding=0"),
@@ -136,6 +136,13 @@ def test_bad_input_is_one_line(command: Command, settings: list[str], line: str)
     said = command("run", *SMALL, *settings)
     assert said.code in (1, 2)
     assert said.line == line
+
+
+def test_group_normalisation_works_with_its_defaults(command: Command, tmp_path: Path) -> None:
+    said = command("run", *SMALL, "norm=group", "steps=1")
+    assert said.code == 0, said.err
+    (folder,) = (path for path in (tmp_path / "outputs" / "runs").iterdir() if path.is_dir())
+    assert "groups: 4" in (folder / "config.yaml").read_text()
 
 
 def test_the_papers_protocol_starts_and_runs(spawn: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
