@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,13 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from bnexp import data, norms
-from bnexp.config import Config, ConfigError, run_id, validate
+from bnexp import data
+from bnexp.config import Config, ConfigError, choose_module, run_id, validate
 from bnexp.console import err, out
 from bnexp.launch import stacks
 from bnexp.launch.estimate import dry_run, estimate
 from bnexp.launch.pool import launch
+from bnexp.norms import own
 from bnexp.report.conclude import check_writable
 from bnexp.report.conclude import conclude as report
 
@@ -32,11 +33,12 @@ LONG = 1_000_000
 """Steps from which on a training is not begun without a word on its cost."""
 
 
-def to_config(composed: DictConfig) -> Config:
-    """The typed and validated config, its data set settled. Errors: ConfigError, DataError."""
+def to_config(composed: DictConfig, overrides: Iterable[str] = ()) -> Config:
+    """The typed and validated config of a job with these overrides. Errors: ConfigError."""
     _refuse_unknown(composed, Config)
     config = OmegaConf.to_object(composed)
     assert isinstance(config, Config)
+    choose_module(config, overrides)
     validate(config)
     return config
 
@@ -69,15 +71,13 @@ def compose_jobs(loader: ConfigLoader, master: DictConfig, jobs: Sequence[Sequen
         composed = copy.deepcopy(bases[lines])
         for override in values:
             OmegaConf.update(composed, override.key_or_group, override.value())
-        configs.append(to_config(composed))
+        configs.append(to_config(composed, job))
     return configs
 
 
 def train_all(configs: Sequence[Config]) -> list[Config]:
     """Train what is not there yet, or with `dry_run` say what would be trained; the configs, `auto` data settled."""
-    for config in configs:
-        norms.factory(config.norm)  # ConfigError for a layer that is not to be had
-    settled = _settle_data(configs)
+    settled = _settle_data(own.settle(configs))
     first = settled[0]
     for config in settled:
         _check_batch(config)
@@ -110,7 +110,7 @@ def train_here(config: Config) -> Config:
     """Train one run in this process, for launchers that have processes of their own."""
     from bnexp.launch.worker import train_stack  # imports PyTorch
 
-    (settled,) = _settle_data([config])
+    (settled,) = _settle_data(own.settle([config]))
     settings, (stack,) = stacks.plan(settled, [settled])
     if settled.nproc > 1:
         launch(settings, [stack])

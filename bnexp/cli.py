@@ -77,9 +77,8 @@ def _run(arguments: list[str]) -> None:
     import hydra
     from hydra.core.config_store import ConfigStore
 
-    ConfigStore.instance().store(name="schema", node=config.Config, provider="bnexp")
+    ConfigStore.instance().store(name="schema", node=config.schema(), provider="bnexp")
     sys.argv = ["bnexp", *arguments]
-    sys.path.insert(0, str(Path.cwd()))  # for norm.target
     failure.clear()
     before = os.environ.get("HYDRA_FULL_ERROR")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # without it Hydra prints errors in its own way and exits
@@ -105,11 +104,12 @@ def task(composed: Any) -> Any:
     from bnexp import app  # imports PyTorch: not before something is trained
 
     hydra = HydraConfig.get()
+    overrides = list(hydra.overrides.task)
     if hydra.mode == RunMode.MULTIRUN:
-        return app.train_here(app.to_config(composed))
+        return app.train_here(app.to_config(composed, overrides))
     try:
-        trained = app.train_all([app.to_config(composed)])
-        app.conclude(trained, list(hydra.overrides.task))
+        trained = app.train_all([app.to_config(composed, overrides)])
+        app.conclude(trained, overrides)
     except BaseException as error:
         failure.append(error)
     return None

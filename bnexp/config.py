@@ -7,10 +7,11 @@ import dataclasses
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from omegaconf import MISSING, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf
 
 OmegaConf.register_new_resolver("times", lambda a, b: a * b, replace=True)  # for the arms of Figure 3
 OmegaConf.register_new_resolver("groups_for", lambda model: 10 if model == "mlp" else 4, replace=True)
@@ -115,14 +116,18 @@ class NormConfig:
     placement: str = "before"
     """`before` the nonlinearity (§3.2), `after` it, or on the layer's `input`."""
     target: str | None = None
-    """For `module`: `package.module:Class`, called with the number of features."""
+    """`package.module:Class`, called with the number of features; where no norm is chosen it chooses `module`."""
+    settings: dict[str, Any] = field(default_factory=dict, metadata=LATER)
+    """For `module`: what `target` is called with besides, by name: `norm.settings.groups=4`."""
+    source: str | None = field(default=None, metadata=LATER)
+    """For `module`: digest of the files that define `target`; it is filled in."""
     eps: float = 1e-5
     """ε of Algorithm 1."""
     statistics: str = "population"
     """Of `batch` at inference: `population` (Algorithm 2, at the current weights), `moving` averages, which lag behind,
     or those of the `batch` of test examples itself."""
     batches: int = 100
-    """For `population`: mini-batches averaged over."""
+    """For `population`, and for a `module` made of `batch`: mini-batches averaged over."""
     momentum: float = 0.1
     """For moving averages: weight of the newest mini-batch."""
     groups: int = 10
@@ -150,7 +155,7 @@ NORM_FIELDS: dict[str, tuple[str, ...]] = {
     "layer": ("placement", "eps"),
     "group": ("placement", "eps", "groups"),
     "instance": ("placement", "eps"),
-    "module": ("placement", "target"),
+    "module": ("placement", "target", "settings", "source", "batches"),
 }
 """The settings that have an effect on each norm; `_norm_fields` adds those of BN's statistics."""
 
@@ -264,6 +269,20 @@ class Config(RunConfig):
     """Folder of the experiments' verdicts, tables and figures."""
     dry_run: bool = False
     """Print what would be trained, its time and its disk, and train nothing."""
+
+
+def schema() -> DictConfig:
+    """`Config` for Hydra: a setting that there is not is refused, but in the free `settings`, which need no `+`."""
+    node: DictConfig = OmegaConf.structured(Config)
+    OmegaConf.set_struct(node.norm.settings, False)
+    return node
+
+
+def choose_module(config: Config, overrides: Iterable[str]) -> None:
+    """Let `norm.target` choose norm=module, where neither an override nor an arm of Figure 3 chooses a norm."""
+    chosen = {line.lstrip("+~").partition("=")[0] for line in overrides}
+    if config.norm.target is not None and config.arm is None and chosen.isdisjoint(("norm", "norm.name")):
+        config.norm.name = "module"
 
 
 def run_fields(config: RunConfig) -> dict[str, Any]:
@@ -464,11 +483,10 @@ def _check_norm(config: Config) -> None:
         raise ConfigError(
             "norm.placement=input with norm=group: pixels make no equal groups; use norm=layer or another placement"
         )
-    if (norm.name == "module") != (norm.target is not None):
-        raise ConfigError(
-            f"norm={norm.name} with norm.target={norm.target}: a layer of your own needs both, "
-            "norm=module and norm.target=package.module:Class"
-        )
+    if norm.name == "module" and norm.target is None:
+        raise ConfigError("norm=module without norm.target: name a layer of your own, norm.target=package.module:Class")
+    if norm.source is not None:
+        raise ConfigError(f"norm.source={norm.source}: it is filled in from the files of norm.target; leave it out")
 
 
 def _choice(key: str, value: str, choices: tuple[str, ...]) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
+import ast
+import contextlib
+import hashlib
+import importlib.util
 import sys
 import sysconfig
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -43,6 +47,65 @@ def _import(written: str, module: str) -> ModuleType:
         raise ConfigError(f"{written}: {place(error)}") from error
 
 
+def source(setting: str, target: str) -> str | None:
+    """Digest of the files that make `target` what it is, 16 hexadecimal digits; None for what comes with bnexp.
+
+    These are the file that it is named in, the one that defines it, and the user's own files that these import, also
+    inside functions and through each other. Of installed packages it is the defining file alone, of Python and bnexp
+    none. What a file reads or imports by a computed name is not covered.
+    """
+    module = target.partition(":")[0]
+    defining = getattr(load(setting, target), "__module__", None) or module
+    files: dict[str, Path] = {}
+    waiting = [module, defining]
+    while waiting:
+        name = waiting.pop()
+        file = _file(name)
+        if file is None or name in files or _of_python_or_bnexp(file):
+            continue
+        if not _installed(file):
+            waiting += _imported(name, file)
+        elif name != defining:
+            continue
+        files[name] = file
+    digests = {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in sorted(files.items())}
+    return hashlib.sha256(repr(digests).encode()).hexdigest()[:16] if digests else None
+
+
+def _imported(module: str, file: Path) -> Iterator[str]:
+    """The modules that the user's file imports, and the packages around them; those of installed packages may lack."""
+    if file.suffix != ".py":
+        return
+    package = module if file.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = importlib.util.resolve_name("." * node.level + (node.module or ""), package or None)
+            names = [f"{base}.{alias.name}" for alias in node.names]
+        for name in names:
+            parts = name.split(".")
+            for end in range(1, len(parts) + 1):
+                prefix = ".".join(parts[:end])
+                found = _file(prefix)
+                if found is not None and _installed(found):
+                    break
+                yield prefix
+
+
+def _file(module: str) -> Path | None:
+    """The file of a module, imported or not; None for what has none, such as a folder, and for what is no module."""
+    if module in sys.modules:
+        file = getattr(sys.modules[module], "__file__", None)
+        return Path(file) if file else None
+    with contextlib.suppress(Exception):
+        spec = importlib.util.find_spec(module)
+        if spec is not None and spec.has_location and spec.origin:
+            return Path(spec.origin)
+    return None
+
+
 def place(error: BaseException) -> str:
     """An error in a line, with the last place in a file of the user's that it came through."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<")]
@@ -52,5 +115,13 @@ def place(error: BaseException) -> str:
 
 
 def _installed(file: Path) -> bool:
-    folders = {Path(__file__).parent, *(Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib"))}
-    return not folders.isdisjoint(file.parents)
+    return _of_python_or_bnexp(file) or _of_a_package(file)
+
+
+def _of_python_or_bnexp(file: Path) -> bool:
+    of_python = Path(sysconfig.get_path("stdlib")) in file.parents and not _of_a_package(file)
+    return of_python or Path(__file__).parent in file.parents
+
+
+def _of_a_package(file: Path) -> bool:
+    return not {"site-packages", "dist-packages"}.isdisjoint(file.parts)

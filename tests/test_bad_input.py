@@ -47,7 +47,7 @@ MISTAKES = [
     ("run data.padding=99999", "data.padding=99999 is out of range: give at least 0 pixels, at most 256"),
     ("run norm.batches=9999999999", "is out of range: give at least 1 mini-batch, at most 100,000"),
     ("run model.activation=softplus", "model.activation=softplus: choose from sigmoid, tanh, relu"),
-    ("run norm=module", "norm.target=package.module:Class"),
+    ("run norm=module", "norm=module without norm.target"),
     ("run norm=module norm.target=nowhere:Norm", "No module named 'nowhere'"),
     ("run +unknown=1", "no setting unknown"),
     ("run +norm.unknown=1", "no setting norm.unknown"),

@@ -97,7 +97,7 @@ def _shape(config: RunConfig) -> str:
         shape["model"].pop(free, None)
     norm = config.norm
     # a user's norm may fail, alone; the rest is the order of the layers, and what an evaluation does for all at once
-    return repr((shape, norm.target, norm.placement, norm.batches, norm.statistics == "batch"))
+    return repr((shape, norm.target, norm.settings, norm.placement, norm.batches, norm.statistics == "batch"))
 
 
 def _kind(config: RunConfig) -> str:

@@ -18,6 +18,7 @@ from bnexp.files import locked
 from bnexp.launch.sink import RunSink
 from bnexp.launch.stacks import Settings, Stack
 from bnexp.machine import prepare
+from bnexp.norms.own import check_unchanged
 from bnexp.runs.checkpoint import Checkpoint
 from bnexp.runs.folder import RunFolder
 from bnexp.runs.stamp import stamp
@@ -48,6 +49,7 @@ def train_stack(stack: Stack, settings: Settings, tell: Tell, meeting: str = "")
         unfinished = [i for i, folder in enumerate(folders) if folder.summary() is None]
         if not unfinished:
             return
+        check_unchanged(stack.configs[0].norm)
         dataset = data.load(stack.configs[0].data)
         made_by = stamp(settings.command, settings.device, settings.threads, dataset.sha256)
         with (

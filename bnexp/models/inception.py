@@ -84,11 +84,12 @@ class Maker:
         """
         features = [inputs] if self.placement == "input" else list(widths)
         values = max(per_activation, 1) ** 2
-        normed = [self.norm(n * values) for n in features]
+        spatial = per_activation == 0
+        normed = [self.norm(n * values, spatial) for n in features]
         whole = normed[0]
         if len(normed) > 1 and type(whole) is not nn.Identity:
             per_feature = getattr(whole, "per_feature", False)
-            whole = self.norm(sum(features) * values) if per_feature else Beside(normed, features)
+            whole = self.norm(sum(features) * values, spatial) if per_feature else Beside(normed, features)
         without_bias = self.placement == "before" and getattr(normed[0], "replaces_bias", False)
         conv = Convolution(inputs, widths, kernel, stride, bias=not without_bias)
         layers: list[tuple[str, nn.Module]] = [("conv", conv), ("hidden", ACTIVATIONS[self.activation]())]

@@ -3,7 +3,7 @@
 A norm is an `nn.Module` made from the number of features, which maps `[batch, features]` (or
 `[batch, features, height, width]`) to the same shape. It may say `replaces_bias = True`: an affine map right
 before it then has no bias; and `per_feature = True`: what becomes of a feature depends on no other. Those here have
-a counterpart for many networks at once in `bnexp.engine.stacked`; any other is mapped over the networks as it is.
+a counterpart for many networks at once in `bnexp.engine.stacked`; any other (`own`) is used as it is.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from collections.abc import Callable
 
 from torch import nn
 
-from bnexp import targets
-from bnexp.config import ConfigError, NormConfig
+from bnexp.config import NormConfig
+from bnexp.norms import own
 from bnexp.norms.batch import BatchNorm, estimate_population, fold
 from bnexp.norms.batch_renorm import BatchRenorm
 from bnexp.norms.group import GroupNorm, InstanceNorm, LayerNorm
+from bnexp.norms.own import NormFactory
 from bnexp.norms.sync import SyncBatchNorm
 
 __all__ = [
@@ -32,16 +33,14 @@ __all__ = [
     "fold",
 ]
 
-NormFactory = Callable[[int], nn.Module]
-
 
 def factory(config: NormConfig) -> NormFactory:
     """The maker of the layers that `config` describes.
 
-    Errors: ConfigError where `norm.target` names nothing that can be imported and called.
+    Errors: ConfigError where `norm.target` names nothing that can be imported, and called with `norm.settings`.
     """
     c = config
-    makers: dict[str, NormFactory] = {
+    makers: dict[str, Callable[[int], nn.Module]] = {
         "none": lambda features: nn.Identity(),
         "batch": lambda features: (SyncBatchNorm if c.sync else BatchNorm)(features, c.eps, c.statistics, c.momentum),
         "batch_renorm": lambda features: BatchRenorm(
@@ -51,11 +50,10 @@ def factory(config: NormConfig) -> NormFactory:
         "group": lambda features: GroupNorm(features, c.groups, c.eps),
         "instance": lambda features: InstanceNorm(features, c.eps),
     }
-    return makers[c.name] if c.name in makers else _named(c.target or "")
+    if c.name == "module":
+        return own.factory(c)
 
+    def maker(features: int, spatial: bool = False) -> nn.Module:
+        return makers[c.name](features)
 
-def _named(target: str) -> NormFactory:
-    made = targets.load("norm.target", target)
-    if not callable(made):
-        raise ConfigError(f"norm.target={target} is no class or function: name one that is called with the features")
-    return made  # type: ignore[no-any-return]
+    return maker

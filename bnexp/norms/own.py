@@ -1,0 +1,100 @@
+"""A norm of the user's: the layer that `norm.target` names, its settings and its source."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from torch import nn
+
+from bnexp import targets
+from bnexp.config import Config, ConfigError, NormConfig
+
+KEY = "norm.target"
+
+
+class NormFactory(Protocol):
+    """Makes a norm of so many features, or feature maps where its input is `spatial`."""
+
+    def __call__(self, features: int, spatial: bool = False) -> nn.Module: ...
+
+
+def factory(config: NormConfig) -> NormFactory:
+    """The maker of the layers that `norm.target` names: called with the number of features and `norm.settings`.
+
+    It is told whether its input is `spatial` if it has a parameter of that name. Errors: ConfigError where the target
+    cannot be had or is not called like that, and from the maker where what it returns is no layer.
+    """
+    target = str(config.target)
+    make: Any = targets.load(KEY, target)
+    if not callable(make):
+        raise ConfigError(f"{KEY}={target} is no class or function: name one that is called with the features")
+    asks = "spatial" in _checked(target, make, config.settings)
+
+    def maker(features: int, spatial: bool = False) -> nn.Module:
+        made = make(features, **({"spatial": spatial} if asks else {}) | config.settings)
+        if made is None:
+            raise ConfigError(f"{KEY}={target} returns None where a layer is needed: is its `return` missing?")
+        if not isinstance(made, nn.Module):
+            raise ConfigError(f"{KEY}={target} returns a {type(made).__name__} where an nn.Module is needed")
+        return made
+
+    return maker
+
+
+def _checked(target: str, make: Any, settings: dict[str, Any]) -> dict[str, inspect.Parameter]:
+    """The parameters of the target that can be named; ConfigError where the settings do not fit them."""
+    try:
+        signature = inspect.signature(make)
+    except (TypeError, ValueError):  # one that is not written in Python
+        return {}
+    named = {
+        name: parameter
+        for name, parameter in list(signature.parameters.items())[1:]
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    }
+    filled_in = {"spatial": False} if "spatial" in named else {}
+    try:
+        signature.bind(1, **filled_in | settings)
+    except TypeError as error:
+        raise ConfigError(
+            f"{KEY}={target} cannot be called with the number of features"
+            f"{''.join(f', {name}={value}' for name, value in settings.items())}: {error}; "
+            f"as norm.settings it takes {', '.join(named) or 'nothing'}"
+        ) from error
+    return named
+
+
+def settle(configs: Sequence[Config]) -> list[Config]:
+    """The configs of a command with the source of their norm, and without a target where it is not used.
+
+    Errors: ConfigError where no run uses the target, or it cannot be had.
+    """
+    targeted = [config.norm for config in configs if config.norm.target is not None or config.norm.settings]
+    if targeted and not any(norm.name == "module" for norm in targeted):
+        key, value = (KEY, targeted[0].target) if targeted[0].target else ("norm.settings", targeted[0].settings)
+        chosen = ",".join(dict.fromkeys(config.norm.name for config in configs))
+        raise ConfigError(
+            f"{key}={value} with norm={chosen}: it is for norm=module; add norm=module, or leave norm out"
+        )
+    sources: dict[str | None, str | None] = {None: None}
+    settled = []
+    for config in configs:
+        norm = config.norm
+        if norm.name == "module":
+            factory(norm)
+            if norm.target not in sources:
+                sources[norm.target] = targets.source(KEY, str(norm.target))
+            norm = dataclasses.replace(norm, source=sources[norm.target])
+        else:
+            norm = dataclasses.replace(norm, target=None, settings={})
+        settled.append(dataclasses.replace(config, norm=norm))
+    return settled
+
+
+def check_unchanged(norm: NormConfig) -> None:
+    """ConfigError where the files of `norm.target` are no longer those of which the run's id speaks."""
+    if norm.source is not None and norm.source != targets.source(KEY, str(norm.target)):
+        raise ConfigError(f"{KEY}={norm.target} was changed after the command began; give the command again")
