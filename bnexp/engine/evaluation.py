@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,8 +16,7 @@ from bnexp.data.batches import taken
 from bnexp.data.dataset import subset
 from bnexp.engine.activations import Activations, Observer, chunks
 from bnexp.engine.companions import Companions
-from bnexp.engine.population import Gradients, Population
-from bnexp.engine.single import Single
+from bnexp.engine.network import Gradients, Network
 from bnexp.seeds import stream
 
 
@@ -40,29 +40,61 @@ class Evaluation:
     def lost(self, step: int) -> Evaluation:
         """That of the same network at a later step, when it has become NaN."""
         layers = {
-            name: Activations(np.full_like(own.statistics, np.nan), np.nan, None) for name, own in self.layers.items()
+            name: Activations(np.full_like(layer.statistics, np.nan), np.nan, None)
+            for name, layer in self.layers.items()
         }
         return Evaluation(self.network, step, dict.fromkeys(self.metrics, np.nan), layers)
 
+    def plain(self) -> dict[str, Any]:
+        """Its content in dicts and tensors, which can be read back without running anything."""
+        layers = {
+            name: {
+                "statistics": torch.from_numpy(layer.statistics),
+                "saturated": layer.saturated,
+                "histogram": None if layer.histogram is None else [torch.from_numpy(part) for part in layer.histogram],
+            }
+            for name, layer in self.layers.items()
+        }
+        predictions = None if self.predictions is None else torch.from_numpy(self.predictions)
+        return {
+            "network": self.network,
+            "step": self.step,
+            "metrics": self.metrics,
+            "layers": layers,
+            "predictions": predictions,
+        }
+
+    @classmethod
+    def of_plain(cls, plain: dict[str, Any]) -> Evaluation:
+        """The inverse of `plain`."""
+        layers = {}
+        for name, layer in plain["layers"].items():
+            histogram = layer["histogram"] and tuple(part.numpy() for part in layer["histogram"])
+            layers[name] = Activations(layer["statistics"].numpy(), layer["saturated"], histogram)
+        predictions = None if plain["predictions"] is None else plain["predictions"].numpy()
+        return cls(plain["network"], plain["step"], plain["metrics"], layers, predictions)
+
 
 class Probes:
-    """Measures the networks of a population, or a single one."""
+    """Measures networks while they train; `examples` are the training examples that each has, int64 `[N, used]`."""
 
     def __init__(
-        self, configs: Sequence[RunConfig], dataset: Dataset, view: View, networks: Population | Single, own: Tensor
+        self, configs: Sequence[RunConfig], dataset: Dataset, view: View, networks: Network, examples: Tensor
     ) -> None:
         first = configs[0]
         self.dataset = dataset
         self.view = view
         self.networks = networks
-        self.batch = first.batch // first.nproc  # as each process has them
+        normalised_together = first.nproc == 1 or first.norm.sync
+        self.batch = first.batch if normalised_together else first.batch // first.nproc
+        """The mini-batch over which training normalises."""
         self.batches = max(c.norm.batches for c in configs)
-        self.own = own
+        self.examples = examples
         self.statistics, companions, self.augmentation = (
             [stream(c.seed, name) for c in configs] for name in ("statistics", "companions", "statistics/augmentation")
         )
         self.streams = [*self.statistics, *self.augmentation]
-        self.companions = Companions(own, self.batch, networks.watched[-1].partition(".")[0], companions)
+        self.companions = Companions(examples, self.batch, networks.watched[-1].partition(".")[0], companions)
         # normalised by the test batch's own statistics, a network must be given batches of the size it is trained on
         self.chunk = self.batch if any(c.norm.statistics == "batch" for c in configs) else networks.chunk
         self.activations = [c.model.activation for c in configs]
@@ -90,8 +122,13 @@ class Probes:
             observed = whole.observe(self.networks.infer)
         chosen = self._validation_accuracy() if last and self.validates else [np.nan] * self.networks.size
         predicted = self._predictions() if last and self.predicts else None
-        for i, (own_loss, seen) in enumerate(zip(loss.tolist(), observed, strict=True)):
-            metrics = {"accuracy": seen.accuracy, "loss": seen.loss, "train_accuracy": known[i], "train_loss": own_loss}
+        for i, (train_loss, seen) in enumerate(zip(loss.tolist(), observed, strict=True)):
+            metrics = {
+                "accuracy": seen.accuracy,
+                "loss": seen.loss,
+                "train_accuracy": known[i],
+                "train_loss": train_loss,
+            }
             if self.validates:
                 metrics["validation_accuracy"] = chosen[i]
             if self.monitored is not None:
@@ -111,12 +148,14 @@ class Probes:
         Each network's are drawn, and changed as in training, by streams of its own from its own examples.
         """
         for _ in range(self.batches):
-            at = torch.stack([torch.randint(self.own.shape[1], (self.batch,), generator=d) for d in self.statistics])
-            yield self.view.training(taken(self.dataset, self.own.gather(1, at))[0], self.augmentation)
+            at = torch.stack(
+                [torch.randint(self.examples.shape[1], (self.batch,), generator=d) for d in self.statistics]
+            )
+            yield self.view.training(taken(self.dataset, self.examples.gather(1, at))[0], self.augmentation)
 
     def _training_accuracy(self) -> list[float]:
         """Fraction of the training examples, at inference; NaN when a logit is not finite."""
-        indices = self.own[:, : self.networks.training_images]
+        indices = self.examples[:, : self.networks.training_images]
         correct = torch.zeros(self.networks.size, device=self.dataset.train_labels.device)
         for rows in chunks(indices.shape[1], self.chunk):
             images, labels = taken(self.dataset, indices[:, rows])

@@ -17,12 +17,12 @@ from torch import Tensor, nn
 
 from bnexp.config import OptimizerConfig
 from bnexp.engine import optimizers
+from bnexp.engine.network import Gradients, Watch
 from bnexp.engine.stacked import Layer, Phase, StackedAdd, StackedBatchNorm, StackedLinear, counterpart, kind
 from bnexp.norms.batch import Average
 
-Watch = Callable[[str, Tensor], None]
-Gradients = dict[str, list[Tensor]]
-"""By the name of the leaf, in the order of its parameters."""
+TOGETHER = 10
+"""Mini-batches of Algorithm 2 that go through the affine maps at once: products of few rows are slow."""
 
 
 @dataclass
@@ -200,7 +200,11 @@ class Population:
         ]
         for layer in estimated:
             layer.average = Average()
-        for x in batches if estimated else ():
+        remaining = iter(batches if estimated else ())
+        while several := list(itertools.islice(remaining, TOGETHER)):
+            for layer in estimated:
+                layer.batch = several[0].shape[1]
+            x = torch.cat(several, 1)
             self._forward(x, lambda leaf: Phase.FROZEN if leaf.layer in estimated else Phase.INFERENCE)
         for layer in estimated:
             assert layer.average is not None

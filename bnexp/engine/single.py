@@ -15,7 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 from bnexp import norms
 from bnexp.config import OptimizerConfig
 from bnexp.engine import optimizers
-from bnexp.engine.population import Gradients, Watch
+from bnexp.engine.network import Gradients, Watch
 from bnexp.models import Inception
 from bnexp.norms.sync import synchronised
 

@@ -72,7 +72,8 @@ class StackedLinear(Layer):
     def __init__(self, modules: Sequence[nn.Module]) -> None:
         super().__init__(modules)
         weight = self.parameters["weight"]
-        self.one_dnn = weight.shape[-1] >= WIDE and weight.device.type == "cpu" and weight.dtype == torch.float32
+        wide = weight.shape[-1] >= WIDE and weight.device.type == "cpu" and weight.dtype == torch.float32
+        self.one_dnn = wide and torch.backends.mkldnn.is_available()
         self.gradient = torch.empty_like(weight)  # kept: fresh memory of this size costs a page fault per 4 kB
 
     def forward(self, x: Tensor, phase: Phase) -> tuple[Tensor, Any]:
@@ -91,6 +92,9 @@ class StackedLinear(Layer):
         if not self.one_dnn or torch.compiler.is_compiling():
             return torch.bmm(a, b.mT, out=out)
         linear = torch.ops.mkldnn._linear_pointwise  # the only door to oneDNN that does not copy the weights first
+        if a.stride(0) == 0:  # images that all networks share: one product
+            products = linear(a[0], b.reshape(-1, b.shape[-1]), None, "none", [], "")
+            return out.copy_(products.view(-1, *b.shape[:2]).transpose(0, 1))
         for i, product in enumerate(out):
             product.copy_(linear(a[i], b[i], None, "none", [], ""))  # at once, while it is in the cache
         return out
@@ -130,6 +134,8 @@ class StackedBatchNorm(Layer):
         super().__init__(modules)
         self.plain: Any = modules[0]
         self.average: bn.Average | None = None
+        self.batch = 0
+        """Examples in each of the mini-batches that go to `average`."""
 
     def forward(self, x: Tensor, phase: Phase) -> tuple[Tensor, Any]:
         gamma, beta = (self.parameters[name].unsqueeze(1) for name in ("gamma", "beta"))
@@ -137,13 +143,23 @@ class StackedBatchNorm(Layer):
         own = self.plain.statistics == "batch"
         if phase is Phase.INFERENCE and not own:
             return bn.infer(x, gamma, beta, mean, var, self.plain.eps), None
+        if self.average is not None:
+            return self._estimate(x, self.average), None
         m = bn.examples(x, (1,))
         y, x_hat, slope, mu, biased = bn.normalise(x, gamma, beta, (1,), self.plain.eps)
-        if self.average is not None:
-            self.average.add(mu, biased * (m / (m - 1)))
-        elif self.plain.statistics == "moving" and phase is Phase.TRAINING:
+        if self.plain.statistics == "moving" and phase is Phase.TRAINING:
             bn.follow(mean, var, mu, biased * (m / (m - 1)), self.plain.momentum)
         return y, (x_hat, slope)
+
+    def _estimate(self, x: Tensor, average: bn.Average) -> Tensor:
+        """Algorithm 2 on several mini-batches at once, each normalised by itself: `[N, batches · batch, F]`."""
+        gamma, beta = (self.parameters[name][:, None, None] for name in ("gamma", "beta"))
+        batches = x.unflatten(1, (-1, self.batch))  # [N, batches, batch, F]
+        m = bn.examples(batches, (2,))
+        y, _, _, mu, biased = bn.normalise(batches, gamma, beta, (2,), self.plain.eps)
+        for i in range(batches.shape[1]):
+            average.add(mu[:, i], biased[:, i] * (m / (m - 1)))
+        return y.flatten(1, 2)
 
     def backward(self, dy: Tensor, cache: tuple[Tensor, Tensor]) -> tuple[Tensor, list[Tensor]]:
         dx, dgamma, dbeta = bn.back_propagate(dy, *cache, (1,))

@@ -15,6 +15,7 @@ from bnexp import data, models
 from bnexp.config import RunConfig
 from bnexp.data import BatchOrder, Dataset, View
 from bnexp.engine.evaluation import Evaluation, Probes
+from bnexp.engine.network import Network, Resumable
 from bnexp.engine.population import Population
 from bnexp.engine.single import Single
 from bnexp.models import Inception
@@ -37,19 +38,6 @@ class Keeper(Protocol):
         """Keep it in place of the last."""
 
 
-def schedule(steps: int, evaluations: int, spacing: str = "log") -> list[int]:
-    """Step 0 and `evaluations` steps up to the last one, log-spaced or even; all where there are no more steps."""
-    if steps <= evaluations:
-        return list(range(steps + 1))
-    if spacing == "even":
-        return np.linspace(0, steps, evaluations + 1).round().astype(int).tolist()  # type: ignore[no-any-return]
-    for points in count(evaluations):  # small steps coincide when rounded: widen until enough are left
-        due = np.unique(np.geomspace(steps, 1, points).round().astype(int))
-        if len(due) >= evaluations:
-            return [0, *due.tolist()]
-    raise AssertionError
-
-
 def train(
     configs: Sequence[RunConfig],
     dataset: Dataset,
@@ -65,57 +53,126 @@ def train(
     that `keeper` has is gone on from, and the evaluations made before are yielded again: of a network on its own.
     Where processes train one network together, each calls this with its `rank`, and the first yields.
     """
+    training = Training(configs, dataset.to(device), device, compile, rank)
+    evaluations: list[Evaluation] = []
+    if keeper is not None and (state := keeper.load()) is not None:
+        evaluations = training.restore(state)
+        yield from evaluations
+    for evaluated in training.steps(progress):
+        evaluations += evaluated
+        yield from evaluated
+        if training.step > training.last:
+            return
+        if keeper is not None and keeper.due(training.step):
+            keeper.keep(training.state(evaluations))
+        if training.step % LOST == 0 and training.network.lost:
+            yield from training.lost(evaluations)
+            return
+
+
+class Training:
+    """Networks, the data they are fed and what is measured on them: all that a step needs, and its random streams."""
+
+    def __init__(self, configs: Sequence[RunConfig], dataset: Dataset, device: str, compile: bool, rank: int) -> None:
+        first = configs[0]
+        self.step = 0
+        """The step to be taken next."""
+        self.last = first.steps
+        self.due = schedule(first.steps, first.evaluations, first.spacing)
+        self.dataset = dataset
+        self.view = View(first.data, dataset)
+        self.network = _network(configs, dataset, self.view, device, rank)
+        if compile:
+            setattr(self.network, self.network.compiled, _compiled(getattr(self.network, self.network.compiled)))
+        self.lr = torch.tensor([c.lr for c in configs], device=device)
+        self.l2 = torch.tensor([c.l2 for c in configs], device=device) if any(c.l2 for c in configs) else None
+        self.decay = first.decay
+        self.order = BatchOrder(
+            len(dataset.train_labels), first.batch, [c.seed for c in configs], first.data.examples, first.data.reshuffle
+        )
+        self.batch = first.batch
+        share = first.batch // first.nproc
+        self.part = slice(rank * share, (rank + 1) * share)
+        """Of every mini-batch, what this process works on."""
+        self.evaluates = rank == 0
+        self.augmentation = [stream(c.seed, "augmentation") for c in configs]
+        self.probes = Probes(configs, dataset, self.view, self.network, self.order.own)
+
+    def steps(self, progress: Callable[[int], None]) -> Iterator[list[Evaluation]]:
+        """Take the steps that are left; after each, the evaluations that were due before it."""
+        feed = data.feed(self.dataset, self.order, self.last + 1 - self.step, self.part)
+        for step, (images, labels) in enumerate(feed, self.step):  # uint8 [N, B, C, H, W], int64 [N, B]
+            progress(step)
+            x = self.view.training(images, self.augmentation, self.part, self.batch)
+            loss, gradients = self.network.back_propagate(x, labels)  # [N], [N, …] each
+            evaluations = []
+            if step in self.due and self.evaluates:
+                evaluations = list(self.probes.evaluate(step, loss, gradients, last=step == self.last))
+            if step < self.last:
+                self.network.descend(gradients, self.rate(step), self.l2)
+            self.step = step + 1
+            yield evaluations
+
+    def rate(self, step: int) -> torch.Tensor:
+        """The learning rates of a step, `[N]`."""
+        return self.lr * math.exp(-self.decay * step / self.last) if self.decay else self.lr
+
+    def lost(self, evaluations: Sequence[Evaluation]) -> Iterator[Evaluation]:
+        """The evaluations still due, of networks that have become NaN; nothing is computed for them."""
+        latest = evaluations[-self.network.size :]
+        return (evaluation.lost(step) for step in self.due if step >= self.step for evaluation in latest)
+
+    def state(self, evaluations: Sequence[Evaluation]) -> dict[str, Any]:
+        """All that the next steps depend on, and the evaluations so far, as plain data."""
+        return {
+            "step": self.step,
+            "streams": [generator.get_state() for generator in self._streams],
+            "torch": torch.get_rng_state(),
+            "network": self._resumable.state(),
+            "evaluations": [evaluation.plain() for evaluation in evaluations],
+        }
+
+    def restore(self, state: dict[str, Any]) -> list[Evaluation]:
+        """Go on from such a state; the evaluations it holds."""
+        self.step = state["step"]
+        self._resumable.restore(state["network"])
+        for generator, kept in zip(self._streams, state["streams"], strict=True):
+            generator.set_state(kept)
+        torch.set_rng_state(state["torch"])
+        self.order.skip(self.step)
+        return [Evaluation.of_plain(plain) for plain in state["evaluations"]]
+
+    @property
+    def _streams(self) -> list[torch.Generator]:
+        return [*self.augmentation, *self.probes.streams]
+
+    @property
+    def _resumable(self) -> Resumable:
+        assert isinstance(self.network, Single), "stacks are trained in minutes and have no checkpoints"
+        return self.network
+
+
+def _network(configs: Sequence[RunConfig], dataset: Dataset, view: View, device: str, rank: int) -> Network:
+    """The networks of these runs with their initial weights, on `device`."""
     first = configs[0]
-    dataset = dataset.to(device)
-    view = View(first.data, dataset)
     shape = (dataset.train_images.shape[1], *(view.shape or dataset.train_images.shape[2:]))
     networks = [models.build(c, shape, dataset.classes, rank) for c in configs]
-    trained: Population | Single
     if isinstance(networks[0], Inception):
-        trained = Single(networks[0], device, first.optimizer, first.precision, first.nproc)
-    else:
-        trained = Population(networks, device, first.optimizer)
-    if compile:
-        setattr(trained, trained.compiled, _compiled(getattr(trained, trained.compiled)))
-    order = BatchOrder(
-        len(dataset.train_labels), first.batch, [c.seed for c in configs], first.data.examples, first.data.reshuffle
-    )
-    augmentation = [stream(c.seed, "augmentation") for c in configs]
-    lr = torch.tensor([c.lr for c in configs], device=device)
-    l2 = torch.tensor([c.l2 for c in configs], device=device) if any(c.l2 for c in configs) else None
-    probes = Probes(configs, dataset, view, trained, order.own)
-    share = first.batch // first.nproc
-    part = slice(rank * share, (rank + 1) * share)
-    due = schedule(first.steps, first.evaluations, first.spacing)
-    begin, done = 0, list[Evaluation]()
-    if keeper is not None and isinstance(trained, Single) and (state := keeper.load()) is not None:
-        begin, done = state["step"], state["evaluations"]
-        trained.restore(state["network"])
-        for draw, drawn in zip([*augmentation, *probes.streams], state["streams"], strict=True):
-            draw.set_state(drawn)
-        torch.set_rng_state(state["torch"])
-        order.skip(begin)
-        yield from done
+        return Single(networks[0], device, first.optimizer, first.precision, first.nproc)
+    return Population(networks, device, first.optimizer)
 
-    feed = data.feed(dataset, order, first.steps + 1 - begin, part)
-    for step, (images, labels) in enumerate(feed, begin):  # [N, B, C, H, W], [N, B]
-        progress(step)
-        if step > 0 and step % LOST == 0 and trained.lost:
-            yield from (e.lost(s) for s in due if s >= step for e in done[-len(configs) :])
-            return
-        x = view.training(images, augmentation, part, first.batch)
-        loss, gradients = trained.back_propagate(x, labels)
-        if step in due and rank == 0:
-            for evaluation in probes.evaluate(step, loss, gradients, last=step == first.steps):
-                done.append(evaluation)
-                yield evaluation
-        if step < first.steps:
-            rate = lr * math.exp(-first.decay * step / first.steps) if first.decay else lr
-            trained.descend(gradients, rate, l2)
-            if keeper is not None and isinstance(trained, Single) and keeper.due(step + 1):
-                streams = [draw.get_state() for draw in [*augmentation, *probes.streams]]
-                position = {"step": step + 1, "streams": streams, "torch": torch.get_rng_state()}
-                keeper.keep(position | {"network": trained.state(), "evaluations": done})
+
+def schedule(steps: int, evaluations: int, spacing: str = "log") -> list[int]:
+    """Step 0 and `evaluations` steps up to the last one, log-spaced or even; all where there are no more steps."""
+    if steps <= evaluations:
+        return list(range(steps + 1))
+    if spacing == "even":
+        return np.linspace(0, steps, evaluations + 1).round().astype(int).tolist()  # type: ignore[no-any-return]
+    for points in count(evaluations):  # small steps coincide when rounded: widen until enough are left
+        due = np.unique(np.geomspace(steps, 1, points).round().astype(int))
+        if len(due) >= evaluations:
+            return [0, *due.tolist()]
+    raise AssertionError
 
 
 def _compiled(step: Callable[..., Any]) -> Callable[..., Any]:
