@@ -36,6 +36,10 @@ WIDE = 256
 keeps to AVX2 on AMD processors: 100 against 60 μs for 60x784 by 784x100; narrow layers gain nothing."""
 
 
+ONE_DNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
+"""The only door to oneDNN that does not copy the weights first; private, and absent from builds without oneDNN."""
+
+
 class Layer:
     """One layer of N networks; this one does nothing to its input and has no parameters."""
 
@@ -73,7 +77,7 @@ class StackedLinear(Layer):
         super().__init__(modules)
         weight = self.parameters["weight"]
         wide = weight.shape[-1] >= WIDE and weight.device.type == "cpu" and weight.dtype == torch.float32
-        self.one_dnn = wide and torch.backends.mkldnn.is_available()
+        self.one_dnn = ONE_DNN if wide else None
         self.gradient = torch.empty_like(weight)  # kept: fresh memory of this size costs a page fault per 4 kB
 
     def forward(self, x: Tensor, phase: Phase) -> tuple[Tensor, Any]:
@@ -89,9 +93,9 @@ class StackedLinear(Layer):
 
     def _product(self, a: Tensor, b: Tensor, out: Tensor) -> Tensor:
         """a·bᵀ, `[N, n, k]` by `[N, m, k]`, written to `out` `[N, n, m]`."""
-        if not self.one_dnn or torch.compiler.is_compiling():
+        linear = self.one_dnn
+        if linear is None or torch.compiler.is_compiling():
             return torch.bmm(a, b.mT, out=out)
-        linear = torch.ops.mkldnn._linear_pointwise  # the only door to oneDNN that does not copy the weights first
         if a.stride(0) == 0:  # images that all networks share: one product
             products = linear(a[0], b.reshape(-1, b.shape[-1]), None, "none", [], "")
             return out.copy_(products.view(-1, *b.shape[:2]).transpose(0, 1))
@@ -154,7 +158,7 @@ class StackedBatchNorm(Layer):
     def _estimate(self, x: Tensor, average: bn.Average) -> Tensor:
         """Algorithm 2 on several mini-batches at once, each normalised by itself: `[N, batches · batch, F]`."""
         gamma, beta = (self.parameters[name][:, None, None] for name in ("gamma", "beta"))
-        batches = x.unflatten(1, (-1, self.batch))  # [N, batches, batch, F]
+        batches = x.view(len(x), -1, self.batch, x.shape[-1])  # [N, batches, batch, F]
         m = bn.examples(batches, (2,))
         y, _, _, mu, biased = bn.normalise(batches, gamma, beta, (2,), self.plain.eps)
         for i in range(batches.shape[1]):
