@@ -18,7 +18,7 @@ from torch.utils.data import Dataset, TensorDataset
 
 from bnexp import data, models
 from bnexp.config import DataConfig, ModelConfig, NormConfig, RunConfig
-from bnexp.data.batches import taken
+from bnexp.data.batches import examples_at
 from bnexp.engine.evaluation import Probes
 from bnexp.engine.population import Population
 from bnexp.engine.train import schedule
@@ -190,7 +190,7 @@ def together(configs: Sequence[RunConfig], dataset: data.Dataset, compile: bool 
 
 def mini_batch(dataset: data.Dataset, order: data.BatchOrder) -> tuple[Tensor, Tensor]:
     """The next inputs and labels."""
-    images, labels = taken(dataset, order.next())
+    images, labels = examples_at(dataset, order.next())
     return data.pixels(images), labels
 
 
@@ -200,7 +200,7 @@ def costs(norm: str, dataset: data.Dataset, networks: int = 8) -> tuple[float, f
     trained = population(figure_1(norm, networks))
     order = data.BatchOrder(len(dataset.train_labels), 60, range(networks))
     view = data.View(DataConfig(), dataset)
-    probes = Probes(figure_1(norm, networks), dataset, view, trained, order.own)
+    probes = Probes(figure_1(norm, networks), dataset, view, trained, order.examples)
     loss, gradients = trained.back_propagate(*mini_batch(dataset, order))
 
     def evaluate() -> None:

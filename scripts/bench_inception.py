@@ -17,7 +17,7 @@ from torchvision import transforms
 
 from bnexp import data, models
 from bnexp.config import DataConfig, InitConfig, ModelConfig, NormConfig, OptimizerConfig, RunConfig
-from bnexp.data.batches import taken
+from bnexp.data.batches import examples_at
 from bnexp.data.dataset import coloured
 from bnexp.engine.single import Single
 from bnexp.machine import cores, prepare
@@ -124,7 +124,7 @@ def data_share(dataset: data.Dataset) -> float:
 
     def images() -> None:
         for _ in range(50):
-            view.training(taken(dataset, order.next())[0], draws)
+            view.training(examples_at(dataset, order.next())[0], draws)
 
     loop(5)
     images()

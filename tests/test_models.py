@@ -421,7 +421,7 @@ def test_the_textbook_network_is_a_preset(tmp_path: Path) -> None:
 
 
 def test_fewer_training_examples_are_drawn_by_the_seed_and_are_among_more() -> None:
-    few, more = (data.BatchOrder(1000, 10, [3, 4, 3], used).own for used in (50, 200))
+    few, more = (data.BatchOrder(1000, 10, [3, 4, 3], used).examples for used in (50, 200))
     assert few.shape == (3, 50)
     assert torch.equal(few[0], few[2])
     assert not torch.equal(few[0], few[1])

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from bnexp import data, models, norms
 from bnexp.config import DataConfig, InitConfig, ModelConfig, NormConfig, OptimizerConfig, RunConfig
 from bnexp.data import BatchOrder, pixels
-from bnexp.data.batches import taken
+from bnexp.data.batches import examples_at
 from bnexp.engine.population import Population
 from bnexp.engine.stacked import ONE_DNN, WIDE
 from bnexp.engine.train import train
@@ -98,7 +98,7 @@ def trained_together(
     rates = torch.tensor([config.lr for config in runs] if lr is None else lr, dtype=dtype)
     l2 = torch.tensor([config.l2 for config in runs], dtype=dtype)
     for _ in range(steps):
-        images, labels = taken(digits, order.next())
+        images, labels = examples_at(digits, order.next())
         _, gradients = population.back_propagate(pixels(images).to(dtype), labels)
         population.descend(gradients, rates, l2)
     return population

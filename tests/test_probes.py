@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from bnexp import data, models
 from bnexp.config import DataConfig, InitConfig, ModelConfig, NormConfig, RunConfig
 from bnexp.data import BatchOrder, pixels
-from bnexp.data.batches import taken
+from bnexp.data.batches import examples_at
 from bnexp.engine.activations import Infer, Observation, Observer, chunks
 from bnexp.engine.companions import Companions
 from bnexp.engine.evaluation import Evaluation
@@ -154,10 +154,10 @@ def noise(config: RunConfig, seeds: Sequence[int] = (0, 1)) -> list[float]:
     digits = data.load(DIGITS)
     runs = [replace(config, seed=seed, data=DIGITS) for seed in seeds]
     population = Population([models.build(run, (1, 8, 8), 10) for run in runs])
-    own = BatchOrder(len(digits.train_labels), config.batch, seeds).own
+    own = BatchOrder(len(digits.train_labels), config.batch, seeds).examples
     draws = [stream(seed, "companions") for seed in seeds]
     companions = Companions(own, config.batch, f"hidden{config.model.depth}", draws)
-    images = lambda indices: pixels(taken(digits, indices)[0])  # noqa: E731
+    images = lambda indices: pixels(examples_at(digits, indices)[0])  # noqa: E731
     first, second = companions.noise(images, population.look), companions.noise(images, population.look)
     assert first == second, "measuring again must find the same"
     return first
@@ -175,9 +175,9 @@ def test_dropout_makes_noise_too() -> None:
     dropped = RunConfig(norm=NormConfig("none"), init=INIT, model=ModelConfig(dropout=0.5))
     digits = data.load(DIGITS)
     population = Population([models.build(replace(dropped, data=DIGITS), (1, 8, 8), 10)])
-    own = BatchOrder(len(digits.train_labels), 60, [0]).own
+    own = BatchOrder(len(digits.train_labels), 60, [0]).examples
     companions = Companions(own, 60, "hidden3", [stream(0, "companions")])
-    (found,) = companions.noise(lambda indices: pixels(taken(digits, indices)[0]), population.look)
+    (found,) = companions.noise(lambda indices: pixels(examples_at(digits, indices)[0]), population.look)
     assert found > 0.05
 
 

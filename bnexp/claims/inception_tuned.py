@@ -91,7 +91,7 @@ def judge(records: Records) -> list[Judgement]:
                     f"tuned-steps-{arm}",
                     SECTION,
                     f"{each}reaches the best accuracy of Inception without BN in fewer steps.",
-                    "Not compared: Inception's rate was tuned, the others' are multiples of it.",
+                    "Not compared: the others' rates are multiples of Inception's, whose choice is not explained.",
                 ),
             ),
             judge_higher(

@@ -68,7 +68,7 @@ def judge(records: Records) -> list[Judgement]:
                 "moving-averages-wobble",
                 "3.1, 4.1",
                 "Moving averages make the distributions of Figure 1(c) look less stable than they are.",
-                "Not mentioned; how the figure was evaluated is not said.",
+                "Not mentioned; the figure shows the training network, normalised by its mini-batch.",
             ),
             wobble,
             f"raw drift by moving averages / by Algorithm 2: {as_ratio(wobble)}{_refuted(records, moving)}",

@@ -29,7 +29,7 @@ class BatchOrder:
     mini-batches of the first, in the same order. Raises `ConfigError` if there is not one whole batch.
     """
 
-    own: Tensor
+    examples: Tensor
     """The examples that each network has, int64 [N, used]."""
 
     def __init__(
@@ -44,10 +44,10 @@ class BatchOrder:
         rows = {seed: row for row, seed in enumerate(self._generators)}
         self._rows = torch.tensor([rows[seed] for seed in seeds])
         if self._used == examples:
-            self.own = torch.arange(examples).expand(len(seeds), examples)
+            self.examples = torch.arange(examples).expand(len(seeds), examples)
         else:
             drawn = [torch.randperm(examples, generator=stream(seed, "examples"))[: self._used] for seed in rows]
-            self.own = torch.stack(drawn)[self._rows]
+            self.examples = torch.stack(drawn)[self._rows]
         self._epoch: Tensor | None = None  # int64 [N, used]
         self._end = self._used - self._used % batch
         self._at = self._end
@@ -57,7 +57,7 @@ class BatchOrder:
         if self._at == self._end:
             if self._epoch is None or self._reshuffle:
                 drawn = [torch.randperm(self._used, generator=g) for g in self._generators.values()]
-                self._epoch = self.own.gather(1, torch.stack(drawn)[self._rows])
+                self._epoch = self.examples.gather(1, torch.stack(drawn)[self._rows])
             self._at = 0
         assert self._epoch is not None
         start, self._at = self._at, self._at + self._batch
@@ -78,10 +78,10 @@ def feed(dataset: Dataset, order: BatchOrder, n: int, part: slice = slice(None))
     if isinstance(dataset.train_images, FolderImages):
         yield from _decoded(dataset, dataset.train_images, indices)
     else:
-        yield from (taken(dataset, own) for own in indices)
+        yield from (examples_at(dataset, own) for own in indices)
 
 
-def taken(dataset: Dataset, indices: Tensor) -> tuple[Tensor, Tensor]:
+def examples_at(dataset: Dataset, indices: Tensor) -> tuple[Tensor, Tensor]:
     """Images and labels of `[N, B]` indices of training examples."""
     flat = indices.flatten().to(dataset.train_labels.device)
     images = dataset.train_images.index_select(0, flat).to(flat.device)

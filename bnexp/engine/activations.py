@@ -89,12 +89,12 @@ class Observer:
         for rows in chunks(examples, self.chunk):
             logits = infer(self.view(self.images[rows].to(device)), partial(self._keep, rows))
             log_p = torch.log_softmax(logits, -1)
-            own = self.labels[rows].expand(self.networks, -1)
-            correct += (log_p.argmax(-1) == own).sum(-1)
-            loss -= log_p.gather(-1, own.unsqueeze(-1)).sum((1, 2), dtype=torch.float64)
+            labels = self.labels[rows].expand(self.networks, -1)
+            correct += (log_p.argmax(-1) == labels).sum(-1)
+            loss -= log_p.gather(-1, labels.unsqueeze(-1)).sum((1, 2), dtype=torch.float64)
         accuracy = torch.where(loss.isfinite(), correct / examples, torch.nan)
         described = {
-            name: [_describe(own, *bounds) for own, bounds in zip(x, self.unsaturated, strict=True)]
+            name: [_describe(inputs, *bounds) for inputs, bounds in zip(x, self.unsaturated, strict=True)]
             for name, x in self.inputs.items()
         }
         return [

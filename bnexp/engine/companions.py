@@ -19,17 +19,17 @@ Look = Callable[[Tensor, Callable[[str, Tensor], None]], None]
 class Companions:
     """Measures N networks as in training, as often as it is asked, always on the same mini-batches.
 
-    `own` are the training examples that each network has, `[N, examples]`; `layer` names a nonlinearity. Each
+    `examples` are the training examples that each network has, `[N, examples]`; `layer` names a nonlinearity. Each
     network's stream draws its examples that stay and the companions that come and go.
     """
 
-    def __init__(self, own: Tensor, batch: int, layer: str, draws: Sequence[torch.Generator]) -> None:
+    def __init__(self, examples: Tensor, batch: int, layer: str, draws: Sequence[torch.Generator]) -> None:
         self.layer = layer
         self.kept = max(1, min(EXAMPLES, batch // 2))
 
         def draw(n: int) -> Tensor:
-            at = torch.stack([torch.randint(own.shape[1], (n,), generator=draw) for draw in draws])
-            return own.gather(1, at)
+            at = torch.stack([torch.randint(examples.shape[1], (n,), generator=draw) for draw in draws])
+            return examples.gather(1, at)
 
         staying = draw(self.kept)  # [N, kept]
         self.batches = [torch.cat([staying, draw(batch - self.kept)], 1) for _ in range(REPEATS)]  # [N, B] each

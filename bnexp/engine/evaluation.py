@@ -12,7 +12,7 @@ from torch import Tensor
 
 from bnexp.config import RunConfig
 from bnexp.data import Dataset, View
-from bnexp.data.batches import taken
+from bnexp.data.batches import examples_at
 from bnexp.data.dataset import subset
 from bnexp.engine.activations import Activations, Observer, chunks
 from bnexp.engine.companions import Companions
@@ -111,26 +111,26 @@ class Probes:
         """An evaluation of each network; the last is on all test images."""
         norms = self.networks.gradient_norms(gradients)
         noise = self.companions.noise(
-            lambda indices: self.view.test(taken(self.dataset, indices)[0]), self.networks.look
+            lambda indices: self.view.test(examples_at(self.dataset, indices)[0]), self.networks.look
         )
         self.networks.estimate_statistics(self._training_batches())
-        known = self._training_accuracy()
+        on_training = self._training_accuracy()
         observed = self.observer.observe(self.networks.infer)
         monitored = [seen.accuracy for seen in observed]
         if last and self.monitored is not None:
-            whole = self._observer(self.dataset.test_images, self.dataset.test_labels)
-            observed = whole.observe(self.networks.infer)
-        chosen = self._validation_accuracy() if last and self.validates else [np.nan] * self.networks.size
+            every_image = self._observer(self.dataset.test_images, self.dataset.test_labels)
+            observed = every_image.observe(self.networks.infer)
+        on_validation = self._validation_accuracy() if last and self.validates else [np.nan] * self.networks.size
         predicted = self._predictions() if last and self.predicts else None
         for i, (train_loss, seen) in enumerate(zip(loss.tolist(), observed, strict=True)):
             metrics = {
                 "accuracy": seen.accuracy,
                 "loss": seen.loss,
-                "train_accuracy": known[i],
+                "train_accuracy": on_training[i],
                 "train_loss": train_loss,
             }
             if self.validates:
-                metrics["validation_accuracy"] = chosen[i]
+                metrics["validation_accuracy"] = on_validation[i]
             if self.monitored is not None:
                 metrics["monitored_accuracy"] = monitored[i]
             metrics |= {"companion_noise": noise[i]}
@@ -151,14 +151,14 @@ class Probes:
             at = torch.stack(
                 [torch.randint(self.examples.shape[1], (self.batch,), generator=d) for d in self.statistics]
             )
-            yield self.view.training(taken(self.dataset, self.examples.gather(1, at))[0], self.augmentation)
+            yield self.view.training(examples_at(self.dataset, self.examples.gather(1, at))[0], self.augmentation)
 
     def _training_accuracy(self) -> list[float]:
         """Fraction of the training examples, at inference; NaN when a logit is not finite."""
         indices = self.examples[:, : self.networks.training_images]
         correct = torch.zeros(self.networks.size, device=self.dataset.train_labels.device)
         for rows in chunks(indices.shape[1], self.chunk):
-            images, labels = taken(self.dataset, indices[:, rows])
+            images, labels = examples_at(self.dataset, indices[:, rows])
             correct += self._correct(images, labels)
         return (correct / indices.shape[1]).tolist()
 

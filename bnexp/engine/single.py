@@ -126,12 +126,12 @@ class Single:
 
     def state(self) -> dict[str, Any]:
         """All that the next steps depend on; every process of the group must ask for it."""
-        drawn = {name: m.generator.get_state() for name, m in self._dropout()}
-        every = [drawn]
+        dropout = {name: m.generator.get_state() for name, m in self._dropout()}
+        by_rank = [dropout]
         if self.ranks > 1:
-            every *= self.ranks
-            distributed.all_gather_object(every, drawn)
-        return {"network": self.network.state_dict(), "optimizer": self.optimizer.state(), "dropout": every}
+            by_rank *= self.ranks
+            distributed.all_gather_object(by_rank, dropout)
+        return {"network": self.network.state_dict(), "optimizer": self.optimizer.state(), "dropout": by_rank}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from such a state."""

@@ -96,7 +96,7 @@ class Training:
         """Of every mini-batch, what this process works on."""
         self.evaluates = rank == 0
         self.augmentation = [stream(c.seed, "augmentation") for c in configs]
-        self.probes = Probes(configs, dataset, self.view, self.network, self.order.own)
+        self.probes = Probes(configs, dataset, self.view, self.network, self.order.examples)
 
     def steps(self, progress: Callable[[int], None]) -> Iterator[list[Evaluation]]:
         """Take the steps that are left; after each, the evaluations that were due before it."""
