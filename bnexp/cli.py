@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from bnexp import __version__, config, paths
+from bnexp import __version__, config, interrupt, machine, paths
 
 USAGE = """usage: bnexp COMMAND …
 
@@ -34,24 +34,20 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     arguments = list(sys.argv[1:] if argv is None else argv)
     full = os.environ.get("HYDRA_FULL_ERROR", "") not in ("", "0")
     os.environ["BNEXP_COMMAND"] = shlex.join(["bnexp", *arguments])
-    signal.signal(signal.SIGTERM, _terminate)
-    try:
-        _dispatch(arguments)
-    except KeyboardInterrupt:
-        sys.exit(_say(130, "interrupted; what was finished is kept, the same command goes on with the rest"))
-    except BrokenPipeError:  # `bnexp list | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    except Exception as error:
-        if full:
-            traceback.print_exc()
-        code, message = _explain(error)
-        sys.exit(_say(code, message))
+    machine.wait_without_spinning()
+    with interrupt.heeded():
+        try:
+            _dispatch(arguments)
+            print(end="", flush=True)
+        except KeyboardInterrupt:
+            kept = "; what was finished is kept, the same command goes on with the rest"
+            sys.exit(_say(interrupt.CODE, f"interrupted{kept if arguments[:1] == ['run'] else ''}"))
+        except Exception as error:
+            if full:
+                traceback.print_exc()
+            code, message = _explain(error)
+            sys.exit(_say(code, message))
     sys.exit(0)
-
-
-def _terminate(*_: Any) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 def _say(code: int, message: str) -> int:

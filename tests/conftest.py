@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,17 +62,18 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captu
 
 @pytest.fixture(scope="session")
 def spawn() -> Callable[..., subprocess.Popen[str]]:
-    """Start `bnexp` as a process of its own."""
-    environment = {k: v for k, v in os.environ.items() if k != "HYDRA_FULL_ERROR"}
+    """Start `bnexp` as a process of its own, which leads a session."""
+    plain = {k: v for k, v in os.environ.items() if k != "HYDRA_FULL_ERROR"}
 
-    def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    def start(folder: Path, *arguments: str, environment: Mapping[str, str] = {}) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-m", "bnexp", *arguments],
             cwd=folder,
-            env=environment | {"PYTHONPATH": str(Path(cli.__file__).parent.parent)},
+            env=plain | {"PYTHONPATH": str(Path(cli.__file__).parent.parent)} | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,
             # a shell starts background jobs deaf to Ctrl-C, and the tests may run in one
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )

@@ -63,7 +63,7 @@ def whole(spawn: Spawn, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_killed_and_interrupted_it_ends_as_if_undisturbed(spawn: Spawn, tmp_path: Path, whole: Path) -> None:
     cut = tmp_path / "cut"
-    for blow in (signal.SIGKILL, signal.SIGINT, signal.SIGTERM):
+    for blow in (signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         since = time.time()
         process = spawn(tmp_path, *SWEEP, "outputs=cut")
         until(lambda since=since: rows(cut, since) >= 8)

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import tempfile
 import time
 from collections.abc import Sequence
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from multiprocessing.util import get_temp_dir
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+from bnexp import interrupt
 from bnexp.launch.progress import Progress
 from bnexp.launch.stacks import Settings, Stack
+from bnexp.machine import wait_without_spinning
 
 CONTEXT = multiprocessing.get_context("forkserver")
 """Workers are forked from a server that has imported PyTorch and started no thread: ready in milliseconds."""
+
+FOLDER = "BNEXP_TEMPORARY"
+"""The variable of the environment that names the folder in which this process and its workers meet."""
 
 
 class LaunchError(Exception):
@@ -25,9 +32,18 @@ class LaunchError(Exception):
 
 
 def warm_up() -> None:
-    """Have the server from which workers are forked import PyTorch while this process does the same."""
-    CONTEXT.set_forkserver_preload(["bnexp.launch.worker"])
-    forkserver.ensure_running()
+    """Have the server from which workers are forked import PyTorch while this process does the same.
+
+    Neither it nor the workers hear of the signals that end a command, which may reach all of its processes: the command
+    decides, and stops its workers itself.
+    """
+    wait_without_spinning()
+    os.environ[FOLDER] = get_temp_dir()
+    CONTEXT.set_forkserver_preload(["bnexp.launch.server"])
+    with interrupt.blocked():
+        resource_tracker.ensure_running()  # which lets two of the signals through again
+        with interrupt.blocked():
+            forkserver.ensure_running()
 
 
 def launch(settings: Settings, stacks: Sequence[Stack]) -> None:
@@ -55,7 +71,7 @@ class _Workers:
         self.steps: dict[Connection, int] = {}  # of the first process of each stack
         self.dismissed: set[Connection] = set()  # helpers of a first process that needs them no longer
         self.failures: dict[str, str] = {}  # by the stack, in words
-        self.meetings = tempfile.TemporaryDirectory(prefix="bnexp-")
+        self.meetings = Path(tempfile.mkdtemp(dir=get_temp_dir()))
 
     def train(self, stacks: Sequence[Stack]) -> list[str]:
         """Train all stacks; a message for each that failed."""
@@ -71,13 +87,11 @@ class _Workers:
         except BaseException:
             self._stop()
             raise
-        finally:
-            self.meetings.cleanup()
         return [f"{stack}: {reason}" for stack, reason in self.failures.items()]
 
     def _start(self, stack: Stack) -> None:
         """A process for the stack, or as many as its network wants."""
-        meeting = Path(self.meetings.name) / str(id(stack))
+        meeting = self.meetings / str(id(stack))
         for rank in range(stack.configs[0].nproc):
             ours, theirs = CONTEXT.Pipe(duplex=False)
             arguments = stack, self.settings, theirs, rank, str(meeting)
@@ -129,22 +143,27 @@ def _work(stack: Stack, settings: Settings, pipe: Connection, rank: int, meeting
 
     Ends, too, when nobody listens any more: its command is gone.
     """
-    from bnexp.launch.worker import Interrupted, assist, train_stack
+    from bnexp.launch.worker import assist, train_stack
 
-    def stop(*_: Any) -> None:
-        raise Interrupted
+    def stop(*_: Any) -> NoReturn:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise KeyboardInterrupt
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the command decides
+    def tell(message: str, value: object) -> None:
+        try:
+            pipe.send((message, value))
+        except BrokenPipeError:
+            raise KeyboardInterrupt from None
+
     signal.signal(signal.SIGTERM, stop)
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         if rank == 0:
-            train_stack(stack, settings, lambda message, value: pipe.send((message, value)), meeting)
+            train_stack(stack, settings, tell, meeting)
         else:
             assist(stack, settings, rank, meeting)
-    except Interrupted:
-        raise SystemExit(1) from None
-    except BrokenPipeError:
+    except KeyboardInterrupt:
         raise SystemExit(1) from None
     except Exception as error:
-        pipe.send(("failed", f"{type(error).__name__}: {error}"))
+        tell("failed", f"{type(error).__name__}: {error}")
         raise SystemExit(1) from None

@@ -32,10 +32,6 @@ PATIENCE = timedelta(days=1)
 Tell = Callable[[str, object], None]
 
 
-class Interrupted(BaseException):
-    """The process was asked to stop."""
-
-
 def train_stack(stack: Stack, settings: Settings, tell: Tell, meeting: str = "") -> None:
     """Train the whole stack and write the runs that are not finished; without any, do nothing.
 
@@ -109,7 +105,7 @@ def _closing(sinks: dict[int, RunSink]) -> Iterator[dict[int, RunSink]]:
         for sink in sinks.values():
             sink.finish()
     except BaseException as error:
-        status = "crashed" if isinstance(error, Exception) else "interrupted"
+        status = "interrupted" if isinstance(error, KeyboardInterrupt) else "crashed"
         for sink in sinks.values():
             with contextlib.suppress(OSError):  # a full disk is no reason to hide what went wrong first
                 sink.abandon(status, traceback.format_exc())
