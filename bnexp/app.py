@@ -24,7 +24,7 @@ from bnexp.report.conclude import check_writable
 from bnexp.report.conclude import conclude as report
 
 LAUNCH_KEYS = {
-    *("experiment", "scale", "data", "data.root", "device", "processes", "compile", "checkpoint"),
+    *("experiment", "scale", "data", "data.root", "device", "processes", "compile", "checkpoint", "patience"),
     *("outputs", "results", "hydra/launcher"),
 }
 """Overrides under which an experiment is still the one in its file."""
@@ -116,8 +116,13 @@ def train_here(config: Config) -> Config:
         launch(settings, [stack])
         return settled
     alone = dataclasses.replace(settings, threads=1)  # there may be as many such processes as cores
-    train_stack(stack, alone, lambda message, value: None)
+    train_stack(stack, alone, _print_notices)
     return settled
+
+
+def _print_notices(message: str, value: object) -> None:
+    if message == "notice":
+        err.print(value, soft_wrap=True)
 
 
 def _notice(text: str) -> None:

@@ -261,6 +261,8 @@ class Config(RunConfig):
     """Stacks trained at a time; by default one per core, and one on a GPU."""
     checkpoint: int = 500
     """Steps between two checkpoints of `inception`, from which it goes on when it was cut short."""
+    patience: int = 600
+    """Seconds after which a process that says nothing any more is stopped, and its runs count as failed."""
     compile: bool = False
     """Run the training step under `torch.compile`. On CPUs it does not pay: the step is written out by hand."""
     outputs: str = "outputs"
@@ -376,6 +378,7 @@ def validate(config: Config) -> None:
     _check("decay", config.decay, 0 <= config.decay < float("inf"), "a number of at least 0")
     _whole("evaluations", config.evaluations, 1, 100_000, "evaluation")
     _check("checkpoint", config.checkpoint, config.checkpoint >= 1, "at least 1 step")
+    _check("patience", config.patience, config.patience >= 1, "at least 1 second")
     _whole("nproc", config.nproc, 1, 1024, "process")
     examples = config.data.examples
     _check("data.examples", examples, examples is None or examples >= 1, "at least 1 example, or null for all")

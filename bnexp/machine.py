@@ -23,7 +23,7 @@ def wait_without_spinning() -> None:
 
     To be called before PyTorch is imported. They would spin, for milliseconds: of two commands with two threads each on
     two cores every one waits for threads that are not running, and both take 20 times as long. Alone, a network of the
-    smallest layers takes up to a third longer, others no longer. What the user has set stays.
+    smallest layers takes up to twice as long. What the user has set stays.
     """
     if not SPINNING & os.environ.keys():
         os.environ["OMP_WAIT_POLICY"] = "PASSIVE"

@@ -76,7 +76,7 @@ def install(wheel: Path, folder: Path) -> Path:
     site = run([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], folder).strip()
     present = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
     # Folders that a .pth file adds have their own .pth files passed over: an editable bnexp in them stays unseen.
-    Path(site, "dependencies.pth").write_text("\n".join(present) + "\n")
+    Path(site, "dependencies.pth").write_text("\n".join(present) + "\n", encoding="utf-8")
     return binaries
 
 
@@ -97,7 +97,7 @@ def check_commands(binaries: Path, elsewhere: Path) -> None:
     expect(not any(elsewhere.iterdir()), f"looking around left something behind: {list(elsewhere.iterdir())}")
     bnexp(*TRAINING)
     expect((elsewhere / VERDICT).is_file(), f"bnexp {' '.join(TRAINING)} wrote no {VERDICT}")
-    verdict = json.loads((elsewhere / VERDICT).read_text())
+    verdict = json.loads((elsewhere / VERDICT).read_text(encoding="utf-8"))
     expect(bool(verdict["claims"]), f"{VERDICT} judges no claim")
     expect(verdict["stamp"]["git_commit"] is None, "the training ran in the source tree, not in the wheel")
 

@@ -19,4 +19,4 @@ def with_verdicts(readme: str) -> str:
 
 if __name__ == "__main__":
     path = ROOT / "README.md"
-    path.write_text(with_verdicts(path.read_text()))
+    path.write_text(with_verdicts(path.read_text(encoding="utf-8")), encoding="utf-8")

@@ -67,7 +67,7 @@ def lacking(name: str, extra: Sequence[str]) -> str:
     given = dict(word.split("=", 1) for word in extra if word.startswith("data"))
     if "data" in given:
         return ""
-    defaults = yaml.safe_load(paths.experiments()[name].read_text()).get("defaults", [])
+    defaults = yaml.safe_load(paths.experiments()[name].read_text(encoding="utf-8")).get("defaults", [])
     wanted = next((choice["override /data"] for choice in defaults if "override /data" in choice), "auto")
     root = given.get("data.root") or os.environ.get("BNEXP_DATA", "./data")
     try:
@@ -89,12 +89,12 @@ def committed_verdict(name: str) -> Verdict | None:
     """The verdict in the last commit, or, where there is no git, in the files as they are."""
     path = f"results/{name}/verdict.json"
     shown = subprocess.run(
-        ["git", "-C", str(ROOT), "show", f"HEAD:{path}"], capture_output=True, text=True, check=False
+        ["git", "-C", str(ROOT), "show", f"HEAD:{path}"], capture_output=True, encoding="utf-8", check=False
     )
     text = shown.stdout
     if shown.returncode:
         there = ROOT / path
-        text = there.read_text() if there.is_file() else "null"
+        text = there.read_text(encoding="utf-8") if there.is_file() else "null"
     verdict: Verdict | None = json.loads(text)
     return verdict
 
@@ -102,7 +102,9 @@ def committed_verdict(name: str) -> Verdict | None:
 def new_verdict(name: str, since: float) -> Verdict | None:
     """The verdict written since then, wherever under results/ it lies (see `bnexp.report.conclude.place`)."""
     found = [path for path in RESULTS.rglob(f"{name}/verdict.json") if path.stat().st_mtime >= since]
-    verdict: Verdict | None = json.loads(max(found, key=lambda p: p.stat().st_mtime).read_text()) if found else None
+    verdict: Verdict | None = (
+        json.loads(max(found, key=lambda p: p.stat().st_mtime).read_text(encoding="utf-8")) if found else None
+    )
     return verdict
 
 

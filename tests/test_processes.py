@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -110,3 +111,48 @@ def test_threads_do_not_spin_unless_the_user_wants_them_to(monkeypatch: pytest.M
     monkeypatch.setenv("GOMP_SPINCOUNT", "1000")
     machine.wait_without_spinning()
     assert "OMP_WAIT_POLICY" not in os.environ
+
+
+NORMS = """
+import os, sys, time
+import torch
+
+class Norm(torch.nn.Module):
+    def __init__(self, features):
+        super().__init__()
+
+class Raises(Norm):
+    def forward(self, x):
+        raise RuntimeError("no such luck")
+
+class Exits(Norm):
+    def forward(self, x):
+        sys.exit(0)
+
+class Vanishes(Norm):
+    def forward(self, x):
+        os._exit(0)
+
+class Hangs(Norm):
+    def forward(self, x):
+        time.sleep(1000)
+"""
+
+
+def test_each_norm_that_fails_is_named_once_and_the_rest_is_trained(spawn: Spawn, tmp_path: Path) -> None:
+    (tmp_path / "norms.py").write_text(NORMS)
+    names = ("Raises", "Exits", "Vanishes", "Hangs")
+    grids = ", ".join(f"{{norm: module, norm.target: 'norms:{name}'}}" for name in names)
+    sweep = (f"hydra.sweeper.grids=[{{norm: none}}, {grids}]", "seed=0,1", "data=digits", "steps=20", "evaluations=2")
+    process = spawn(tmp_path, "run", "-m", *sweep, "patience=5", environment={"HYDRA_FULL_ERROR": "1"})
+    _, err = process.communicate(timeout=240)
+    assert process.returncode == 1
+    assert err.count("Traceback (most recent call last):\n") >= 3  # two of workers, and the command's
+    line = err.splitlines()[-1]
+    for part in ("RuntimeError: no such luck (", "norms.py, line 11", "sys.exit(0) was called", "line 15", "log.txt"):
+        assert line.count(part) >= 1
+    assert line.count("no such luck") == 1
+    assert "a worker ended before its runs were done, exit code 0" in line
+    assert "nothing was heard of a worker for 5 s" in line
+    states = [json.loads(path.read_text())["status"] for path in tmp_path.rglob("summary.json")]
+    assert states.count("ok") == 2

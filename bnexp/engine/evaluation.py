@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,6 +84,8 @@ class Probes:
         first = configs[0]
         self.dataset = dataset
         self.view = view
+        self.beat: Callable[[], None] = lambda: None
+        """Called for every mini-batch that is measured."""
         self.networks = networks
         normalised_together = first.nproc == 1 or first.norm.sync
         self.batch = first.batch if normalised_together else first.batch // first.nproc
@@ -111,7 +113,7 @@ class Probes:
         """An evaluation of each network; the last is on all test images."""
         norms = self.networks.gradient_norms(gradients)
         noise = self.companions.noise(
-            lambda indices: self.view.test(examples_at(self.dataset, indices)[0]), self.networks.look
+            lambda indices: self._test(examples_at(self.dataset, indices)[0]), self.networks.look
         )
         self.networks.estimate_statistics(self._training_batches())
         on_training = self._training_accuracy()
@@ -140,7 +142,11 @@ class Probes:
 
     def _observer(self, images: Tensor, labels: Tensor) -> Observer:
         layers = [name.partition(".")[0] for name in self.networks.watched]
-        return Observer(images, labels, self.view.test, self.activations, layers, self.chunk)
+        return Observer(images, labels, self._test, self.activations, layers, self.chunk)
+
+    def _test(self, images: Tensor) -> Tensor:
+        self.beat()
+        return self.view.test(images)
 
     def _training_batches(self) -> Iterator[Tensor]:
         """The training mini-batches of Algorithm 2, `[N, B, C, H, W]`.
@@ -151,6 +157,7 @@ class Probes:
             at = torch.stack(
                 [torch.randint(self.examples.shape[1], (self.batch,), generator=d) for d in self.statistics]
             )
+            self.beat()
             yield self.view.training(examples_at(self.dataset, self.examples.gather(1, at))[0], self.augmentation)
 
     def _training_accuracy(self) -> list[float]:
@@ -173,7 +180,7 @@ class Probes:
 
     def _correct(self, images: Tensor, labels: Tensor) -> Tensor:
         """How many each network gets right, `[N]`; NaN when a logit is not finite."""
-        logits = self.networks.infer(self.view.test(images))
+        logits = self.networks.infer(self._test(images))
         right = (logits.argmax(-1) == labels).sum(-1)
         return right + torch.where(logits.isfinite().all(-1).all(-1), 0, torch.nan)
 
@@ -183,7 +190,7 @@ class Probes:
         parts = []
         for rows in chunks(len(self.dataset.test_labels), self.chunk):
             images = self.dataset.test_images[rows].to(device)
-            one = torch.softmax(self.networks.infer(self.view.test(images)), -1)
+            one = torch.softmax(self.networks.infer(self._test(images)), -1)
             ten = torch.stack([torch.softmax(self.networks.infer(crop), -1) for crop in self.view.ten(images)]).mean(0)
             parts.append(torch.stack([one, ten]).cpu())  # [2, N, B, classes]
         p, labels = torch.cat(parts, 2), self.dataset.test_labels.cpu()

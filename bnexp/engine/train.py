@@ -46,14 +46,17 @@ def train(
     progress: Callable[[int], None] = lambda step: None,
     keeper: Keeper | None = None,
     rank: int = 0,
+    evaluating: Callable[[], None] = lambda: None,
 ) -> Iterator[Evaluation]:
     """Train networks of one shape together and yield an evaluation of each at every step of the schedule.
 
-    The configs may differ in what `bnexp.launch.stacks.form` lets differ. `progress` is told each step begun. A state
+    The configs may differ in what `bnexp.launch.stacks.form` lets differ. `progress` is told each step begun, and
+    `evaluating` called for each mini-batch of an evaluation. A state
     that `keeper` has is gone on from, and the evaluations made before are yielded again: of a network on its own.
     Where processes train one network together, each calls this with its `rank`, and the first yields.
     """
     training = Training(configs, dataset.to(device), device, compile, rank)
+    training.probes.beat = evaluating
     evaluations: list[Evaluation] = []
     if keeper is not None and (state := keeper.load()) is not None:
         evaluations = training.restore(state)

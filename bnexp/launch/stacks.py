@@ -63,6 +63,8 @@ class Settings:
     command: str
     checkpoint: int
     """Steps between two checkpoints."""
+    patience: int
+    """Seconds that a process may be silent."""
 
 
 def form(configs: Sequence[RunConfig], processes: int, largest: int) -> list[Stack]:
@@ -130,9 +132,17 @@ def plan(config: Config, configs: Sequence[RunConfig]) -> tuple[Settings, list[S
     each = max(c.nproc for c in configs)
     processes = max(1, min(processes // each, len(stacks)))
     threads = max(1, cores() // (processes * each))
-    return Settings(
-        device, processes, threads, config.compile, config.outputs, command_line(), config.checkpoint
-    ), stacks
+    settings = Settings(
+        device,
+        processes,
+        threads,
+        config.compile,
+        config.outputs,
+        command_line(),
+        config.checkpoint,
+        config.patience,
+    )
+    return settings, stacks
 
 
 def pick_device(wanted: str) -> str:

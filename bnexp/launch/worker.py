@@ -36,7 +36,7 @@ def train_stack(stack: Stack, settings: Settings, tell: Tell, meeting: str = "")
     """Train the whole stack and write the runs that are not finished; without any, do nothing.
 
     A network over several processes is trained with those that `assist`, which are met at the file `meeting`.
-    `tell` hears ("step", steps done), ("waiting", None) while another process holds a run of the stack,
+    `tell` hears ("step" or "evaluating", steps done), ("waiting", None) while another process holds a run of the stack,
     and ("notice", text). Whatever is raised, the runs are closed first, as crashed or interrupted.
     """
     prepare(settings.threads)
@@ -55,7 +55,9 @@ def train_stack(stack: Stack, settings: Settings, tell: Tell, meeting: str = "")
         ):
             torch.manual_seed(stack.configs[0].seed)  # for layers of the user's own that draw
             kept = _checkpoint(stack, settings)
-            for evaluation in train(stack.configs, dataset, settings.device, settings.compile, _Heartbeat(tell), kept):
+            beat = _Heartbeat(tell)
+            how = settings.device, settings.compile, beat.train, kept
+            for evaluation in train(stack.configs, dataset, *how, evaluating=beat.evaluate):
                 if evaluation.network in sinks:
                     sinks[evaluation.network].write(evaluation)
         if kept is not None:
@@ -109,26 +111,36 @@ def _closing(sinks: dict[int, RunSink]) -> Iterator[dict[int, RunSink]]:
         for sink in sinks.values():
             with contextlib.suppress(OSError):  # a full disk is no reason to hide what went wrong first
                 sink.abandon(status, traceback.format_exc())
+        if isinstance(error, SystemExit):  # of the user's own code, which does not end the command
+            raise RuntimeError(f"sys.exit({error.code}) was called").with_traceback(error.__traceback__) from None
         raise
 
 
 @contextlib.contextmanager
 def _notices(tell: Tell) -> Iterator[None]:
-    with warnings.catch_warnings(record=True) as caught:
+    """Pass warnings on when they are given."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: tell("notice", str(message))
         yield
-    for warning in caught:
-        tell("notice", str(warning.message))
 
 
 class _Heartbeat:
-    """Passes steps on, a few times a second."""
+    """Passes on which step it is, a few times a second."""
 
     def __init__(self, tell: Tell) -> None:
         self.tell = tell
         self.next = 0.0
+        self.step = 0
 
-    def __call__(self, step: int) -> None:
+    def train(self, step: int) -> None:
+        self.step = step
+        self._pass_on("step")
+
+    def evaluate(self) -> None:
+        self._pass_on("evaluating")
+
+    def _pass_on(self, doing: str) -> None:
         now = time.monotonic()
         if now >= self.next:
             self.next = now + HEARTBEAT
-            self.tell("step", step)
+            self.tell(doing, self.step)
