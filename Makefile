@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help reproduce test lint format bench wheel clean
+.PHONY: help reproduce test crash lint format bench wheel clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ reproduce: $(INSTALLED) ## run every experiment and compare the verdicts with th
 
 test: $(INSTALLED) ## run the tests
 	$(RUN) -m pytest
+
+crash: $(INSTALLED) ## kill a training at every call that changes a file, as power cuts would, and look at what is left
+	$(RUN) -m pytest tests/test_crash.py --every 1
 
 lint: $(INSTALLED) ## check style and types
 	$(RUN) -m ruff check

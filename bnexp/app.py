@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -18,14 +17,16 @@ from bnexp.config import Config, ConfigError, choose_module, run_id, validate
 from bnexp.console import err, out
 from bnexp.launch import stacks
 from bnexp.launch.estimate import dry_run, estimate
+from bnexp.launch.inventory import inventory
 from bnexp.launch.pool import launch
 from bnexp.norms import own
 from bnexp.report.conclude import check_writable
 from bnexp.report.conclude import conclude as report
+from bnexp.report.takeover import take_over
 
 LAUNCH_KEYS = {
     *("experiment", "scale", "data", "data.root", "device", "processes", "compile", "checkpoint", "patience"),
-    *("outputs", "results", "hydra/launcher"),
+    *("outputs", "results", "reuse", "hydra/launcher"),
 }
 """Overrides under which an experiment is still the one in its file."""
 
@@ -82,14 +83,14 @@ def train_all(configs: Sequence[Config]) -> list[Config]:
     for config in settled:
         _check_batch(config)
     settings, stacked = stacks.plan(first, settled)
+    taken_over = take_over(settled)
+    settings = dataclasses.replace(settings, taken_over=frozenset(taken_over.runs))
+    for sentence in [*inventory(first.outputs, settled), *taken_over.sentences]:
+        err.print(sentence, soft_wrap=True)
     if first.dry_run:
         dry_run(settings, stacked)
         return settled
     check_folders(first.outputs, first.results if first.experiment else None)
-    there = len(settled) - sum(len(stack.unfinished(first.outputs)) for stack in stacked)
-    if there:
-        what = "All runs are" if there == len(settled) else f"{there} of {len(settled)} runs are"
-        err.print(f"{what} there already, under {Path(first.outputs) / 'runs'}.")
     if max(config.steps for config in settled) >= LONG:
         out.print(estimate(settings, stacked))
     launch(settings, stacked)
@@ -103,7 +104,7 @@ def conclude(configs: Sequence[Config], overrides: Sequence[str]) -> None:
     configs = list({run_id(config): config for config in configs}.values())
     keys = {line.lstrip("+~").partition("=")[0] for line in overrides}
     altered = {key for key in keys if not key.startswith("hydra.launcher.")} - LAUNCH_KEYS
-    report(configs, altered=bool(altered))
+    report(configs, altered=bool(altered), taken_over=take_over(configs).runs)
 
 
 def train_here(config: Config) -> Config:

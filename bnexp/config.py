@@ -31,6 +31,10 @@ MOST_STEPS = 1_000_000_000
 MOST_WEIGHTS = 1_000_000_000
 """Of one network: 4 GB, and as much again for the gradients."""
 
+ENGINE = 1
+"""Raised by hand when the same settings train to other numbers: the runs of an older engine then count as others.
+`tests/test_golden.py` tells when that is."""
+
 LATER = {"later": True}
 """Metadata of a setting that came after the first runs: left out of a run's fields at its default, so that it changes
 no id."""
@@ -269,6 +273,8 @@ class Config(RunConfig):
     """Folder of the runs."""
     results: str = "results"
     """Folder of the experiments' verdicts, tables and figures."""
+    reuse: bool = False
+    """Take over finished runs of the same settings, engine and data from the experiment's records under `results`."""
     dry_run: bool = False
     """Print what would be trained, its time and its disk, and train nothing."""
 
@@ -335,9 +341,10 @@ def from_fields(values: dict[str, Any], root: str = "") -> RunConfig:
     return config
 
 
-def run_id(config: RunConfig) -> str:
-    """Twelve hexadecimal digits of the SHA-256 of the run's fields."""
-    canonical = json.dumps(run_fields(config), sort_keys=True, separators=(",", ":"))
+def run_id(config: RunConfig, engine: int = ENGINE) -> str:
+    """Twelve hexadecimal digits of the SHA-256 of the run's fields and of its engine, but for the first."""
+    fields = run_fields(config) | ({} if engine == 1 else {"engine": engine})
+    canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
 
@@ -410,6 +417,13 @@ def validate(config: Config) -> None:
     _check("optimizer.eps", optimizer.eps, 0 < optimizer.eps < float("inf"), "a number above 0")
     processes = config.processes
     _check("processes", processes, processes is None or processes >= 1, "at least 1, or null for one per core")
+    for key in ("outputs", "results"):
+        if not getattr(config, key).strip():
+            raise ConfigError(f"{key}={getattr(config, key)!r}: name a folder, or leave it out for ./{key}")
+    if config.reuse and config.experiment is None:
+        raise ConfigError(
+            "reuse=true takes runs over from an experiment's records; add experiment=NAME, or leave it out"
+        )
     if model.name == "mlp":
         _check_mlp(config)
     else:

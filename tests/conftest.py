@@ -31,6 +31,19 @@ class Said:
         return line
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--every", type=int, default=7, help="kill at every so manieth call (default: 7); see test_crash.py"
+    )
+
+
+@pytest.fixture(scope="session")
+def every(pytestconfig: pytest.Config) -> int:
+    """The distance between two calls at which a process is killed."""
+    distance: int = pytestconfig.getoption("--every")
+    return distance
+
+
 @pytest.fixture
 def one_thread() -> Iterator[None]:
     """Bit for bit the same needs the same number of threads."""

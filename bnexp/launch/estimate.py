@@ -50,7 +50,7 @@ def dry_run(settings: Settings, stacks: Sequence[Stack]) -> None:
     """Print the runs, which of them are there, and what the others will cost; train nothing."""
     table = Table("run", "steps", "state")
     for stack in stacks:
-        missing = {run_id(config) for config in stack.unfinished(settings.outputs)}
+        missing = {run_id(config) for config in stack.unfinished(settings)}
         for config in stack.configs:
             folder = RunFolder(settings.outputs, config)
             table.add_row(folder.path.name, f"{config.steps:,}", "to train" if folder.id in missing else "there")
@@ -68,7 +68,7 @@ def estimate(settings: Settings, stacks: Sequence[Stack]) -> str:
     seconds = size = 0.0
     left = 0
     for stack in stacks:
-        missing = len(stack.unfinished(settings.outputs))
+        missing = len(stack.unfinished(settings))
         if not missing:
             continue
         left += missing

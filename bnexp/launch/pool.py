@@ -63,7 +63,7 @@ def launch(settings: Settings, stacks: Sequence[Stack]) -> None:
     Errors: LaunchError naming the runs that failed, when all others are done; KeyboardInterrupt, when
     the workers have closed their runs as interrupted.
     """
-    waiting = [stack for stack in stacks if stack.unfinished(settings.outputs)]
+    waiting = [stack for stack in stacks if stack.unfinished(settings)]
     if not waiting:
         return
     warm_up()

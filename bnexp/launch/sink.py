@@ -26,7 +26,7 @@ class RunSink:
         self.diverged_at: int | None = None
         self.steps: list[int] = []
         self.statistics: dict[str, list[np.ndarray]] = {}
-        self.file = (folder.path / "metrics.csv").open("w", newline="")
+        self.file = (folder.path / "metrics.csv").open("w", encoding="utf-8", newline="")
         self.table = csv.writer(self.file)
         self.board = SummaryWriter(str(folder.path), max_queue=1000, flush_secs=20)
 
@@ -80,7 +80,7 @@ class RunSink:
 
     def abandon(self, status: str, traceback: str) -> None:
         """Close a run that was `crashed` or `interrupted`, with the traceback in its log."""
-        (self.folder.path / "log.txt").write_text(traceback)
+        (self.folder.path / "log.txt").write_text(traceback, encoding="utf-8")
         self._close()
         self.folder.finish(status, step=self.last.step if self.last else None, seconds=self._seconds())
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bnexp.config import Config, ConfigError, RunConfig, run_fields
 from bnexp.machine import cores
-from bnexp.runs.folder import RunFolder
+from bnexp.runs.folder import RunFolder, run_name
 from bnexp.runs.stamp import command_line
 
 LARGEST = {"cpu": 16, "cuda": 32}
@@ -41,13 +41,14 @@ class Stack:
         """In steps of the network of §4.1."""
         return sum(map(cost, self.configs))
 
-    def unfinished(self, outputs: str) -> list[RunConfig]:
-        """The runs of which there is no finished record."""
-        return [c for c in self.configs if RunFolder(outputs, c).summary() is None]
+    def unfinished(self, settings: Settings) -> list[RunConfig]:
+        """The runs of which there is no finished record, here or to be taken over."""
+        folders = [RunFolder(settings.outputs, config) for config in self.configs]
+        return [f.config for f in folders if f.id not in settings.taken_over and f.summary() is None]
 
     def __str__(self) -> str:
         others = "" if len(self.configs) == 1 else f" and {len(self.configs) - 1} more"
-        return f"{RunFolder('', self.configs[0]).path.name}{others}"
+        return f"{run_name(self.configs[0])}{others}"
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ class Settings:
     """Steps between two checkpoints."""
     patience: int
     """Seconds that a process may be silent."""
+    taken_over: frozenset[str] = frozenset()
+    """Ids of runs whose records are there, made elsewhere."""
 
 
 def form(configs: Sequence[RunConfig], processes: int, largest: int) -> list[Stack]:

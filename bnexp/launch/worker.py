@@ -41,8 +41,9 @@ def train_stack(stack: Stack, settings: Settings, tell: Tell, meeting: str = "")
     """
     prepare(settings.threads)
     folders = [RunFolder(settings.outputs, c) for c in stack.configs]
-    with locked([f.path for f in folders], lambda: tell("waiting", None)):
-        unfinished = [i for i, folder in enumerate(folders) if folder.summary() is None]
+    with locked([f.lock for f in folders], lambda: tell("waiting", None)):
+        missing = stack.unfinished(settings)
+        unfinished = [i for i, config in enumerate(stack.configs) if config in missing]
         if not unfinished:
             return
         check_unchanged(stack.configs[0].norm)
@@ -54,7 +55,7 @@ def train_stack(stack: Stack, settings: Settings, tell: Tell, meeting: str = "")
             _notices(tell),
         ):
             torch.manual_seed(stack.configs[0].seed)  # for layers of the user's own that draw
-            kept = _checkpoint(stack, settings)
+            kept = _checkpoint(stack, settings, notice=lambda text: tell("notice", text))
             beat = _Heartbeat(tell)
             how = settings.device, settings.compile, beat.train, kept
             for evaluation in train(stack.configs, dataset, *how, evaluating=beat.evaluate):
@@ -91,17 +92,19 @@ def _group(stack: Stack, settings: Settings, rank: int, meeting: str) -> Iterato
         distributed.destroy_process_group()
 
 
-def _checkpoint(stack: Stack, settings: Settings, writes: bool = True) -> Checkpoint | None:
+def _checkpoint(
+    stack: Stack, settings: Settings, writes: bool = True, notice: Callable[[str], None] = lambda text: None
+) -> Checkpoint | None:
     """Of a network on its own; the others are trained in minutes."""
     first = stack.configs[0]
     if first.model.name == "mlp":
         return None
-    return Checkpoint(RunFolder(settings.outputs, first), settings.checkpoint, writes)
+    return Checkpoint(RunFolder(settings.outputs, first), settings.checkpoint, writes, notice)
 
 
 @contextlib.contextmanager
 def _closing(sinks: dict[int, RunSink]) -> Iterator[dict[int, RunSink]]:
-    """Finish the sinks at the end, or close them with the reason why there was none."""
+    """Finish the sinks at the end, or close those that are not finished with the reason why there was no end."""
     try:
         yield sinks
         for sink in sinks.values():
@@ -110,7 +113,8 @@ def _closing(sinks: dict[int, RunSink]) -> Iterator[dict[int, RunSink]]:
         status = "interrupted" if isinstance(error, KeyboardInterrupt) else "crashed"
         for sink in sinks.values():
             with contextlib.suppress(OSError):  # a full disk is no reason to hide what went wrong first
-                sink.abandon(status, traceback.format_exc())
+                if sink.folder.summary() is None:
+                    sink.abandon(status, traceback.format_exc())
         if isinstance(error, SystemExit):  # of the user's own code, which does not end the command
             raise RuntimeError(f"sys.exit({error.code}) was called").with_traceback(error.__traceback__) from None
         raise

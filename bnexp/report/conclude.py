@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,8 +35,8 @@ def check_writable(folder: str) -> None:
         ) from error
 
 
-def conclude(configs: Sequence[Config], altered: bool) -> None:
-    """Judge, draw and print the runs of one command.
+def conclude(configs: Sequence[Config], altered: bool, taken_over: Mapping[str, Record]) -> None:
+    """Judge, draw and print the runs of one command; of those that are not here the record is taken over.
 
     An experiment as its file has it is written to `<results>/<experiment>`, with a folder more for a scale
     other than `laptop` and for stand-in data; anything else, whatever the user altered, to a folder of its
@@ -44,8 +44,11 @@ def conclude(configs: Sequence[Config], altered: bool) -> None:
     """
     first = configs[0]
     folders = [RunFolder(first.outputs, c) for c in configs]
-    read = [_labelled(folder.read(), config) for folder, config in zip(folders, configs, strict=True)]
-    gathered = Records(first.experiment or "runs", first.scale, _dataset(first), read)
+    read = [
+        _labelled(taken_over.get(folder.id) or folder.read(), config)
+        for folder, config in zip(folders, configs, strict=True)
+    ]
+    gathered = Records(first.experiment or "runs", first.scale, describe(first), read)
     shown = Experiment(gathered.experiment, first.title, first.claims) if first.experiment else OWN
     if len(configs) == 1:
         print_arms(gathered)
@@ -78,7 +81,8 @@ def _labelled(run: Record, config: Config) -> Record:
     return run if config.arm is None else replace(run, fields={"arm": config.arm} | run.fields)
 
 
-def _dataset(config: Config) -> dict[str, Any]:
+def describe(config: Config) -> dict[str, Any]:
+    """What records say of a run's data set."""
     loaded = data.load(config.data)
     title = loaded.title.removesuffix(", binary")  # an experiment may use both
     return {"name": loaded.name, "title": title, "stand_in": loaded.stand_in, "sha256": loaded.sha256}

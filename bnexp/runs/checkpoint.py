@@ -2,32 +2,53 @@
 
 from __future__ import annotations
 
-import os
+import io
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from bnexp.files import write_atomically
 from bnexp.runs.folder import RunFolder
+
+LAYOUT = 2
+"""Raised by hand when a state's content changes. The first held objects, which only running code could read."""
 
 
 class Checkpoint:
     """The last state kept of one run, beside its folder: starting the run anew empties the folder.
 
-    A file that cannot be read counts as none; the run then begins at its first step.
+    A state is of tensors, numbers, words, lists, tuples and dicts, which are read without running anything. `notice`
+    is told, in a sentence, of a file that cannot be used or written; the training then does without.
     """
 
-    def __init__(self, folder: RunFolder, every: int, writes: bool = True) -> None:
-        self.path = folder.path.with_name(f".{folder.path.name}.checkpoint")
+    def __init__(
+        self, folder: RunFolder, every: int, writes: bool = True, notice: Callable[[str], None] = lambda text: None
+    ) -> None:
+        self.name = folder.name
+        self.id = folder.id
+        self.path = folder.runs / f".{folder.id}.checkpoint"
         self.every = every
         self.writes = writes
+        self.notice = notice
 
     def load(self) -> dict[str, Any] | None:
-        """The state last kept."""
-        try:
-            # evaluations are objects of ours, and the file is too
-            return torch.load(self.path, weights_only=False)  # type: ignore[no-any-return]
-        except Exception:
-            return None
+        """The state last kept, or None."""
+        for path in self._files():
+            if path.name.startswith(".partial-"):  # its process was killed
+                continue
+            try:
+                content = torch.load(path, weights_only=True)
+            except Exception:  # there is no end to what is raised
+                self.notice(f"{path} is damaged, or holds more than plain data; {self.name} begins at its first step")
+                continue
+            mark = {"layout": LAYOUT, "id": self.id}
+            if isinstance(content, dict) and {key: content.get(key) for key in mark} == mark:
+                state: dict[str, Any] = content["state"]
+                return state
+            self.notice(f"{path} is of another version of bnexp; {self.name} begins at its first step")
+        return None
 
     def due(self, step: int) -> bool:
         """Whether the state after so many steps is to be kept."""
@@ -37,14 +58,22 @@ class Checkpoint:
         """Write it whole or not at all; of several processes only the first does."""
         if not self.writes:
             return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        part = self.path.with_name(f"{self.path.name}.partial")
-        with part.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, self.path)
+        buffer = io.BytesIO()
+        torch.save({"layout": LAYOUT, "id": self.id, "state": state}, buffer)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(self.path, buffer.getvalue())
+        except OSError as error:
+            self.notice(
+                f"{self.path} cannot be written: {error.strerror or error}; {self.name} goes on, and cut short it "
+                "would begin at an earlier step"
+            )
 
     def remove(self) -> None:
         """The run is finished."""
-        self.path.unlink(missing_ok=True)
+        for path in self._files():
+            path.unlink(missing_ok=True)
+
+    def _files(self) -> list[Path]:
+        """The file, and those under the names that earlier versions gave it."""
+        return sorted(self.path.parent.glob(f".*{self.id}.checkpoint"))

@@ -10,6 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from bnexp.config import ENGINE
+
 
 def stamp(command: str, device: str, threads: int, checksums: dict[str, str]) -> dict[str, Any]:
     """What produced a run: code, versions, device, data, command line."""
@@ -17,6 +19,7 @@ def stamp(command: str, device: str, threads: int, checksums: dict[str, str]) ->
     commit, dirty = source_version()
     return {
         "bnexp": metadata.version("bnexp"),
+        "engine": ENGINE,
         "git_commit": commit,
         "git_dirty": dirty,
         "python": platform.python_version(),
