@@ -12,7 +12,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from bnexp import data
+from bnexp import data, models, targets
 from bnexp.config import Config, ConfigError, choose_module, run_id, validate
 from bnexp.console import err, out
 from bnexp.launch import stacks
@@ -78,7 +78,7 @@ def compose_jobs(loader: ConfigLoader, master: DictConfig, jobs: Sequence[Sequen
 
 def train_all(configs: Sequence[Config]) -> list[Config]:
     """Train what is not there yet, or with `dry_run` say what would be trained; the configs, `auto` data settled."""
-    settled = _settle_data(own.settle(configs))
+    settled = _settle_data(_settle_targets(configs))
     first = settled[0]
     for config in settled:
         _check_batch(config)
@@ -111,7 +111,8 @@ def train_here(config: Config) -> Config:
     """Train one run in this process, for launchers that have processes of their own."""
     from bnexp.launch.worker import train_stack  # imports PyTorch
 
-    (settled,) = _settle_data(own.settle([config]))
+    (settled,) = _settle_data(_settle_targets([config]))
+    _check_batch(settled)
     settings, (stack,) = stacks.plan(settled, [settled])
     if settled.nproc > 1:
         launch(settings, [stack])
@@ -137,9 +138,16 @@ def check_folders(outputs: str, results: str | None) -> None:
             check_writable(folder)
 
 
+def _settle_targets(configs: Sequence[Config]) -> list[Config]:
+    """The configs with the sources of their norms and models. Errors: ConfigError for one that is not to be had."""
+    return targets.settle(own.settle(configs), "model")
+
+
 def _check_batch(config: Config) -> None:
     dataset = data.load(config.data)
-    data.View(config.data, dataset)  # ConfigError for a crop that does not fit
+    view = data.View(config.data, dataset)  # ConfigError for a crop that does not fit
+    if config.model.name == "module":
+        models.operations(config, view.inputs, dataset.classes)  # ConfigError for a network that cannot be trained
     examples = config.data.examples
     if examples is not None and config.batch > examples:
         raise ConfigError(f"batch={config.batch} is larger than the training set of {examples:,} examples")

@@ -21,7 +21,6 @@ STATISTICS = ("population", "moving", "batch")
 SCHEMES = ("gaussian", "xavier", "he", "orthogonal", "equal_biases")
 OPTIMIZERS = ("sgd", "momentum", "adam")
 ACTIVATIONS = ("sigmoid", "tanh", "relu")
-MODELS = ("mlp", "inception", "inception_small")
 MODULES = ("3a", "3b", "3c", "4a", "4b", "4c", "4d", "4e", "5a", "5b")
 DATASETS = ("auto", "mnist", "digits", "cifar10", "cifar10_jpeg", "tiny_imagenet", "imagenet")
 DEVICES = ("auto", "cpu", "cuda")
@@ -78,13 +77,42 @@ class DataConfig:
     """Folder of the data sets, by default `BNEXP_DATA`, else `./data`. Says where, not what: no part of a run's id."""
 
 
+@dataclass(frozen=True)
+class ModelKind:
+    """What a model takes, and how its networks are trained."""
+
+    fields: tuple[str, ...]
+    """The settings that have an effect on it."""
+    stacked: bool = False
+    """Whether many of its networks are trained as one (`engine/population.py`), or each alone (`engine/single.py`)."""
+    without: tuple[str, ...] = ()
+    """Settings of a norm that have no effect in it."""
+
+
+INCEPTION = ModelKind(("activation", "dropout", "modules", "multiplier", "lrn"))
+MODELS = {
+    "mlp": ModelKind(("depth", "width", "activation", "residual", "dropout"), stacked=True),
+    "inception": INCEPTION,
+    "inception_small": INCEPTION,
+    "module": ModelKind(("target", "settings", "source"), without=("placement", "per_activation")),
+}
+"""By name; `models.BUILDERS` makes them."""
+
+
 @dataclass
 class ModelConfig:
     """The network without its normalisation."""
 
     name: str = "mlp"
-    """`mlp`, fully connected layers (§4.1); `inception` (Figure 5, for 224 pixels); or `inception_small`: its modules
-    behind a first convolution for images of 32 or 64 pixels."""
+    """`mlp`, fully connected layers (§4.1); `inception` (Figure 5, for 224 pixels); `inception_small`: its modules
+    behind a first convolution for images of 32 or 64 pixels; or `module`: any `nn.Module`, that of `target`."""
+    target: str | None = field(default=None, metadata=LATER)
+    """`package.module:function`, called with an image's shape, the number of classes and a maker of norms; where no
+    model is chosen it chooses `module`."""
+    settings: dict[str, Any] = field(default_factory=dict, metadata=LATER)
+    """For `module`: what `target` is called with besides, by name: `model.settings.width=64`."""
+    source: str | None = field(default=None, metadata=LATER)
+    """For `module`: digest of the files that define `target`; it is filled in."""
     depth: int = 3
     """Hidden layers (§4.1: three)."""
     width: int = 100
@@ -102,13 +130,10 @@ class ModelConfig:
     lrn: bool = False
     """Of `inception`: local response normalisation behind the first layers, as without BN (§4.2.1)."""
 
-
-MODEL_FIELDS: dict[str, tuple[str, ...]] = {
-    "mlp": ("depth", "width", "activation", "residual", "dropout"),
-    "inception": ("activation", "dropout", "modules", "multiplier", "lrn"),
-    "inception_small": ("activation", "dropout", "modules", "multiplier", "lrn"),
-}
-"""The settings that have an effect on each model."""
+    @property
+    def stacked(self) -> bool:
+        """Whether many of these networks are trained as one."""
+        return MODELS[self.name].stacked
 
 
 @dataclass
@@ -282,25 +307,31 @@ class Config(RunConfig):
 def schema() -> DictConfig:
     """`Config` for Hydra: a setting that there is not is refused, but in the free `settings`, which need no `+`."""
     node: DictConfig = OmegaConf.structured(Config)
-    OmegaConf.set_struct(node.norm.settings, False)
+    for group in (node.norm, node.model):
+        OmegaConf.set_struct(group.settings, False)
     return node
 
 
 def choose_module(config: Config, overrides: Iterable[str]) -> None:
-    """Let `norm.target` choose norm=module, where neither an override nor an arm of Figure 3 chooses a norm."""
+    """Let `norm.target` choose norm=module, and `model.target` model=module, where nothing else chooses.
+
+    Other choices are an override, and for the norm an arm of Figure 3.
+    """
     chosen = {line.lstrip("+~").partition("=")[0] for line in overrides}
     if config.norm.target is not None and config.arm is None and chosen.isdisjoint(("norm", "norm.name")):
         config.norm.name = "module"
+    if config.model.target is not None and chosen.isdisjoint(("model", "model.name")):
+        config.model.name = "module"
 
 
 def run_fields(config: RunConfig) -> dict[str, Any]:
     """The values that make a run what it is: its fields, without the folder of the data."""
     values = _without_later_defaults(config, RunConfig)
     del values["data"]["root"]
-    if config.model.name == "mlp":
+    if config.model.stacked:
         del values["precision"], values["nproc"]
     for group, effective in (
-        ("model", MODEL_FIELDS[config.model.name]),
+        ("model", MODELS[config.model.name].fields),
         ("norm", _norm_fields(config)),
         ("optimizer", OPTIMIZER_FIELDS[config.optimizer.name]),
     ):
@@ -324,11 +355,12 @@ def _without_later_defaults(node: Any, schema: type) -> dict[str, Any]:
 def _norm_fields(config: RunConfig) -> tuple[str, ...]:
     """The settings that have an effect on this norm in this model."""
     norm = config.norm
-    if norm.name != "batch":
-        return NORM_FIELDS[norm.name]
-    estimated = {"population": ("batches",), "moving": ("momentum",), "batch": ()}[norm.statistics]
-    convolutional = () if config.model.name == "mlp" else ("per_activation",)
-    return *NORM_FIELDS["batch"], *estimated, *convolutional, *(("sync",) if config.nproc > 1 else ())
+    fields = NORM_FIELDS[norm.name]
+    if norm.name == "batch":
+        fields += {"population": ("batches",), "moving": ("momentum",), "batch": ()}[norm.statistics]
+        fields += () if config.model.stacked else ("per_activation",)
+        fields += ("sync",) if config.nproc > 1 else ()
+    return tuple(name for name in fields if name not in MODELS[config.model.name].without)
 
 
 def from_fields(values: dict[str, Any], root: str = "") -> RunConfig:
@@ -367,7 +399,7 @@ def validate(config: Config) -> None:
     """Raise `ConfigError` for the first value that is out of range."""
     model, norm, init, optimizer = config.model, config.norm, config.init, config.optimizer
     _choice("data", config.data.name, DATASETS)
-    _choice("model", model.name, MODELS)
+    _choice("model", model.name, tuple(MODELS))
     _choice("spacing", config.spacing, SPACINGS)
     _choice("precision", config.precision, PRECISIONS)
     _choice("model.activation", model.activation, ACTIVATIONS)
@@ -424,10 +456,11 @@ def validate(config: Config) -> None:
         raise ConfigError(
             "reuse=true takes runs over from an experiment's records; add experiment=NAME, or leave it out"
         )
-    if model.name == "mlp":
+    if model.stacked:
         _check_mlp(config)
     else:
-        _check_inception(config)
+        _check_single(config)
+        (_check_own_model if model.name == "module" else _check_inception)(config)
     _check_norm(config)
 
 
@@ -458,6 +491,23 @@ def _check_mlp(config: Config) -> None:
         )
 
 
+def _check_single(config: Config) -> None:
+    """A network that is trained alone."""
+    norm = config.norm
+    if config.batch % config.nproc:
+        raise ConfigError(
+            f"batch={config.batch} with nproc={config.nproc}: the mini-batch must divide into equal parts"
+        )
+    for key, value in (("norm.per_activation", norm.per_activation), ("norm.sync", norm.sync)):
+        if value and norm.name != "batch":
+            raise ConfigError(f"{key}=true with norm={norm.name}: it is an option of norm=batch")
+    if norm.name == "batch" and norm.statistics == "moving" and config.nproc > 1:
+        raise ConfigError(
+            f"norm.statistics=moving with nproc={config.nproc}: each process would have averages of its own; "
+            "use norm.statistics=population"
+        )
+
+
 def _check_inception(config: Config) -> None:
     model, norm = config.model, config.norm
     for name in model.modules:
@@ -470,23 +520,26 @@ def _check_inception(config: Config) -> None:
     )
     _check("model.modules", model.modules, len(model.modules) > 0, "at least one module")
     _check("model.multiplier", model.multiplier, 0 < model.multiplier <= 8, "a factor above 0, at most 8")
-    if config.batch % config.nproc:
-        raise ConfigError(
-            f"batch={config.batch} with nproc={config.nproc}: the mini-batch must divide into equal parts"
-        )
     if norm.name == "group" and 8 % norm.groups:
         raise ConfigError(
             f"norm.groups={norm.groups} with model={model.name}: feature maps come in multiples of 8; use 1, 2, 4 or 8"
         )
-    if norm.per_activation and norm.name != "batch":
-        raise ConfigError(f"norm.per_activation=true with norm={norm.name}: it is an option of norm=batch")
-    if norm.sync and norm.name != "batch":
-        raise ConfigError(f"norm.sync=true with norm={norm.name}: it is an option of norm=batch")
-    if norm.name == "batch" and norm.statistics == "moving" and config.nproc > 1:
+
+
+def _check_own_model(config: Config) -> None:
+    model, norm = config.model, config.norm
+    if model.target is None:
         raise ConfigError(
-            f"norm.statistics=moving with nproc={config.nproc}: each process would have averages of its own; "
-            "use norm.statistics=population"
+            "model=module without model.target: name a network of your own, model.target=package.module:function"
         )
+    if model.source is not None:
+        raise ConfigError(f"model.source={model.source}: it is filled in from the files of model.target; leave it out")
+    for key, value, default in (
+        ("placement", norm.placement, "before"),
+        ("per_activation", norm.per_activation, False),
+    ):
+        if value != default:
+            raise ConfigError(f"norm.{key}={value} with model=module: a network of your own places its norms itself")
 
 
 def _check_norm(config: Config) -> None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import dataclasses
 import hashlib
 import importlib.util
 import sys
 import sysconfig
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from bnexp.config import ConfigError
+from bnexp.config import Config, ConfigError, RunConfig
 
 
 def load(setting: str, target: str) -> Any:
@@ -70,6 +71,43 @@ def source(setting: str, target: str) -> str | None:
         files[name] = file
     digests = {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in sorted(files.items())}
     return hashlib.sha256(repr(digests).encode()).hexdigest()[:16] if digests else None
+
+
+def settle(configs: Sequence[Config], group: str) -> list[Config]:
+    """The configs of a command, the `norm` or `model` of which a target makes, with the source of the target.
+
+    Where the target is not used they are without it. Errors: ConfigError where no run uses it, or it cannot be had.
+    """
+    parts = [getattr(config, group) for config in configs]
+    targeted = [part for part in parts if part.target is not None or part.settings]
+    if targeted and not any(part.name == "module" for part in targeted):
+        key, value = ("target", targeted[0].target) if targeted[0].target else ("settings", targeted[0].settings)
+        chosen = ",".join(dict.fromkeys(part.name for part in parts))
+        raise ConfigError(
+            f"{group}.{key}={value} with {group}={chosen}: it is for {group}=module; "
+            f"add {group}=module, or leave {group} out"
+        )
+    sources: dict[str, str | None] = {}
+    settled = []
+    for config, part in zip(configs, parts, strict=True):
+        if part.name == "module":
+            target = str(part.target)
+            if target not in sources:
+                sources[target] = source(f"{group}.target", target)
+            part = dataclasses.replace(part, source=sources[target])
+        else:
+            part = dataclasses.replace(part, target=None, settings={})
+        settled.append(dataclasses.replace(config, **{group: part}))
+    return settled
+
+
+def check_unchanged(config: RunConfig) -> None:
+    """ConfigError where the files of a target are no longer those of which the run's id speaks."""
+    for group, part in (("norm", config.norm), ("model", config.model)):
+        if part.source is not None and part.source != source(f"{group}.target", str(part.target)):
+            raise ConfigError(
+                f"{group}.target={part.target} was changed after the command began; give the command again"
+            )
 
 
 def _imported(module: str, file: Path) -> Iterator[str]:

@@ -141,10 +141,10 @@ def test_what_comes_with_bnexp_has_no_source_and_what_is_installed_that_of_its_f
 
 def test_a_norm_that_changes_while_the_command_runs_is_not_trained_under_the_old_id(tmp_path: Path) -> None:
     (config,) = own.settle([Config(norm=norm())])
-    own.check_unchanged(config.norm)
+    targets.check_unchanged(config)
     (tmp_path / "helping.py").write_text("gain = 2.0\n")
     with pytest.raises(ConfigError, match="mine:Mine was changed after the command began"):
-        own.check_unchanged(config.norm)
+        targets.check_unchanged(config)
 
 
 def test_a_target_counts_for_norm_module_only() -> None:

@@ -20,6 +20,7 @@ from bnexp.engine.companions import Companions
 from bnexp.engine.evaluation import Evaluation
 from bnexp.engine.population import Population
 from bnexp.engine.train import schedule, train
+from bnexp.models.mlp import ACTIVATIONS
 from bnexp.seeds import stream
 
 DIGITS = DataConfig(name="digits")
@@ -36,7 +37,7 @@ def observe(x: Tensor, logits: Tensor, labels: Tensor, activation: str = "sigmoi
         return logits[rows].unsqueeze(0)
 
     ready: Infer = infer
-    (seen,) = Observer(images, labels, pixels, [activation], ["hidden1"], 500).observe(ready)
+    (seen,) = Observer(images, labels, pixels, {"hidden1": [ACTIVATIONS[activation]]}, 500).observe(ready)
     return seen
 
 

@@ -34,11 +34,9 @@ class View:
         self.centre = torch.tensor(dataset.centre, device=device).view(-1, 1, 1) if dataset.centre else None
         self.scale = 1 / torch.tensor(dataset.spread, device=device).view(-1, 1, 1) if dataset.spread else None
         self.changes = bool(self.crop or config.flip or config.distortion)
-
-    @property
-    def shape(self) -> tuple[int, int] | None:
-        """Height and width of the inputs; None for those of the images."""
-        return (self.crop, self.crop) if self.crop else None
+        colours = dataset.train_images.shape[1]
+        self.inputs = (colours, self.crop, self.crop) if self.crop else (colours, height, width)
+        """That of one input, `[C, H, W]`."""
 
     def test(self, images: Tensor) -> Tensor:
         """The middle of the images."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from bnexp.stats import PERCENTILES
 
@@ -20,7 +20,13 @@ HISTOGRAM_IMAGES = 200
 STATISTICS = (*(f"p{p}" for p in PERCENTILES), "mean", "var")
 """The columns of `Activations.statistics`."""
 
-UNSATURATED = {"sigmoid": (-3.6369, 3.6369), "tanh": (-1.8184, 1.8184), "relu": (0.0, math.inf)}
+Bounds = tuple[float, float]
+
+UNSATURATED: dict[type[nn.Module], Bounds] = {
+    nn.Sigmoid: (-3.6369, 3.6369),
+    nn.Tanh: (-1.8184, 1.8184),
+    nn.ReLU: (0.0, math.inf),
+}
 """The inputs at which a nonlinearity's slope is at least a tenth of its greatest."""
 
 
@@ -31,7 +37,7 @@ class Activations:
     statistics: np.ndarray
     """`[units, 5]`: 15th, 50th and 85th percentile, mean and variance of each unit."""
     saturated: float
-    """Fraction of (unit, example) pairs."""
+    """Fraction of (unit, example) pairs; NaN for a nonlinearity that is not in `UNSATURATED`."""
     histogram: tuple[np.ndarray, np.ndarray] | None
     """Counts `[BINS]` and edges `[BINS + 1]`; none for values that are not finite."""
 
@@ -54,8 +60,7 @@ class Observer:
     """Measures N networks at inference on the test set, as often as it is asked.
 
     Shapes: images `[examples, C, H, W]`, uint8, of which `inputs` makes what the networks see; labels `[examples]`.
-    `activations` has each network's nonlinearity, `layers` names the layers of them, `chunk` says how many images at a
-    time.
+    `nonlinearities` has by layer that of each network, `chunk` says how many images at a time.
     """
 
     def __init__(
@@ -63,16 +68,14 @@ class Observer:
         images: Tensor,
         labels: Tensor,
         inputs: Callable[[Tensor], Tensor],
-        activations: Sequence[str],
-        layers: list[str],
+        nonlinearities: Mapping[str, Sequence[type[nn.Module]]],
         chunk: int,
     ) -> None:
-        self.networks = len(activations)
+        self.networks = len(next(iter(nonlinearities.values())))
         self.images = images
         self.labels = labels
         self.view = inputs
-        self.unsaturated = [UNSATURATED[activation] for activation in activations]
-        self.layers = layers
+        self.unsaturated = {layer: [UNSATURATED.get(kind) for kind in kinds] for layer, kinds in nonlinearities.items()}
         self.chunk = chunk
         self.inputs: dict[str, Tensor] = {}  # by layer, [N, examples, units]; kept, since fresh memory costs as much
 
@@ -94,16 +97,16 @@ class Observer:
             loss -= log_p.gather(-1, labels.unsqueeze(-1)).sum((1, 2), dtype=torch.float64)
         accuracy = torch.where(loss.isfinite(), correct / examples, torch.nan)
         described = {
-            name: [_describe(inputs, *bounds) for inputs, bounds in zip(x, self.unsaturated, strict=True)]
+            name: [_describe(inputs, bounds) for inputs, bounds in zip(x, self.unsaturated[name], strict=True)]
             for name, x in self.inputs.items()
         }
         return [
-            Observation(a, n / examples, {name: described[name][i] for name in self.layers})
+            Observation(a, n / examples, {name: described[name][i] for name in self.unsaturated})
             for i, (a, n) in enumerate(zip(accuracy.tolist(), loss.tolist(), strict=True))
         ]
 
     def _keep(self, rows: slice, name: str, x: Tensor) -> None:
-        if name in self.layers:
+        if name in self.unsaturated:
             if name not in self.inputs:
                 self.inputs[name] = x.new_empty(self.networks, len(self.labels), x.shape[-1])
             self.inputs[name][:, rows] = x
@@ -116,18 +119,23 @@ def chunks(examples: int, size: int) -> Iterator[slice]:
         yield slice(start, end)
 
 
-def _describe(x: Tensor, low: float, high: float) -> Activations:
-    """Statistics of `[examples, units]` over the examples; a unit is saturated outside (low, high)."""
+def _describe(x: Tensor, unsaturated: Bounds | None) -> Activations:
+    """Statistics of `[examples, units]` over the examples."""
     sample = x[:HISTOGRAM_IMAGES].cpu().numpy().astype(np.float64)
     histogram = np.histogram(sample, BINS) if np.isfinite(sample).all() else None
     x = sort(x.t().contiguous())  # [units, examples]
-    bounds = x.new_tensor([low, high]).expand(len(x), 2).contiguous()
-    below = torch.searchsorted(x, bounds, right=True).sum(0)  # relu: an input of 0 has slope 0
-    saturated = 1 - (below[1] - below[0]).item() / x.numel()
+    saturated = math.nan if unsaturated is None else _outside(x, unsaturated)
     mean = x.mean(-1, keepdim=True)
     columns = [percentiles(x), mean]
     columns.append(torch.linalg.vector_norm(x.sub_(mean), dim=-1, keepdim=True).square() / x.shape[-1])
     return Activations(torch.cat(columns, -1).cpu().numpy(), saturated, histogram)
+
+
+def _outside(ordered: Tensor, bounds: Bounds) -> float:
+    """The fraction of values, sorted along the last axis, that are not within the bounds, nor on the upper one."""
+    limits = ordered.new_tensor(bounds).expand(len(ordered), 2).contiguous()
+    below = torch.searchsorted(ordered, limits, right=True).sum(0)  # relu: an input of 0 has slope 0
+    return float(1 - (below[1] - below[0]).item() / ordered.numel())
 
 
 def sort(x: Tensor) -> Tensor:

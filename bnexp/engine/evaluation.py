@@ -96,10 +96,9 @@ class Probes:
             [stream(c.seed, name) for c in configs] for name in ("statistics", "companions", "statistics/augmentation")
         )
         self.streams = [*self.statistics, *self.augmentation]
-        self.companions = Companions(examples, self.batch, networks.watched[-1].partition(".")[0], companions)
+        self.companions = Companions(examples, self.batch, networks.watched[-1], companions)
         # normalised by the test batch's own statistics, a network must be given batches of the size it is trained on
         self.chunk = self.batch if any(c.norm.statistics == "batch" for c in configs) else networks.chunk
-        self.activations = [c.model.activation for c in configs]
         self.validates = dataset.validation_labels is not None
         self.predicts = first.predictions
         self.monitored = first.data.monitored
@@ -141,8 +140,7 @@ class Probes:
             yield Evaluation(i, step, metrics, seen.layers, None if predicted is None else predicted[:, i])
 
     def _observer(self, images: Tensor, labels: Tensor) -> Observer:
-        layers = [name.partition(".")[0] for name in self.networks.watched]
-        return Observer(images, labels, self._test, self.activations, layers, self.chunk)
+        return Observer(images, labels, self._test, self.networks.nonlinearities, self.chunk)
 
     def _test(self, images: Tensor) -> Tensor:
         self.beat()

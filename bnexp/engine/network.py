@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
-from torch import Tensor
+from torch import Tensor, nn
 
 Watch = Callable[[str, Tensor], None]
 """Shown a layer's name and its input, `[N, B, units]`."""
@@ -28,6 +28,9 @@ class Network(Protocol):
     """Of its training examples, those on which a network's training accuracy is measured, at most."""
     compiled: str
     """The method that `compile=true` compiles."""
+
+    nonlinearities: dict[str, list[type[nn.Module]]]
+    """By watched layer, that of each network."""
 
     @property
     def watched(self) -> Sequence[str]:

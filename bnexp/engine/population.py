@@ -57,13 +57,15 @@ class Population:
 
     def __init__(
         self,
-        networks: Sequence[nn.Sequential],
+        networks: Sequence[nn.Module],
         device: torch.device | str = "cpu",
         optimizer: OptimizerConfig | None = None,
     ) -> None:
         self.size = len(networks)
         self.optimizer = optimizers.build(optimizer or OptimizerConfig())
         self.positions: dict[str, list[Leaf]] = {}
+        self.nonlinearities: dict[str, list[type[nn.Module]]] = {}
+        """By watched layer, that of each network."""
         bottom = True
         for name in _merged([[name for name, _ in network.named_children()] for network in networks]):
             modules = [getattr(network, name, None) or nn.Identity() for network in networks]
@@ -76,13 +78,15 @@ class Population:
                 leaves[-1].layer.bottom = bottom
             bottom = bottom and not any(leaf.layer.parameters for leaf in leaves)
             self.positions[name] = leaves
+            if name.startswith("hidden"):
+                self.nonlinearities[name] = [type(module) for module in modules]
         self.leaves = {leaf.key: leaf for leaves in self.positions.values() for leaf in leaves}
         self.sources = {leaf.layer.source for leaf in self.leaves.values() if isinstance(leaf.layer, StackedAdd)}
 
     @property
     def watched(self) -> list[str]:
         """The layers that probes look at: the nonlinearities, from the first on."""
-        return [name for name in self.positions if name.startswith("hidden")]
+        return list(self.nonlinearities)
 
     def tensors(self, network: int) -> dict[str, Tensor]:
         """One network's parameters and buffers, under their names in its state."""
@@ -94,7 +98,7 @@ class Population:
         }
 
     @torch.no_grad()
-    def write_back(self, networks: Sequence[nn.Sequential]) -> None:
+    def write_back(self, networks: Sequence[nn.Module]) -> None:
         """Copy the tensors into plain networks."""
         for i, network in enumerate(networks):
             state = network.state_dict()

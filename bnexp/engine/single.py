@@ -16,15 +16,16 @@ from bnexp import norms
 from bnexp.config import OptimizerConfig
 from bnexp.engine import optimizers
 from bnexp.engine.network import Gradients, Watch
-from bnexp.models import Inception
+from bnexp.models import AFFINE
 from bnexp.norms.sync import synchronised
 
 
 class Single:
-    """A convolutional network on `device`; everything about it has a first dimension of 1, as in a population of one.
+    """A network on `device`; everything about it has a first dimension of 1, as in a population of one.
 
-    With `ranks` processes, of a process group that is there, each works on its own part of a mini-batch and all make
-    the same step.
+    The network says by `watched` which of its layers are looked at, by name, from the first on; one with
+    `channels_last = True` is given images laid out so. With `ranks` processes, of a process group that is there, each
+    works on its own part of a mini-batch and all make the same step.
     """
 
     size = 1
@@ -40,15 +41,20 @@ class Single:
 
     def __init__(
         self,
-        network: Inception,
+        network: nn.Module,
         device: torch.device | str = "cpu",
         optimizer: OptimizerConfig | None = None,
         precision: str = "float32",
         ranks: int = 1,
     ) -> None:
-        self.network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.layout = torch.channels_last if getattr(network, "channels_last", False) else torch.contiguous_format
+        self.network = network.to(device=device, memory_format=self.layout)  # type: ignore[call-overload]
         self.parameters = dict(network.named_parameters())
-        self.watched = network.watched
+        self.layers = _labelled(network.watched)  # type: ignore[arg-type]
+        self.watched = list(self.layers)
+        self.nonlinearities = {label: [type(network.get_submodule(name))] for label, name in self.layers.items()}
+        self.in_front = _weights_in_front(network, self.layers)
+        self.last_weights = next(p for p in reversed(list(network.parameters())) if p.dim() > 1)
         self.optimizer = optimizers.build(optimizer or OptimizerConfig())
         self.precision = precision
         self.ranks = ranks
@@ -56,14 +62,12 @@ class Single:
         self.forward: Callable[[Tensor], Tensor] = self.network
         if ranks > 1:
             self.forward = DistributedDataParallel(self.network)
-        self.decayed = {
-            f"{name}.weight" for name, layer in network.named_modules() if isinstance(layer, (nn.Conv2d, nn.Linear))
-        }
+        self.decayed = {f"{name}.weight" for name, layer in network.named_modules() if isinstance(layer, AFFINE)}
 
     @property
     def lost(self) -> bool:
-        """Whether the network has NaNs for weights, and so for good."""
-        return bool(self.network.classifier.weight.isnan().any())
+        """Whether the network has NaNs for weights, of its last layer at least, and so for good."""
+        return bool(self.last_weights.isnan().any())
 
     def back_propagate(self, x: Tensor, labels: Tensor) -> tuple[Tensor, Gradients]:
         """Mean cross-entropy on a mini-batch, `[1]`, and the gradients `[1, ...]`, good until the next call.
@@ -119,10 +123,9 @@ class Single:
             norms.estimate_population(self.network, map(self._laid_out, batches))
 
     def gradient_norms(self, gradients: Gradients) -> list[dict[str, float]]:
-        """The norm of the gradient of the weights in front of each watched nonlinearity."""
-        weights = {name.rpartition(".")[0]: f"{name.rpartition('.')[0]}.conv.weight" for name in self.watched}
-        named = {layer.partition(".")[0]: gradients[weight][0] for layer, weight in weights.items()}
-        return [{module: float(g.norm()) for module, g in named.items()}]
+        """The norm of the gradient of the weights in front of each watched layer."""
+        none = [torch.zeros(())]  # of weights that the user keeps as they are
+        return [{label: float(gradients.get(name, none)[0].norm()) for label, name in self.in_front.items()}]
 
     def state(self) -> dict[str, Any]:
         """All that the next steps depend on; every process of the group must ask for it."""
@@ -141,28 +144,52 @@ class Single:
             module.generator.set_state(state["dropout"][self.rank][name])
 
     def _dropout(self) -> Iterator[tuple[str, Any]]:
-        return ((name, m) for name, m in self.network.named_modules() if hasattr(m, "generator"))
+        modules = self.network.named_modules()
+        return ((name, m) for name, m in modules if isinstance(getattr(m, "generator", None), torch.Generator))
 
     def _laid_out(self, x: Tensor) -> Tensor:
-        """`[B, C, H, W]` with the colours next to each other in memory, as convolutions have them fastest."""
+        """`[B, C, H, W]`, in memory as the network wants it."""
         x = x[0] if x.dim() == 5 else x
-        return x.contiguous(memory_format=torch.channels_last)
+        return x.contiguous(memory_format=self.layout)
 
     def _cast(self) -> contextlib.AbstractContextManager[Any]:
-        device = self.network.classifier.weight.device.type
+        device = self.last_weights.device.type
         return torch.autocast(str(device), torch.bfloat16, enabled=self.precision == "bfloat16")
 
     @contextlib.contextmanager
     def _watching(self, watch: Watch | None) -> Iterator[None]:
         with contextlib.ExitStack() as hooks:
             if watch is not None:
-                for name in self.watched:
+                for label, name in self.layers.items():
                     layer = self.network.get_submodule(name)
-                    hooks.enter_context(layer.register_forward_pre_hook(functools.partial(_show, watch, name)))
+                    hooks.enter_context(layer.register_forward_pre_hook(functools.partial(_show, watch, label)))
             yield
 
 
-def _show(watch: Watch, name: str, layer: nn.Module, inputs: Sequence[Tensor]) -> None:
-    """The unit in the middle of each feature map, `[1, B, maps]`."""
-    (x,) = inputs
-    watch(name.partition(".")[0], x[:, :, x.shape[2] // 2, x.shape[3] // 2].float().unsqueeze(0))
+def _labelled(names: Sequence[str]) -> dict[str, str]:
+    """Watched layers under the first part of their names, `3a` for `3a.three.hidden`, where that tells them apart."""
+    firsts = [name.partition(".")[0] for name in names]
+    return dict(zip(firsts if len(set(firsts)) == len(firsts) else names, names, strict=True))
+
+
+def _weights_in_front(network: nn.Module, layers: dict[str, str]) -> dict[str, str]:
+    """By watched layer: the name of the weights of the affine map that is defined last before it, outside norms."""
+    weights: dict[str, str] = {}
+    labels = {name: label for label, name in layers.items()}
+    latest = None
+    for name, layer in network.named_modules():
+        if isinstance(layer, AFFINE) and not any(part.startswith("norm") for part in name.split(".")):
+            latest = f"{name}.weight"
+        if name in labels and latest is not None:
+            weights[labels[name]] = latest
+    return weights
+
+
+def _show(watch: Watch, label: str, layer: nn.Module, inputs: Sequence[Tensor]) -> None:
+    """The units in the middle of each feature map, `[1, B, maps]`, or of a sequence `[B, places, units]`."""
+    x = inputs[0]
+    if x.dim() == 4:
+        x = x[:, :, x.shape[2] // 2, x.shape[3] // 2]
+    elif x.dim() == 3:
+        x = x[:, x.shape[1] // 2]
+    watch(label, x.float().unsqueeze(0))

@@ -18,7 +18,6 @@ from bnexp.engine.evaluation import Evaluation, Probes
 from bnexp.engine.network import Network, Resumable
 from bnexp.engine.population import Population
 from bnexp.engine.single import Single
-from bnexp.models import Inception
 from bnexp.seeds import stream
 
 LOST = 50
@@ -158,11 +157,10 @@ class Training:
 def _network(configs: Sequence[RunConfig], dataset: Dataset, view: View, device: str, rank: int) -> Network:
     """The networks of these runs with their initial weights, on `device`."""
     first = configs[0]
-    shape = (dataset.train_images.shape[1], *(view.shape or dataset.train_images.shape[2:]))
-    networks = [models.build(c, shape, dataset.classes, rank) for c in configs]
-    if isinstance(networks[0], Inception):
-        return Single(networks[0], device, first.optimizer, first.precision, first.nproc)
-    return Population(networks, device, first.optimizer)
+    networks = [models.build(c, view.inputs, dataset.classes, rank) for c in configs]
+    if first.model.stacked:
+        return Population(networks, device, first.optimizer)
+    return Single(networks[0], device, first.optimizer, first.precision, first.nproc)
 
 
 def schedule(steps: int, evaluations: int, spacing: str = "log") -> list[int]:

@@ -78,7 +78,7 @@ def estimate(settings: Settings, stacks: Sequence[Stack]) -> str:
         if kind not in costs:
             costs[kind] = (
                 _measure(stack.configs[:: math.ceil(networks / SAMPLE)], settings)
-                if model.name == "mlp"
+                if model.stacked
                 else _measure_single(first, settings)
             )
         cost, evaluations = costs[kind], len(schedule(stack.steps, first.evaluations))

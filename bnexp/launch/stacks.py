@@ -25,6 +25,9 @@ DEEPER = 0.18
 EVALUATION = 120
 """Steps that take as long as an evaluation."""
 
+OPERATIONS = 27_494_144
+"""Of the smallest Inception for an image of 32×32 (`models.operations`)."""
+
 
 @dataclass(frozen=True)
 class Stack:
@@ -83,7 +86,7 @@ def form(configs: Sequence[RunConfig], processes: int, largest: int) -> list[Sta
     share = sum(map(cost, configs)) / processes
     stacks = []
     for group in alike.values():
-        if group[0].model.name != "mlp":  # convolutions gain nothing by being stacked
+        if not group[0].model.stacked:  # convolutions gain nothing by it
             stacks += [Stack((config,)) for config in group]
             continue
         group.sort(key=_kind)  # stable; the population wants networks of a kind to follow each other
@@ -113,7 +116,7 @@ def _kind(config: RunConfig) -> str:
 
 def cost(config: RunConfig) -> float:
     """About how long a run takes, in steps of the network of §4.1: what counts is the ratio of two."""
-    if config.model.name != "mlp":
+    if not config.model.stacked:
         return _convolutional_cost(config)
     steps = config.steps * (config.batch + OVERHEAD) / (60 + OVERHEAD)
     return (steps + EVALUATION * config.evaluations) * (1 + DEEPER * (config.model.depth - 3))
@@ -122,9 +125,20 @@ def cost(config: RunConfig) -> float:
 def _convolutional_cost(config: RunConfig) -> float:
     """As `cost`; a step of the smallest Inception on 32 examples takes as long as 250 of the network of §4.1."""
     model = config.model
-    size: float = (config.data.crop or 32) ** 2 / 32**2 * (model.multiplier / 0.1875) ** 1.5 * len(model.modules) / 8
+    if model.name == "module":
+        size = _operations(config) / OPERATIONS
+    else:
+        size = (config.data.crop or 32) ** 2 / 32**2 * (model.multiplier / 0.1875) ** 1.5 * len(model.modules) / 8
     norm = 0.7 if config.norm.name == "none" else 1.0
     return 250 * size * (config.steps * config.batch / 32 * norm + 40 * config.evaluations)
+
+
+def _operations(config: RunConfig) -> float:
+    """Those of a network of the user's, for one image."""
+    from bnexp import data, models  # import PyTorch
+
+    dataset = data.load(config.data)
+    return models.operations(config, data.View(config.data, dataset).inputs, dataset.classes)
 
 
 def plan(config: Config, configs: Sequence[RunConfig]) -> tuple[Settings, list[Stack]]:

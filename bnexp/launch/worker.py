@@ -12,13 +12,12 @@ from datetime import timedelta
 import torch
 from torch import distributed
 
-from bnexp import data
+from bnexp import data, targets
 from bnexp.engine.train import train
 from bnexp.files import locked
 from bnexp.launch.sink import RunSink
 from bnexp.launch.stacks import Settings, Stack
 from bnexp.machine import prepare
-from bnexp.norms.own import check_unchanged
 from bnexp.runs.checkpoint import Checkpoint
 from bnexp.runs.folder import RunFolder
 from bnexp.runs.stamp import stamp
@@ -46,7 +45,7 @@ def train_stack(stack: Stack, settings: Settings, tell: Tell, meeting: str = "")
         unfinished = [i for i, config in enumerate(stack.configs) if config in missing]
         if not unfinished:
             return
-        check_unchanged(stack.configs[0].norm)
+        targets.check_unchanged(stack.configs[0])
         dataset = data.load(stack.configs[0].data)
         made_by = stamp(settings.command, settings.device, settings.threads, dataset.sha256)
         with (
@@ -97,7 +96,7 @@ def _checkpoint(
 ) -> Checkpoint | None:
     """Of a network on its own; the others are trained in minutes."""
     first = stack.configs[0]
-    if first.model.name == "mlp":
+    if first.model.stacked:
         return None
     return Checkpoint(RunFolder(settings.outputs, first), settings.checkpoint, writes, notice)
 

@@ -2,86 +2,147 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
 
 from bnexp import norms
-from bnexp.config import InitConfig, ModelConfig, NormConfig, RunConfig
+from bnexp.config import InitConfig, ModelConfig, NormConfig, RunConfig, from_fields, run_fields
+from bnexp.models import own
 from bnexp.models.dropout import Dropout
 from bnexp.models.inception import TABLE, Convolution, Inception, Maker, Row
 from bnexp.models.mlp import MLP, Add
+from bnexp.norms import NormFactory
 from bnexp.seeds import stream
 
-__all__ = ["MLP", "Add", "Dropout", "Inception", "build", "parameters"]
+__all__ = ["AFFINE", "BUILDERS", "MLP", "Add", "Dropout", "Inception", "build", "operations", "parameters"]
+
+AFFINE = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+"""The layers whose weights are drawn, and decay."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a builder makes a network from."""
+
+    config: RunConfig
+    shape: tuple[int, ...]
+    """Of one image, `[C, H, W]`."""
+    classes: int
+    norm: NormFactory
+    dropout: Callable[[str], nn.Module]
+    """By the layer's name; each draws from a stream of its own."""
+    rows: Sequence[Row] = TABLE
+    """For Inception: those of Figure 5, or as it is printed."""
+
+
+def _mlp(plan: Plan) -> nn.Module:
+    model = plan.config.model
+    return MLP(
+        math.prod(plan.shape),
+        model.depth,
+        model.width,
+        plan.classes,
+        plan.norm,
+        model.activation,
+        plan.config.norm.placement,
+        plan.dropout if model.dropout else None,
+        model.residual,
+    )
+
+
+def _inception(plan: Plan) -> nn.Module:
+    model, norm = plan.config.model, plan.config.norm
+    return Inception(
+        plan.shape,
+        plan.classes,
+        model.name == "inception_small",
+        [row for row in plan.rows if row.name in model.modules],
+        model.multiplier,
+        Maker(plan.norm, model.activation, norm.placement),
+        model.lrn,
+        plan.dropout("dropout") if model.dropout else None,
+        norm.per_activation,
+    )
+
+
+BUILDERS: dict[str, Callable[[Plan], nn.Module]] = {
+    "mlp": _mlp,
+    "inception": _inception,
+    "inception_small": _inception,
+    "module": lambda plan: own.build(plan.config, plan.shape, plan.classes, plan.norm),
+}
+"""By the names in `config.MODELS`."""
 
 
 def parameters(model: ModelConfig, norm: str, shape: tuple[int, ...], classes: int, rows: Sequence[Row] = TABLE) -> int:
     """How many parameters a network has."""
+    config = RunConfig(model=model, norm=NormConfig(norm))
     with torch.device("meta"):
-        network = _network(RunConfig(model=model, norm=NormConfig(norm)), shape, classes, rows)
+        network = BUILDERS[model.name](Plan(config, shape, classes, norms.factory(config.norm), _dropout(config), rows))
     return sum(p.numel() for p in network.parameters())
 
 
-def build(config: RunConfig, shape: tuple[int, ...], classes: int, rank: int = 0) -> nn.Sequential:
+def build(config: RunConfig, shape: tuple[int, ...], classes: int, rank: int = 0) -> nn.Module:
     """The network of one run with its initial weights, on the CPU.
 
     `shape` is that of one image. Each layer draws from a stream of its own, named after the layer, so
     layers that two arms have in common start equal whatever else the arms have (matched networks). Where several
     processes train one network, each has its `rank`, and dropout of its own.
     """
-    network = _network(config, shape, classes, TABLE, rank)
+    factory = norms.factory(config.norm)
+    made: list[nn.Module] = []
+
+    def norm(features: int, spatial: bool = False) -> nn.Module:
+        made.append(factory(features, spatial))
+        return made[-1]
+
+    network = BUILDERS[config.model.name](Plan(config, shape, classes, norm, _dropout(config, rank)))
+    within_norms = {id(layer) for norm_layer in made for layer in norm_layer.modules()}
     with torch.no_grad():
-        for name, layer in network.named_modules():  # the affine maps of the model, none inside a norm
-            if any(part.startswith("norm") for part in name.split(".")):
-                continue
-            if isinstance(layer, Convolution):
-                for i, weight in enumerate(torch.split(layer.weight, layer.widths)):
-                    _draw(weight, config.init, stream(config.seed, "weights", name, str(i)))
-            elif isinstance(layer, (nn.Linear, nn.Conv2d)):
-                _draw(layer.weight, config.init, stream(config.seed, "weights", name))
-            else:
-                continue
-            if layer.bias is not None:
-                layer.bias.fill_(config.init.scheme == "equal_biases")
+        for name, layer in network.named_modules():
+            if id(layer) not in within_norms:
+                _initialise(layer, name, config)
     return network
 
 
-def _network(
-    config: RunConfig, shape: tuple[int, ...], classes: int, rows: Sequence[Row], rank: int = 0
-) -> nn.Sequential:
-    """The network, its weights as PyTorch draws them."""
-    model, norm = config.model, config.norm
+def operations(config: RunConfig, shape: tuple[int, ...], classes: int) -> float:
+    """Multiplications and additions for one image, of the products and convolutions in a run's network, counted."""
+    fields = run_fields(config)
+    return _operations(json.dumps({"model": fields["model"], "norm": fields["norm"]}), shape, classes)
+
+
+@lru_cache
+def _operations(fields: str, shape: tuple[int, ...], classes: int) -> float:
+    from torch.utils.flop_counter import FlopCounterMode  # slow
+
+    network = build(from_fields(json.loads(fields)), shape, classes)
+    with FlopCounterMode(display=False) as counter:
+        own.infer(network, shape)
+    return float(counter.get_total_flops()) / 2
+
+
+def _dropout(config: RunConfig, rank: int = 0) -> Callable[[str], nn.Module]:
     place = (str(rank),) if rank else ()
+    return lambda name: Dropout(config.model.dropout, stream(config.seed, "dropout", name, *place))
 
-    def dropout(name: str) -> nn.Module:
-        return Dropout(model.dropout, stream(config.seed, "dropout", name, *place))
 
-    if model.name == "mlp":
-        return MLP(
-            math.prod(shape),
-            model.depth,
-            model.width,
-            classes,
-            norms.factory(norm),
-            model.activation,
-            norm.placement,
-            dropout if model.dropout else None,
-            model.residual,
-        )
-    return Inception(
-        shape,
-        classes,
-        model.name == "inception_small",
-        [row for row in rows if row.name in model.modules],
-        model.multiplier,
-        Maker(norms.factory(norm), model.activation, norm.placement),
-        model.lrn,
-        dropout("dropout") if model.dropout else None,
-        norm.per_activation,
-    )
+def _initialise(layer: nn.Module, name: str, config: RunConfig) -> None:
+    """Draw the weights of an affine map; other layers are left as they are."""
+    if isinstance(layer, Convolution):
+        for i, weight in enumerate(torch.split(layer.weight, layer.widths)):
+            _draw(weight, config.init, stream(config.seed, "weights", name, str(i)))
+    elif isinstance(layer, AFFINE):
+        _draw(layer.weight, config.init, stream(config.seed, "weights", name))
+    else:
+        return
+    if layer.bias is not None:
+        layer.bias.fill_(config.init.scheme == "equal_biases")
 
 
 def _draw(weight: Tensor, init: InitConfig, generator: torch.Generator) -> None:

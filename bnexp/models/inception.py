@@ -168,6 +168,9 @@ class Inception(nn.Sequential):
     watched: list[str]
     """The nonlinearities that probes look at, one of every module."""
 
+    channels_last = True
+    """Convolutions are fastest on feature maps whose channels lie next to each other in memory."""
+
     def __init__(
         self,
         shape: tuple[int, ...],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -68,33 +67,9 @@ def _checked(target: str, make: Any, settings: dict[str, Any]) -> dict[str, insp
 
 
 def settle(configs: Sequence[Config]) -> list[Config]:
-    """The configs of a command with the source of their norm, and without a target where it is not used.
-
-    Errors: ConfigError where no run uses the target, or it cannot be had.
-    """
-    targeted = [config.norm for config in configs if config.norm.target is not None or config.norm.settings]
-    if targeted and not any(norm.name == "module" for norm in targeted):
-        key, value = (KEY, targeted[0].target) if targeted[0].target else ("norm.settings", targeted[0].settings)
-        chosen = ",".join(dict.fromkeys(config.norm.name for config in configs))
-        raise ConfigError(
-            f"{key}={value} with norm={chosen}: it is for norm=module; add norm=module, or leave norm out"
-        )
-    sources: dict[str | None, str | None] = {None: None}
-    settled = []
-    for config in configs:
-        norm = config.norm
-        if norm.name == "module":
-            factory(norm)
-            if norm.target not in sources:
-                sources[norm.target] = targets.source(KEY, str(norm.target))
-            norm = dataclasses.replace(norm, source=sources[norm.target])
-        else:
-            norm = dataclasses.replace(norm, target=None, settings={})
-        settled.append(dataclasses.replace(config, norm=norm))
+    """As `targets.settle`; ConfigError also where a norm cannot be called as it would be."""
+    settled = targets.settle(configs, "norm")
+    for config in settled:
+        if config.norm.name == "module":
+            factory(config.norm)
     return settled
-
-
-def check_unchanged(norm: NormConfig) -> None:
-    """ConfigError where the files of `norm.target` are no longer those of which the run's id speaks."""
-    if norm.source is not None and norm.source != targets.source(KEY, str(norm.target)):
-        raise ConfigError(f"{KEY}={norm.target} was changed after the command began; give the command again")

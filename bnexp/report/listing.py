@@ -47,8 +47,11 @@ def print_models() -> None:
     for name in sorted(path.stem for path in (paths.configs() / "model").glob("*.yaml")):
         shape, classes = ((3, 224, 224), 1000) if name == "inception" else ((3, 32, 32), 10)
         shape = (1, 28, 28) if not name.startswith("inception") else shape
+        first = (paths.configs() / "model" / f"{name}.yaml").read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
+        if name == "module":
+            table.add_row(name, "–", "–", "–", "–", first)
+            continue
         counts = [f"{models.parameters(_model(name), norm, shape, classes):,}" for norm in ("none", "batch")]
-        first = (paths.configs() / "model" / f"{name}.yaml").read_text().splitlines()[0].lstrip("# ")
         table.add_row(name, "×".join(map(str, shape)), f"{classes:,}", *counts, first)
     out.print(table)
     printed = models.parameters(_model("inception"), "none", (3, 224, 224), 1000, PRINTED)
