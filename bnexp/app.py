@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from bnexp import data, models, targets
 from bnexp.config import Config, ConfigError, choose_module, run_id, validate
 from bnexp.console import err, out
+from bnexp.engine.contract import check_norm
 from bnexp.launch import stacks
 from bnexp.launch.estimate import dry_run, estimate
 from bnexp.launch.inventory import inventory
@@ -82,6 +83,7 @@ def train_all(configs: Sequence[Config]) -> list[Config]:
     first = settled[0]
     for config in settled:
         _check_batch(config)
+    _check_norms(settled)
     settings, stacked = stacks.plan(first, settled)
     taken_over = take_over(settled)
     settings = dataclasses.replace(settings, taken_over=frozenset(taken_over.runs))
@@ -113,6 +115,7 @@ def train_here(config: Config) -> Config:
 
     (settled,) = _settle_data(_settle_targets([config]))
     _check_batch(settled)
+    _check_norms([settled])
     settings, (stack,) = stacks.plan(settled, [settled])
     if settled.nproc > 1:
         launch(settings, [stack])
@@ -151,6 +154,18 @@ def _check_batch(config: Config) -> None:
     examples = config.data.examples
     if examples is not None and config.batch > examples:
         raise ConfigError(f"batch={config.batch} is larger than the training set of {examples:,} examples")
+
+
+def _check_norms(configs: Sequence[Config]) -> None:
+    """ConfigError for a norm of the user's that does not do in its network; each is tried once."""
+    tried: dict[str, Config] = {}
+    for config in configs:
+        if config.norm.name == "module":
+            tried.setdefault(repr((config.norm, config.model, config.data, config.batch, config.nproc)), config)
+    for config in tried.values():
+        dataset = data.load(config.data)
+        shape = data.View(config.data, dataset).shape or dataset.train_images.shape[2:]
+        check_norm(config, (dataset.train_images.shape[1], *shape), dataset.classes)
 
 
 def _settle_data(configs: Sequence[Config]) -> list[Config]:

@@ -144,7 +144,8 @@ def test_a_full_disk_while_training_loses_nothing_that_was_finished(
 def test_runs_that_fail_are_named_and_the_others_are_trained(command: Command, tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text(
         "import torch\nclass Norm(torch.nn.Module):\n    def __init__(self, features):\n        super().__init__()\n"
-        "    def forward(self, x):\n        raise RuntimeError('no such luck')\n"
+        "        self.passes = 0\n    def forward(self, x):\n        self.passes += 1\n"
+        "        if self.passes > 5:\n            raise RuntimeError('no such luck')\n        return x\n"
     )
     grids = "hydra.sweeper.grids=[{norm: none}, {norm: module, norm.target: 'broken:Norm'}]"
     said = command("run", "-m", grids, "seed=0,1", "data=digits", "steps=20", "evaluations=3", "model.depth=1,2")

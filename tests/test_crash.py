@@ -26,7 +26,7 @@ from bnexp.launch.stacks import Settings, Stack
 from bnexp.machine import prepare
 from bnexp.report.conclude import conclude
 from bnexp.runs import records
-from bnexp.runs.folder import FINISHED, RunFolder
+from bnexp.runs.folder import RunFolder
 
 DIGITS = DataConfig(name="digits", examples=1297, root="")
 MLP = RunConfig(steps=3, batch=20, evaluations=2, data=DIGITS, model=ModelConfig(depth=1, width=8))

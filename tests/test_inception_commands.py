@@ -104,7 +104,7 @@ def test_when_one_of_the_processes_fails_the_others_end_and_the_run_is_named(com
         "    def __init__(self, features):\n"
         "        super().__init__()\n"
         "    def forward(self, x):\n"
-        "        if torch.distributed.get_rank() == 1:\n"
+        "        if torch.distributed.is_initialized() and torch.distributed.get_rank() == 1:\n"
         "            raise RuntimeError('no more')\n"
         "        return x\n"
     )

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from bnexp import data, models, norms
-from bnexp.config import ConfigError, DataConfig, InitConfig, ModelConfig, NormConfig, RunConfig
+from bnexp.config import DataConfig, InitConfig, ModelConfig, NormConfig, RunConfig
 from bnexp.engine import train
 from bnexp.engine.population import Population
 from bnexp.norms import BatchNorm
@@ -320,32 +320,6 @@ def test_a_users_norm_is_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_function_will_do_in_place_of_a_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = written(tmp_path, monkeypatch, HALF).replace("Mine", "function")
     assert isinstance(norms.factory(NormConfig(name="module", target=target))(3), nn.Identity)
-
-
-@pytest.mark.parametrize(
-    ("target", "reason"),
-    [
-        ("no_such_module:Mine", "No module named 'no_such_module'"),
-        ("my_norm:Missing", "has no attribute 'Missing'"),
-        ("my_norm.Mine", "No module named"),  # a dot for the colon
-        ("my_norm:", "has no attribute"),
-        (":Mine", "Empty module name"),
-        ("my_norm:NUMBER", "is no class or function"),
-        ("./my_norm.py:Mine", "relative import"),  # a file for the module
-        ("broken:Mine", "No module named 'nothing_of_this_name'"),
-    ],
-)
-def test_a_norm_that_cannot_be_had_is_a_config_error_that_says_why(
-    target: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    written(tmp_path, monkeypatch, HALF + "NUMBER = 3\n")
-    written(tmp_path, monkeypatch, "import nothing_of_this_name\n", name="broken")
-    with pytest.raises(ConfigError) as raised:
-        norms.factory(NormConfig(name="module", target=target))
-    message = str(raised.value)
-    assert message.startswith(f"norm.target={target}")
-    assert reason in message
-    assert message.endswith("write it as package.module:Class, importable from the current folder")
 
 
 # Initial weights, dropout, residual connections, training examples

@@ -12,7 +12,8 @@ from conftest import Command
 from torch import nn
 
 from bnexp import norms, targets
-from bnexp.config import Config, ConfigError, NormConfig, run_id
+from bnexp.config import Config, ConfigError, ModelConfig, NormConfig, run_id
+from bnexp.engine.contract import check_norm
 from bnexp.norms import own
 
 MINE = """
@@ -31,6 +32,30 @@ def without_return(features):
 
 def knows(features, spatial):
     return torch.nn.Dropout2d() if spatial else torch.nn.Dropout()
+
+class Wider(Mine):
+    def forward(self, x):
+        return torch.cat([x, x[:, :1]], 1)
+
+class Pair(Mine):
+    def forward(self, x):
+        return x, x
+
+class Raises(Mine):
+    def forward(self, x):
+        raise ValueError("not like this")
+
+class Leaves(Mine):
+    def forward(self, x):
+        raise SystemExit(0)
+
+class Sixty(Mine):
+    def forward(self, x):
+        return x.view(60, -1) if self.training else x.view(60, -1)
+
+class Cut(Mine):
+    def forward(self, x):
+        return x.detach().numpy()
 
 shared = torch.nn.Identity
 text = "no layer"
@@ -108,6 +133,47 @@ def test_a_factory_is_told_whether_its_input_is_spatial_if_it_asks() -> None:
 def test_a_factory_that_returns_no_layer_is_named() -> None:
     with pytest.raises(ConfigError, match="mine:without_return returns None where a layer is needed: is its `return`"):
         norms.factory(norm("mine:without_return"))(8)
+
+
+# Held to its contract
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("mine:Wider", "norm.target=mine:Wider: Wider maps [60, 100] to [60, 101]; the same shape is needed"),
+        ("mine:Pair", "norm.target=mine:Pair: Pair returns a tuple; a tensor is needed"),
+        ("mine:Cut", "norm.target=mine:Cut: Cut returns a ndarray; a tensor is needed"),
+        (
+            "mine:Raises",
+            "norm.target=mine:Raises fails on [60, 100]: ValueError: not like this ({folder}/mine.py, line ",
+        ),
+        ("mine:Leaves", "norm.target=mine:Leaves fails on [60, 100]: SystemExit: 0 ({folder}/mine.py, line "),
+        ("mine:Sixty", "norm.target=mine:Sixty fails on [31, 100]: RuntimeError: shape '[60, -1]' is invalid"),
+        ("mine:without_return", "norm.target=mine:without_return returns None where a layer is needed"),
+        ("torch.nn:BatchNorm2d", "fails on [60, 100]: ValueError: expected 4D input (got 2D input)"),
+    ],
+)
+def test_a_norm_that_breaks_the_contract_is_named_once_before_training(
+    tmp_path: Path, target: str, message: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check_norm(Config(norm=norm(target)), (1, 28, 28), 10)
+    assert str(caught.value).startswith(message.format(folder=tmp_path)) or message in str(caught.value)
+
+
+def test_seeds_of_a_broken_norm_end_in_one_line_and_nothing_is_written(command: Command, tmp_path: Path) -> None:
+    said = command("run", "-m", "data=digits", "steps=5", "norm.target=mine:Wider", "seed=0,1")
+    assert said.code == 2
+    assert said.line.endswith("Wider maps [60, 100] to [60, 101]; the same shape is needed")
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_norms_of_feature_maps_are_tried_too() -> None:
+    inception = ModelConfig(name="inception_small", modules=["3a"], multiplier=0.0625)
+    check_norm(Config(model=inception, norm=norm("mine:Mine", groups=2)), (3, 12, 12), 4)
+    with pytest.raises(ConfigError, match=r"Wider maps \[8, 8, 12, 12\] to \[8, 9, 12, 12\]"):
+        check_norm(Config(model=inception, norm=norm("mine:Wider")), (3, 12, 12), 4)
 
 
 # Its source

@@ -98,7 +98,8 @@ class Probes:
         self.streams = [*self.statistics, *self.augmentation]
         self.companions = Companions(examples, self.batch, networks.watched[-1], companions)
         # normalised by the test batch's own statistics, a network must be given batches of the size it is trained on
-        self.chunk = self.batch if any(c.norm.statistics == "batch" for c in configs) else networks.chunk
+        norms = [c.norm.settings if c.norm.name == "module" else vars(c.norm) for c in configs]
+        self.chunk = self.batch if any(norm.get("statistics") == "batch" for norm in norms) else networks.chunk
         self.validates = dataset.validation_labels is not None
         self.predicts = first.predictions
         self.monitored = first.data.monitored

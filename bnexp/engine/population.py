@@ -7,6 +7,7 @@ Shapes: N networks, B examples, I inputs of a layer.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -18,8 +19,7 @@ from torch import Tensor, nn
 from bnexp.config import OptimizerConfig
 from bnexp.engine import optimizers
 from bnexp.engine.network import Gradients, Watch
-from bnexp.engine.stacked import Layer, Phase, StackedAdd, StackedBatchNorm, StackedLinear, counterpart, kind
-from bnexp.norms.batch import Average
+from bnexp.engine.stacked import Layer, Mapped, Phase, StackedAdd, StackedLinear, counterpart, kind
 
 TOGETHER = 10
 """Mini-batches of Algorithm 2 that go through the affine maps at once: products of few rows are slow."""
@@ -62,6 +62,7 @@ class Population:
         optimizer: OptimizerConfig | None = None,
     ) -> None:
         self.size = len(networks)
+        self.device = torch.device(device)
         self.optimizer = optimizers.build(optimizer or OptimizerConfig())
         self.positions: dict[str, list[Leaf]] = {}
         self.nonlinearities: dict[str, list[type[nn.Module]]] = {}
@@ -81,6 +82,8 @@ class Population:
             if name.startswith("hidden"):
                 self.nonlinearities[name] = [type(module) for module in modules]
         self.leaves = {leaf.key: leaf for leaves in self.positions.values() for leaf in leaves}
+        self.draws = any(isinstance(leaf.layer, Mapped) for leaf in self.leaves.values())
+        """Some modules may draw from PyTorch's generator."""
         self.sources = {leaf.layer.source for leaf in self.leaves.values() if isinstance(leaf.layer, StackedAdd)}
 
     @property
@@ -101,7 +104,7 @@ class Population:
     def write_back(self, networks: Sequence[nn.Module]) -> None:
         """Copy the tensors into plain networks."""
         for i, network in enumerate(networks):
-            state = network.state_dict()
+            state = dict(network.named_parameters()) | dict(network.named_buffers())
             for name, value in self.tensors(i).items():
                 state[name].copy_(value)
 
@@ -113,12 +116,14 @@ class Population:
         """
         if x.dim() == 4:
             x = x.expand(self.size, *x.shape)
-        return self._forward(x, lambda leaf: Phase.INFERENCE, watch)
+        with self._untouched():
+            return self._forward(x, lambda leaf: Phase.INFERENCE, watch)
 
     @torch.no_grad()
     def look(self, x: Tensor, watch: Watch) -> None:
         """As `infer`, but as in training, each mini-batch normalised by its own statistics; nothing is kept of it."""
-        self._forward(x, lambda leaf: Phase.FROZEN, watch)
+        with self._untouched():
+            self._forward(x, lambda leaf: Phase.FROZEN, watch)
 
     def _forward(
         self, x: Tensor, phase: Callable[[Leaf], Phase], watch: Watch | None = None, caches: list[Any] | None = None
@@ -195,25 +200,23 @@ class Population:
     def estimate_statistics(self, batches: Iterable[Tensor]) -> None:
         """Algorithm 2 for every network at once, on mini-batches of images `[N, B, C, H, W]`.
 
-        All other layers do as at inference, as in `norms.estimate_population`.
+        All other layers do as at inference, as in `norms.estimate_population`; what they draw or keep is forgotten.
         """
-        estimated = [
-            leaf.layer
-            for leaf in self.leaves.values()
-            if isinstance(leaf.layer, StackedBatchNorm) and leaf.layer.plain.statistics == "population"
-        ]
-        for layer in estimated:
-            layer.average = Average()
+        estimated = [leaf.layer for leaf in self.leaves.values() if leaf.layer.begin_estimate()]
         remaining = iter(batches if estimated else ())
-        while several := list(itertools.islice(remaining, TOGETHER)):
-            for layer in estimated:
-                layer.batch = several[0].shape[1]
-            x = torch.cat(several, 1)
-            self._forward(x, lambda leaf: Phase.FROZEN if leaf.layer in estimated else Phase.INFERENCE)
+        with self._untouched():
+            while several := list(itertools.islice(remaining, TOGETHER)):
+                for layer in estimated:
+                    layer.batch = several[0].shape[1]
+                x = torch.cat(several, 1)
+                self._forward(x, lambda leaf: Phase.FROZEN if leaf.layer in estimated else Phase.INFERENCE)
         for layer in estimated:
-            assert layer.average is not None
-            layer.average.store(layer.buffers["mean"], layer.buffers["var"])
-            layer.average = None
+            layer.end_estimate()
+
+    def _untouched(self) -> contextlib.AbstractContextManager[None]:
+        """Nothing that a module draws at random while this is open is missing afterwards."""
+        on_gpu = [self.device] if self.device.type == "cuda" else []
+        return torch.random.fork_rng(on_gpu, enabled=self.draws)
 
 
 def _merged(sequences: Iterable[Sequence[str]]) -> list[str]:

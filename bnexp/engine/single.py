@@ -15,6 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 from bnexp import norms
 from bnexp.config import OptimizerConfig
 from bnexp.engine import optimizers
+from bnexp.engine.copies import untouched
 from bnexp.engine.network import Gradients, Watch
 from bnexp.models import AFFINE
 from bnexp.norms.sync import synchronised
@@ -48,6 +49,7 @@ class Single:
         ranks: int = 1,
     ) -> None:
         self.layout = torch.channels_last if getattr(network, "channels_last", False) else torch.contiguous_format
+        self.device = torch.device(device)
         self.network = network.to(device=device, memory_format=self.layout)  # type: ignore[call-overload]
         self.parameters = dict(network.named_parameters())
         self.layers = _labelled(network.watched)  # type: ignore[arg-type]
@@ -104,23 +106,23 @@ class Single:
         `watch` is shown the input of each watched nonlinearity, `[1, B, maps]`, in the middle of its feature map.
         """
         self.network.eval()
-        with self._cast(), self._watching(watch):
-            return self.network(self._laid_out(x)).float().unsqueeze(0)  # type: ignore[no-any-return]
+        with self._cast(), untouched(self.network, self.device) as network, self._watching(network, watch):
+            return network(self._laid_out(x)).float().unsqueeze(0)  # type: ignore[no-any-return]
 
     @torch.no_grad()
     def look(self, x: Tensor, watch: Watch) -> None:
         """As `infer`, but as in training, normalised by the mini-batch's own statistics; nothing is kept of it."""
         self.network.train()
         kept = {name: buffer.clone() for name, buffer in self.network.named_buffers()}
-        with self._cast(), self._watching(watch):
-            self.network(self._laid_out(x))
+        with self._cast(), untouched(self.network, self.device) as network, self._watching(network, watch):
+            network(self._laid_out(x))
         for name, buffer in self.network.named_buffers():
             buffer.copy_(kept[name])
 
     def estimate_statistics(self, batches: Iterable[Tensor]) -> None:
         """Algorithm 2, on mini-batches of images `[1, B, C, H, W]`."""
-        with self._cast():
-            norms.estimate_population(self.network, map(self._laid_out, batches))
+        with self._cast(), untouched(self.network, self.device) as network:
+            norms.estimate_population(network, map(self._laid_out, batches))
 
     def gradient_norms(self, gradients: Gradients) -> list[dict[str, float]]:
         """The norm of the gradient of the weights in front of each watched layer."""
@@ -157,11 +159,11 @@ class Single:
         return torch.autocast(str(device), torch.bfloat16, enabled=self.precision == "bfloat16")
 
     @contextlib.contextmanager
-    def _watching(self, watch: Watch | None) -> Iterator[None]:
+    def _watching(self, network: nn.Module, watch: Watch | None) -> Iterator[None]:
         with contextlib.ExitStack() as hooks:
             if watch is not None:
                 for label, name in self.layers.items():
-                    layer = self.network.get_submodule(name)
+                    layer = network.get_submodule(name)
                     hooks.enter_context(layer.register_forward_pre_hook(functools.partial(_show, watch, label)))
             yield
 

@@ -7,7 +7,8 @@ Shapes: N networks, B examples, I inputs and O outputs of a layer, F features.
 
 from __future__ import annotations
 
-import copy
+import functools
+import warnings
 from collections.abc import Sequence
 from enum import Enum
 from typing import Any
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from bnexp import norms
+from bnexp.engine.copies import attributes, copied, tensors_held
 from bnexp.models.dropout import Dropout, factors
 from bnexp.models.mlp import Add
 from bnexp.norms import batch as bn
@@ -46,10 +48,15 @@ class Layer:
     bottom = False
     """Nothing below has parameters, so nobody needs ∂l/∂x."""
 
+    batch = 0
+    """Examples in each of the mini-batches of Algorithm 2, several of which come as one."""
+
     def __init__(self, modules: Sequence[nn.Module]) -> None:
-        first = modules[0]
-        self.parameters = {name: _stacked(modules, name) for name, _ in first.named_parameters()}
-        self.buffers = {name: _stacked(modules, name) for name, _ in first.named_buffers()}
+        tensors = [_tensors(module) for module in modules]
+        stacked = {name: torch.stack([one[name].detach() for one in tensors]) for name in tensors[0]}
+        learnt = {name for name, p in modules[0].named_parameters() if p.requires_grad}
+        self.parameters = {name: t for name, t in stacked.items() if name in learnt}
+        self.buffers = {name: t for name, t in stacked.items() if name not in learnt}
 
     def forward(self, x: Tensor, phase: Phase) -> tuple[Tensor, Any]:
         """The output, and what `backward` needs beside ∂l/∂y."""
@@ -58,6 +65,13 @@ class Layer:
     def backward(self, dy: Tensor, cache: Any) -> tuple[Tensor, list[Tensor]]:
         """∂l/∂x, and the gradients of the parameters in their order."""
         return dy, []
+
+    def begin_estimate(self) -> bool:
+        """Get ready for Algorithm 2, whose mini-batches come next, in the phase `FROZEN`; False if there is no need."""
+        return False
+
+    def end_estimate(self) -> None:
+        """Write the statistics into the buffers."""
 
 
 class StackedFlatten(Layer):
@@ -138,8 +152,6 @@ class StackedBatchNorm(Layer):
         super().__init__(modules)
         self.plain: Any = modules[0]
         self.average: bn.Average | None = None
-        self.batch = 0
-        """Examples in each of the mini-batches that go to `average`."""
 
     def forward(self, x: Tensor, phase: Phase) -> tuple[Tensor, Any]:
         gamma, beta = (self.parameters[name].unsqueeze(1) for name in ("gamma", "beta"))
@@ -168,6 +180,15 @@ class StackedBatchNorm(Layer):
     def backward(self, dy: Tensor, cache: tuple[Tensor, Tensor]) -> tuple[Tensor, list[Tensor]]:
         dx, dgamma, dbeta = bn.back_propagate(dy, *cache, (1,))
         return dx, [dgamma.squeeze(1), dbeta.squeeze(1)]
+
+    def begin_estimate(self) -> bool:
+        self.average = bn.Average() if self.plain.statistics == "population" else None
+        return self.average is not None
+
+    def end_estimate(self) -> None:
+        assert self.average is not None
+        self.average.store(self.buffers["mean"], self.buffers["var"])
+        self.average = None
 
 
 class StackedBatchRenorm(Layer):
@@ -253,29 +274,104 @@ class StackedAdd(Layer):
 
 
 class Mapped(Layer):
-    """Any module, unchanged, mapped over the networks."""
+    """Any module, unchanged: mapped over the networks by `vmap`, or where that fails called for one after the other.
+
+    What it keeps in Python attributes is kept in training alone: all else is done with copies.
+    """
 
     def __init__(self, modules: Sequence[nn.Module]) -> None:
         super().__init__(modules)
-        self.plain = copy.deepcopy(modules[0])
+        self.plain = [copied(module) for module in modules]
+        """Of each network, for its Python attributes; when it is mapped the first stands for all."""
+        self.mapped = len(modules) > 1 and not tensors_held(modules[0])
+        self.estimating: list[tuple[nn.Module, dict[str, norms.BatchNorm]]] = []
+        """During Algorithm 2, for each network a copy, and the BN in it by name."""
 
     def forward(self, x: Tensor, phase: Phase) -> tuple[Tensor, Any]:
-        training = phase is not Phase.INFERENCE
-        self.plain.train(training)
+        training = phase is Phase.TRAINING
         parameters = {name: p.detach().requires_grad_(training) for name, p in self.parameters.items()}
-        buffers = self.buffers if phase is Phase.TRAINING else {k: v.clone() for k, v in self.buffers.items()}
         x = x.detach().requires_grad_(training)
-
-        def one(tensors: dict[str, Tensor], x: Tensor) -> Tensor:
-            return functional_call(self.plain, tensors, (x,))  # type: ignore[no-any-return]
-
         with torch.set_grad_enabled(training):
-            y = vmap(one, randomness="different")(parameters | buffers, x)
+            if self.estimating:
+                return self._estimate(parameters, x), None
+            y, buffers = self._computed(parameters, x, phase)
+        if training:
+            for name, buffer in buffers.items():
+                self.buffers[name].copy_(buffer.detach())
         return y.detach(), (y, [x, *parameters.values()])
 
     def backward(self, dy: Tensor, cache: tuple[Tensor, list[Tensor]]) -> tuple[Tensor, list[Tensor]]:
         dx, *gradients = torch.autograd.grad(*cache, dy, materialize_grads=True)
         return dx, gradients
+
+    def begin_estimate(self) -> bool:
+        copies = [copied(self.plain[0 if self.mapped else i]) for i in range(len(self.plain))]
+        estimating = [(module, norms.estimating(module)) for module in copies]
+        self.estimating = estimating if estimating[0][1] else []
+        return bool(self.estimating)
+
+    def end_estimate(self) -> None:
+        for i, (_, estimated) in enumerate(self.estimating):
+            for name, norm in estimated.items():
+                assert norm.average is not None
+                mean, var = (f"{name}.{value}".lstrip(".") for value in ("mean", "var"))
+                norm.average.store(self.buffers[mean][i], self.buffers[var][i])
+        self.estimating = []
+
+    def _estimate(self, parameters: dict[str, Tensor], x: Tensor) -> Tensor:
+        modules = [module for module, _ in self.estimating]
+        return torch.cat([self._one_by_one(modules, parameters, batch)[0] for batch in x.split(self.batch, 1)], 1)
+
+    def _computed(self, parameters: dict[str, Tensor], x: Tensor, phase: Phase) -> tuple[Tensor, dict[str, Tensor]]:
+        """The output and the buffers after it; the first time that `vmap` cannot have them, with a warning."""
+        reason = None
+        if self.mapped:
+            (module,) = self._modules(self.plain[:1], phase)
+            parts = [(part, dict(vars(part))) for part in module.modules()]
+            try:
+                buffers = {name: buffer.clone() for name, buffer in self.buffers.items()}
+                computed = vmap(functools.partial(_call, module), randomness="different")(parameters, buffers, x)
+                if not tensors_held(module):
+                    return computed
+                reason = "it keeps tensors in Python attributes"
+            except Exception as error:  # of any kind: called for one network, the module either works or says why
+                reason = str(error).partition("\n")[0].partition(". ")[0]
+            for part, attributes in parts:
+                vars(part).clear()
+                vars(part).update(attributes)
+            self.plain[1:] = [copied(self.plain[0]) for _ in self.plain[1:]]
+            self.mapped = False
+        outputs = self._one_by_one(self._modules(self.plain, phase), parameters, x)
+        if reason is not None:
+            name = type(self.plain[0]).__name__
+            warnings.warn(f"{name} is computed for one network at a time, which takes longer: {reason}", stacklevel=2)
+        return outputs
+
+    @staticmethod
+    def _modules(modules: Sequence[nn.Module], phase: Phase) -> list[nn.Module]:
+        """These modules in training, else copies of them."""
+        chosen = [module if phase is Phase.TRAINING else copied(module) for module in modules]
+        return [module.train(phase is not Phase.INFERENCE) for module in chosen]
+
+    def _one_by_one(
+        self, modules: Sequence[nn.Module], parameters: dict[str, Tensor], x: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        outputs, buffers = [], []
+        for i, module in enumerate(modules):
+            before = {name: buffer[i].clone() for name, buffer in self.buffers.items()}
+            y, after = _call(module, {name: p[i] for name, p in parameters.items()}, before, x[i])
+            outputs.append(y)
+            buffers.append(after)
+        return torch.stack(outputs), {name: torch.stack([one[name] for one in buffers]) for name in self.buffers}
+
+
+def _call(
+    module: nn.Module, parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The output of a module with these tensors in it, and its buffers afterwards; `x` stays as it is."""
+    tensors = parameters | buffers
+    y = functional_call(module, tensors, (x.clone(),))
+    return y, {name: tensors[name] for name in buffers}
 
 
 COUNTERPARTS: dict[type[nn.Module], type[Layer]] = {
@@ -302,8 +398,18 @@ def counterpart(modules: Sequence[nn.Module]) -> Layer:
 def kind(module: nn.Module) -> tuple[object, ...]:
     """What two modules must have in common to share a counterpart: all but the values of their tensors."""
     settings = "" if isinstance(module, Dropout) else repr(module)
-    return type(module), settings, [(name, value.shape) for name, value in module.state_dict().items()]
+    shapes = [(name, tensor.shape) for name, tensor in _tensors(module).items()]
+    if type(module) in COUNTERPARTS:
+        return type(module), settings, shapes
+    values = [[(k, v) for k, v in attributes(part).items() if _is_plain(v)] for part in module.modules()]
+    return type(module), settings, shapes, values
 
 
-def _stacked(modules: Sequence[nn.Module], name: str) -> Tensor:
-    return torch.stack([module.state_dict()[name].detach() for module in modules])
+def _is_plain(value: object) -> bool:
+    if isinstance(value, (tuple, list)):
+        return all(_is_plain(part) for part in value)
+    return value is None or isinstance(value, (str, int, float))
+
+
+def _tensors(module: nn.Module) -> dict[str, Tensor]:
+    return dict(module.named_parameters()) | dict(module.named_buffers())

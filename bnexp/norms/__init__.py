@@ -14,7 +14,7 @@ from torch import nn
 
 from bnexp.config import NormConfig
 from bnexp.norms import own
-from bnexp.norms.batch import BatchNorm, estimate_population, fold
+from bnexp.norms.batch import BatchNorm, estimate_population, estimating, fold
 from bnexp.norms.batch_renorm import BatchRenorm
 from bnexp.norms.group import GroupNorm, InstanceNorm, LayerNorm
 from bnexp.norms.own import NormFactory
@@ -29,6 +29,7 @@ __all__ = [
     "NormFactory",
     "SyncBatchNorm",
     "estimate_population",
+    "estimating",
     "factory",
     "fold",
 ]

@@ -63,29 +63,55 @@ class Average:
         self.var = self.var + unbiased
 
     def store(self, mean: Tensor, var: Tensor) -> None:
-        """Write the averages into buffers of the same number of values."""
-        assert isinstance(self.mean, Tensor), "no mini-batch was given"
+        """Write the averages into buffers of the same number of values, if there was a mini-batch."""
+        if self.batches == 0:  # a layer derived from BN may normalise in its own way
+            return
+        assert isinstance(self.mean, Tensor)
         assert isinstance(self.var, Tensor)
         mean.copy_(self.mean.view_as(mean) / self.batches)
         var.copy_(self.var.view_as(var) / self.batches)
 
 
 class _Algorithm1(torch.autograd.Function):
+    """y of `normalise`, differentiable, and all else that it returns, which is not."""
+
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, gamma: Tensor, beta: Tensor, dims: tuple[int, ...], eps: float
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        y, x_hat, slope, mu, var = normalise(x, gamma, beta, dims, eps)
-        ctx.dims = dims
+        x: Tensor, gamma: Tensor, beta: Tensor, dims: tuple[int, ...], eps: float
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        return normalise(x, gamma, beta, dims, eps)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        _, x_hat, slope, mu, var = output
+        ctx.dims = inputs[3]
+        ctx.set_materialize_grads(False)
+        ctx.mark_non_differentiable(x_hat, slope, mu, var)
         ctx.save_for_backward(x_hat, slope)
-        ctx.mark_non_differentiable(mu, var)
-        return y, mu, var
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, dy: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, dy: Tensor, *_: Tensor | None) -> tuple[Tensor | None, ...]:
         x_hat, slope = ctx.saved_tensors
         return *back_propagate(dy, x_hat, slope, ctx.dims), None, None
+
+    @staticmethod
+    def vmap(
+        info: Any,
+        in_dims: tuple[int | None, ...],
+        x: Tensor,
+        gamma: Tensor,
+        beta: Tensor,
+        dims: tuple[int, ...],
+        eps: float,
+    ) -> tuple[tuple[Tensor, ...], int]:
+        """Of many networks at once, as in a stack: `[N, ...]`."""
+        networks = [
+            t.expand(info.batch_size, *t.shape) if dim is None else t.movedim(dim, 0)
+            for t, dim in zip((x, gamma, beta), in_dims, strict=False)
+        ]
+        outputs: tuple[Tensor, ...] = _Algorithm1.apply(*networks, tuple(d + 1 for d in dims), eps)
+        return outputs, 0
 
 
 class BatchNorm(nn.Module):
@@ -127,7 +153,7 @@ class BatchNorm(nn.Module):
             return infer(x, gamma, beta, self.mean.view_as(gamma), self.var.view_as(gamma), self.eps)
         dims = (0, *range(2, x.dim()))
         m = examples(x, dims)
-        y, mu, var = _Algorithm1.apply(x, gamma.unsqueeze(0), beta.unsqueeze(0), dims, self.eps)
+        y, _, _, mu, var = _Algorithm1.apply(x, gamma.unsqueeze(0), beta.unsqueeze(0), dims, self.eps)
         if self.average is not None:
             self.average.add(mu, var * (m / (m - 1)))
         elif self.statistics == "moving" and self.training:
@@ -157,18 +183,31 @@ def estimate_population(network: nn.Module, batches: Iterable[Tensor]) -> None:
     All other layers do as at inference meanwhile: the statistics are for the network as it will be used, without
     dropout. Leaves the network in inference mode.
     """
-    norms = [n for n in network.modules() if isinstance(n, BatchNorm) and n.statistics == "population"]
+    estimated = estimating(network)
+    for batch in batches if estimated else ():
+        network(batch)
+    for norm in estimated.values():
+        norm.average, average = None, norm.average
+        if average is not None:
+            average.store(norm.mean, norm.var)
     network.eval()
-    for norm in norms:
+
+
+def estimating(network: nn.Module) -> dict[str, BatchNorm]:
+    """By name, the layers whose statistics Algorithm 2 is to estimate, made ready for it, and all others for inference.
+
+    What they are given from now on goes to the `average` of each.
+    """
+    network.eval()
+    norms = {
+        name: norm
+        for name, norm in network.named_modules()
+        if isinstance(norm, BatchNorm) and norm.statistics == "population"
+    }
+    for norm in norms.values():
         norm.train()
         norm.average = Average()
-    for batch in batches if norms else ():
-        network(batch)
-    for norm in norms:
-        assert norm.average is not None
-        norm.average.store(norm.mean, norm.var)
-        norm.average = None
-    network.eval()
+    return norms
 
 
 def fold(affine: nn.Linear | nn.Conv2d, norm: BatchNorm) -> nn.Linear | nn.Conv2d:

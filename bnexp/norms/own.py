@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from torch import nn
+from torch import Tensor, nn
 
 from bnexp import targets
 from bnexp.config import Config, ConfigError, NormConfig
@@ -33,14 +34,35 @@ def factory(config: NormConfig) -> NormFactory:
     asks = "spatial" in _checked(target, make, config.settings)
 
     def maker(features: int, spatial: bool = False) -> nn.Module:
-        made = make(features, **({"spatial": spatial} if asks else {}) | config.settings)
+        made: Any = make(features, **({"spatial": spatial} if asks else {}) | config.settings)
         if made is None:
             raise ConfigError(f"{KEY}={target} returns None where a layer is needed: is its `return` missing?")
         if not isinstance(made, nn.Module):
             raise ConfigError(f"{KEY}={target} returns a {type(made).__name__} where an nn.Module is needed")
+        made.register_forward_hook(functools.partial(_same_shape, target))
         return made
 
     return maker
+
+
+def norms_in(network: nn.Module) -> list[nn.Module]:
+    """The layers of a network that came from `norm.target`."""
+    return [m for m in network.modules() if any(_of_ours(hook) for hook in m._forward_hooks.values())]
+
+
+def _of_ours(hook: Any) -> bool:
+    return isinstance(hook, functools.partial) and hook.func is _same_shape
+
+
+def _same_shape(target: str, norm: nn.Module, inputs: tuple[Tensor, ...], output: Any) -> None:
+    """The contract of a norm, held against each of its passes."""
+    name, (x, *_) = type(norm).__name__, inputs
+    if not isinstance(output, Tensor):
+        raise ConfigError(f"{KEY}={target}: {name} returns a {type(output).__name__}; a tensor is needed")
+    if output.shape != x.shape:
+        raise ConfigError(
+            f"{KEY}={target}: {name} maps {list(x.shape)} to {list(output.shape)}; the same shape is needed"
+        )
 
 
 def _checked(target: str, make: Any, settings: dict[str, Any]) -> dict[str, inspect.Parameter]:
