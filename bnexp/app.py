@@ -12,7 +12,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from bnexp import data, models, targets
+from bnexp import claims, data, models, targets
 from bnexp.config import Config, ConfigError, choose_module, run_id, validate
 from bnexp.console import err, out
 from bnexp.engine.contract import check_norm
@@ -42,6 +42,7 @@ def to_config(composed: DictConfig, overrides: Iterable[str] = ()) -> Config:
     assert isinstance(config, Config)
     choose_module(config, overrides)
     validate(config)
+    claims.resolve(config.claims)
     return config
 
 

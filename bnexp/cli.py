@@ -12,10 +12,11 @@ import signal
 import sys
 import traceback
 from collections.abc import Iterable, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NoReturn
 
-from bnexp import __version__, config, interrupt, machine, paths
+from bnexp import config, interrupt, machine, paths
 
 USAGE = """usage: bnexp COMMAND …
 
@@ -23,6 +24,7 @@ USAGE = """usage: bnexp COMMAND …
   list [models]              experiments and claims, with what the paper says and the newest verdict; or models
   report [EXPERIMENT …]      redraw results/ from the records, without training; or outputs/SWEEP
   data [NAME]                which data sets are here, where, whole or not; fetch what is missing of one
+  diff A B                   settings and results of two runs or arms: EXPERIMENT:norm=batch, a folder, a run's id
   view [FOLDER]              TensorBoard on all runs, or on one sweep: outputs/SWEEP
 
   bnexp COMMAND --help says more. HYDRA_FULL_ERROR=1 shows tracebacks.
@@ -56,11 +58,11 @@ def _say(code: int, message: str) -> int:
 
 
 def _dispatch(arguments: list[str]) -> None:
-    commands = {"run": _run, "list": _list, "report": _report, "data": _data, "view": _view}
+    commands = {"run": _run, "list": _list, "report": _report, "diff": _diff, "data": _data, "view": _view}
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(USAGE, end="")
     elif arguments[0] == "--version":
-        print(__version__)
+        print(metadata.version("bnexp"))
     elif arguments[0] in ("-sc", "--shell-completion"):
         _run(arguments)
     elif arguments[0] in commands:
@@ -114,37 +116,65 @@ def task(composed: Any) -> Any:
 def _parser(command: str, description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"bnexp {command}", description=description)
     parser.add_argument("--results", default="results", type=Path, help="folder of the verdicts (default: results)")
+    parser.add_argument("--config-dir", type=Path, help="folder of your own configs: experiment/NAME.yaml in it")
     return parser
 
 
 def _list(arguments: list[str]) -> None:
-    parser = _parser("list", "Experiments and claims, with the newest verdict; or models, with their sizes.")
-    parser.add_argument("what", nargs="?", choices=["experiments", "models"], default="experiments")
+    parser = _parser("list", "Experiments with their newest verdicts in numbers; or more of one; or claims, or models.")
+    parser.add_argument("what", nargs="?", default="experiments", help="an experiment, claims, models, or experiments")
     options = parser.parse_args(arguments)
     from bnexp.report import listing
+    from bnexp.report.experiments import known
 
     if options.what == "models":
         listing.print_models()
+    elif options.what == "claims":
+        listing.print_claims(options.results, options.config_dir)
+    elif options.what == "experiments":
+        listing.print_experiments(options.results, options.config_dir)
     else:
-        listing.print_experiments(options.results)
+        _choose("experiment", options.what, known(options.results, options.config_dir), "claims", "models")
+        listing.print_experiment(options.what, options.results, options.config_dir)
 
 
 def _report(arguments: list[str]) -> None:
     parser = _parser("report", "Redraw the results from their records, without training.")
     parser.add_argument("experiment", nargs="*", help="or the folder of a sweep; by default all that have records")
     options = parser.parse_args(arguments)
-    from bnexp.report.redraw import holds_records, redraw
+    from bnexp.report.experiments import known
+    from bnexp.report.redraw import holds_records, redraw, reports_near
 
-    _known(name for name in options.experiment if not holds_records(name))
+    for name in options.experiment:
+        if holds_records(name):
+            continue
+        if "/" in name or Path(name).exists():
+            near = reports_near(Path(name))
+            what = "there are no records of a sweep in" if Path(name).exists() else "there is no folder"
+            raise config.ConfigError(f"{what} {name}{_did_you_mean(name, near) if near else ''}")
+        _choose("experiment", name, known(options.results, options.config_dir))
+    redraw(options.experiment, options.results, options.config_dir)
 
-    redraw(options.experiment, options.results)
+
+def _diff(arguments: list[str]) -> None:
+    about = "Settings and results of two runs or arms beside each other."
+    parser = argparse.ArgumentParser(prog="bnexp diff", description=about)
+    which = "a run's folder or id; or EXPERIMENT or a folder of runs, with :setting=value,… where it has several arms"
+    parser.add_argument("a", help=which)
+    parser.add_argument("b", help="the same")
+    parser.add_argument("--outputs", default="outputs", type=Path, help="folder of the runs (default: outputs)")
+    parser.add_argument("--results", default="results", type=Path, help="folder of the verdicts (default: results)")
+    options = parser.parse_args(arguments)
+    from bnexp.report.diff import arm, print_diff
+
+    print_diff(*(arm(name, options.outputs, options.results) for name in (options.a, options.b)))
 
 
-def _known(names: Iterable[str]) -> None:
-    known = paths.experiments()
-    for name in names:
-        if name not in known:
-            raise config.ConfigError(f"there is no experiment {name}{_did_you_mean(name, known)}")
+def _choose(kind: str, name: str, among: Iterable[str], *others: str) -> None:
+    """ConfigError for a name that is none of these."""
+    names = [*among, *others]
+    if name not in names:
+        raise config.ConfigError(f"there is no {kind} {name}{_did_you_mean(name, names)}")
 
 
 def _data(arguments: list[str]) -> None:
@@ -187,7 +217,7 @@ def _explain(error: Exception) -> tuple[int, str]:
         return 2, text
     if type(error).__module__.startswith(("hydra.", "omegaconf.")):
         return 2, _explain_hydra(error)
-    if type(error).__name__ in ("DataError", "LaunchError", "ReportError"):
+    if type(error).__name__ in ("DataError", "LaunchError", "RecordsError", "ReportError"):
         return 1, text
     if isinstance(error, OSError):
         return 1, f"{error.strerror or text}: {error.filename or ''}"

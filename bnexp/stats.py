@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.stats import t as student_t
 
 PERCENTILES = (15, 50, 85)
 """The percentiles of Figure 1(b, c)."""
@@ -30,7 +30,7 @@ def t_interval(values: Sequence[float], level: float = 0.95) -> Interval:
     if n < 2:
         return Interval(float(values[0]) if n else math.nan, -math.inf, math.inf, n)
     mean = float(np.mean(values))
-    half = float(stats.t.ppf((1 + level) / 2, n - 1) * np.std(values, ddof=1) / math.sqrt(n))
+    half = float(student_t.ppf((1 + level) / 2, n - 1) * np.std(values, ddof=1) / math.sqrt(n))
     return Interval(mean, mean - half, mean + half, n)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from matplotlib.figure import Figure
 from pandas import DataFrame
@@ -36,6 +36,12 @@ class Judgement:
     verdict: Verdict
     why: str
 
+    def __post_init__(self) -> None:
+        if self.verdict not in get_args(Verdict):
+            raise ValueError(
+                f"the verdict of {self.id} is {self.verdict!r}; choose from {', '.join(get_args(Verdict))}"
+            )
+
     def as_dict(self) -> dict[str, Any]:
         """The fields as JSON has them: a list for the interval, null for what is not finite."""
         values = asdict(self)
@@ -56,17 +62,18 @@ class Statement:
 
 @dataclass(frozen=True)
 class Claim:
-    """How one claim is judged and drawn."""
+    """A claim as an experiment names it: how it is judged on records, in one judgement or more, and drawn."""
 
     name: str
-    """As written in an experiment's `claims`."""
     judge: Callable[[Records], list[Judgement]]
-    figures: Callable[[Records], dict[str, Figure]]
+    figures: Callable[[Records], dict[str, Figure]] = lambda records: {}
     """File stem to figure."""
     reads_percentiles: bool = False
     """Whether the percentiles must be among the committed records; they are most of a record's size."""
     tables: Callable[[Records], dict[str, DataFrame]] = lambda records: {}
     """Title to a table of text for the report."""
+    about: str = ""
+    """What is claimed and where, in a line."""
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from bnexp.claims import panels
-from bnexp.claims.accuracy import CHANCE, final_accuracy
+from bnexp.claims import drawing, panels
+from bnexp.claims.accuracy import CHANCE, diverged, final_accuracy
 from bnexp.claims.panels import Layout
 from bnexp.runs.records import Record, Records
 
@@ -19,11 +19,15 @@ MOST = 5
 def figures(records: Records) -> dict[str, Figure]:
     """`heat_map` where two or more numbers were swept, `lines` where one was, and `curves` over the training.
 
+    Of a single run `curves` alone: its accuracy and its loss.
+
     Words that were swept, then further numbers, are the rows and columns of panels; over what is left the runs are
     averaged, which the figure says. Each norm is a line, or a row of panels.
     """
     if not records.runs:
         return {}
+    if len(records.runs) == 1:
+        return {"curves": _curves_of(records)}
     numbers, words = _axes(records)
     drawn = {}
     if len(numbers) >= 2:
@@ -64,6 +68,30 @@ def figures(records: Records) -> dict[str, Figure]:
         fill=CHANCE,
     )
     return drawn
+
+
+def _curves_of(records: Records) -> Figure:
+    """Accuracy and loss of the only run."""
+    (run,) = records.runs
+    figure, ((accuracy, loss),) = drawing.sheet(
+        records,
+        f"Accuracy and loss during training, {drawing.name(run.norm)}",
+        f"Seed {run.seed}. Accuracies, and the test loss, are those of the network as it is used; the training loss is "
+        "that of the mini-batch." + (" The run diverged." if diverged(run) else ""),
+        (9, 4.2),
+        columns=2,
+    )
+    colours = drawing.colours([run.norm])
+    steps = run.metrics["step"]
+    for panel, measure in ((accuracy, "accuracy"), (loss, "loss")):
+        panel.plot(steps, run.metrics[measure], color=colours[run.norm], label="test")
+        panel.plot(steps, run.metrics[f"train_{measure}"], color="0.6", lw=1, label="training", zorder=1)
+        panel.set_ylabel(measure)
+        panel.legend(frameon=False)
+        drawing.steps_axis(panel, float(steps.iloc[-1]))
+        drawing.plain_axes(panel)
+    accuracy.yaxis.set_major_formatter(lambda y, _: f"{100 * y:g} %")
+    return figure
 
 
 def _axes(records: Records) -> tuple[list[str], list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,14 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from bnexp import claims, data
-from bnexp.config import Config
+from bnexp.claims import overview
+from bnexp.config import Config, run_id
 from bnexp.console import out
-from bnexp.files import locked
+from bnexp.files import locked, write_atomically
 from bnexp.report import ReportError, index, tensorboard
-from bnexp.report.experiments import OWN, Experiment
+from bnexp.report.experiments import OWN, OWN_TITLE
 from bnexp.report.printing import print_arms, print_report
-from bnexp.report.writing import write
-from bnexp.runs import records
+from bnexp.report.writing import png, write
+from bnexp.runs import records, sources
 from bnexp.runs.folder import RunFolder
 from bnexp.runs.records import Record, Records
 
@@ -43,30 +45,78 @@ def conclude(configs: Sequence[Config], altered: bool, taken_over: Mapping[str, 
     own under the outputs.
     """
     first = configs[0]
-    folders = [RunFolder(first.outputs, c) for c in configs]
-    read = [
+    folders = [RunFolder(first.outputs, config) for config in configs]
+    runs = [
         _labelled(taken_over.get(folder.id) or folder.read(), config)
         for folder, config in zip(folders, configs, strict=True)
     ]
-    gathered = Records(first.experiment or "runs", first.scale, describe(first), read)
-    shown = Experiment(gathered.experiment, first.title, first.claims) if first.experiment else OWN
-    if len(configs) == 1:
-        print_arms(gathered)
-        out.print(f"The run: {folders[0].path}")
-        return
-    digest = hashlib.sha256(" ".join(sorted(f.id for f in folders)).encode()).hexdigest()[:8]
+    gathered = _gathered(first, runs)
+    if len(configs) == 1 and not (first.experiment or first.claims):
+        _conclude_one(gathered, folders[0].path)
+    else:
+        _report(gathered, configs, altered)
+
+
+def conclude_partly(configs: Sequence[Config], altered: bool) -> None:
+    """The same of the runs that there are, under the outputs or among the records under the results.
+
+    Marked as partial, in the folder `partial` beside the whole ones. Errors: ReportError where there is no run.
+    """
+    first = configs[0]
+    folders = [RunFolder(first.outputs, config) for config in configs]
+    committed = sources.committed({folder.id for folder in folders}, Path(first.results))
+    runs = []
+    for folder, config in zip(folders, configs, strict=True):
+        run = folder.read() if folder.summary() is not None else committed.get(folder.id)
+        if run is not None:
+            runs.append(_labelled(run, config))
+    if not runs:
+        where = f"neither in {Path(first.outputs) / 'runs'} nor among the records in {first.results}"
+        raise ReportError(f"no run of {first.experiment} at scale {first.scale} is finished, {where}")
+    gathered = _gathered(first, runs)
+    _report(gathered if len(runs) == len(configs) else replace(gathered, planned=len(configs)), configs, altered)
+
+
+def _gathered(first: Config, runs: Sequence[Record]) -> Records:
+    title = first.title or OWN_TITLE
+    return Records(first.experiment or OWN, first.scale, describe(first), runs, title, tuple(first.claims))
+
+
+def _report(gathered: Records, configs: Sequence[Config], altered: bool) -> None:
+    first = configs[0]
+    digest = hashlib.sha256(" ".join(sorted(map(run_id, configs))).encode()).hexdigest()[:8]
     sweep = Path(first.outputs) / f"{gathered.experiment}-{digest}"
     target = place(Path(first.results), gathered) if first.experiment and not altered else sweep
     check_writable(str(target))
     with locked([target], lambda: None):
-        percentiles = any(claims.REGISTRY[name].reads_percentiles for name in shown.claims)
+        percentiles = any(claim.reads_percentiles for claim in claims.resolve(gathered.claims))
         records.save(gathered, target / "records", percentiles)
-        judgements, figures = write(shown, gathered, target)
+        judgements, figures = write(gathered, target)
         tensorboard.summarise(gathered, judgements, figures, sweep / "tensorboard")
-    print_report(shown, gathered, judgements)
-    out.print(f"Report: {target / 'README.md'}\nRuns: {Path(first.outputs) / 'runs'}\nTensorBoard: bnexp view {sweep}")
+    print_report(gathered, judgements)
+    out.print(
+        f"Report: {target / 'README.md'}\nRuns: {Path(first.outputs) / 'runs'}\nTensorBoard: bnexp view {sweep}",
+        soft_wrap=True,
+    )
     if target != sweep:
-        index.write(target.parent)
+        _index(target, gathered)
+
+
+def _index(target: Path, gathered: Records) -> None:
+    """Write the overview anew; a report of all runs takes the place of one of a part of them."""
+    partial = target.parent / index.PARTIAL / target.name
+    if not gathered.partial and partial.is_dir():
+        shutil.rmtree(partial)
+        out.print(f"Removed: {partial}, of a part of these runs", soft_wrap=True)
+    index.write(index.of(target))
+
+
+def _conclude_one(gathered: Records, folder: Path) -> None:
+    """Draw a run on its own into its folder."""
+    picture = folder / "curves.png"
+    write_atomically(picture, png(overview.figures(gathered)["curves"]))
+    print_arms(gathered)
+    out.print(f"Run: {folder}\nFigure: {picture}\nTensorBoard: bnexp view {folder}", soft_wrap=True)
 
 
 def place(results: Path, gathered: Records) -> Path:
@@ -74,11 +124,14 @@ def place(results: Path, gathered: Records) -> Path:
     qualifiers = [] if gathered.scale == "laptop" else [gathered.scale]
     if gathered.dataset["stand_in"]:
         qualifiers.append(gathered.dataset["name"])
+    if gathered.partial:
+        qualifiers.append(index.PARTIAL)
     return results.joinpath(*qualifiers, gathered.experiment)
 
 
 def _labelled(run: Record, config: Config) -> Record:
-    return run if config.arm is None else replace(run, fields={"arm": config.arm} | run.fields)
+    fields = {name: value for name, value in run.fields.items() if name != "arm"}
+    return replace(run, fields=fields if config.arm is None else {"arm": config.arm} | fields)
 
 
 def describe(config: Config) -> dict[str, Any]:

@@ -1,29 +1,83 @@
-"""What an experiment's file says of it."""
+"""Experiments by name: those that come with bnexp, those of a `--config-dir`, and what their files say of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import yaml
 
 from bnexp import paths
+from bnexp.config import ConfigError
+from bnexp.report import ReportError
+from bnexp.runs.records import Records
+
+OWN = "runs"
+"""The name under which runs of no experiment are reported."""
+
+OWN_TITLE = "A sweep of your own"
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """What a report needs of an experiment's file."""
+    """What an experiment's file says of it, where title and claims may be inherited; without a file, its records."""
 
-    name: str
+    path: Path | None
     title: str
-    claims: Sequence[str]
+    claims: tuple[str, ...] | None
 
 
-OWN = Experiment("runs", "A sweep of your own", [])
-"""Runs of no experiment."""
+def files(config_dir: Path | None) -> dict[str, Path]:
+    """The experiments' files by name; ours first, as for Hydra.
+
+    Errors: ConfigError for a folder that has none.
+    """
+    if config_dir is None:
+        return paths.experiments()
+    of_the_user = {path.stem: path for path in sorted((config_dir / "experiment").glob("*.yaml"))}
+    if not of_the_user:
+        raise ConfigError(f"--config-dir {config_dir}: there is no experiment in it; it would be experiment/NAME.yaml")
+    return of_the_user | paths.experiments()
 
 
-def experiment(name: str) -> Experiment:
-    """Read an experiment's file."""
-    values = yaml.safe_load(paths.experiments()[name].read_text())
-    return Experiment(name, values["title"], values["claims"])
+def read(path: Path) -> Experiment:
+    """An experiment's file. Errors: ReportError for one that cannot be read."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        title, claims = values.get("title", ""), values.get("claims")
+    except (OSError, ValueError, AttributeError, yaml.YAMLError) as error:
+        raise ReportError(f"{path} cannot be read as an experiment: {error}") from error
+    return Experiment(path, str(title), tuple(map(str, claims)) if isinstance(claims, list) else None)
+
+
+def known(results: Path, config_dir: Path | None) -> dict[str, Experiment]:
+    """The experiments that have a file, and those that left records under `results`, by name."""
+    experiments = {name: read(path) for name, path in files(config_dir).items()}
+    for head in sorted(results.rglob("*/records/runs.json")):
+        name = head.parent.parent.name
+        if name not in experiments:
+            experiments[name] = _of_records(head)
+    return dict(sorted(experiments.items()))
+
+
+def _of_records(head: Path) -> Experiment:
+    try:
+        values = json.loads(head.read_text(encoding="utf-8"))
+        return Experiment(None, str(values["title"]), tuple(map(str, values["claims"])))
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        return Experiment(None, f"{head} is damaged ({error})", None)
+
+
+def described(gathered: Records, folder: Path, of_files: dict[str, Path]) -> Records:
+    """Records with title and claims: as the experiment's file has them now, else as they were when it was trained.
+
+    For an experiment that the user altered, whose folder is called otherwise, they are those of the time.
+    """
+    altered = folder.name != gathered.experiment
+    path = of_files.get(gathered.experiment)
+    if path is not None and not (altered and gathered.title):
+        experiment = read(path)
+        claims = gathered.claims if experiment.claims is None else experiment.claims
+        return replace(gathered, title=experiment.title or gathered.title, claims=claims)
+    return gathered if gathered.title else replace(gathered, title=OWN_TITLE)

@@ -1,59 +1,134 @@
-"""What `bnexp list`, `bnexp list models` and `bnexp data` print."""
+"""What `bnexp list` prints, of experiments, claims and models, and `bnexp data`."""
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Column, Table
 
 from bnexp import claims, data, models, paths
-from bnexp.config import ModelConfig
+from bnexp.config import ConfigError, ModelConfig
 from bnexp.console import out
 from bnexp.models.inception import PAPER_PARAMETERS, PRINTED
-from bnexp.report.experiments import experiment
+from bnexp.report import ReportError, verdicts
+from bnexp.report.experiments import Experiment, known
 from bnexp.report.printing import COLOURS
-from bnexp.runs.records import Records
 
 
-def print_experiments(results: Path) -> None:
-    """Every experiment with its claims: what the paper says, and the newest verdict under `results`."""
-    for name in paths.experiments():
-        shown = experiment(name)
-        out.print(f"[bold]{name}[/]: {shown.title}")
-        found = sorted(results.rglob(f"{name}/verdict.json"), key=lambda path: path.stat().st_mtime)
-        if found:
-            verdict = json.loads(found[-1].read_text())
-            judged = verdict["claims"]
-            out.print(f"  {verdict['dataset']['name']}, scale {verdict['scale']}, {found[-1].parent}")
-        else:
-            nothing = Records(name, "", {"name": "", "title": "", "stand_in": False, "sha256": {}}, [])
-            judged = [j.as_dict() | {"verdict": "not run"} for j in claims.judge(nothing, shown.claims)]
-            out.print(f"  not run yet: bnexp run experiment={name}")
-        for claim in judged:
-            word = claim["verdict"]
-            out.print(f"  [{COLOURS[word]}]{word}[/] §{claim['section']}: {claim['claim']}")
-            out.print(Padding(f"the paper: {claim['paper']}\nmeasured: {claim['measured']}", (0, 0, 0, 4)))
-        out.print()
+def print_experiments(results: Path, config_dir: Path | None) -> None:
+    """Two lines an experiment: what it shows, and the newest verdicts under `results` in numbers."""
+    for name, experiment in known(results, config_dir).items():
+        out.print(f"[bold]{name}[/]: {escape(experiment.title)}", soft_wrap=True)
+        out.print(f"  {_state(name, results)}", soft_wrap=True)
+    out.print("\nMore: bnexp list EXPERIMENT, bnexp list claims, bnexp list models", style="dim", soft_wrap=True)
+
+
+def _state(name: str, results: Path) -> str:
+    """The verdicts in numbers, on which data and scale."""
+    try:
+        newest = _newest(name, results)
+    except ReportError as error:
+        return f"[bold red]{escape(str(error))}[/]"
+    if newest is None:
+        return "[dim]not run yet[/]"
+    given = Counter(judgement["verdict"] for judgement in newest.verdict["claims"])
+    counts = {word: given[word] for word in COLOURS if word in given}
+    words = ", ".join(f"[{COLOURS[word]}]{n} {word}[/]" for word, n in counts.items())
+    return f"{newest.where}: {words or 'no claim to judge'}"
+
+
+@dataclass(frozen=True)
+class _Newest:
+    folder: Path
+    verdict: dict[str, Any]
+
+    @property
+    def where(self) -> str:
+        partial = self.verdict.get("partial")
+        part = f", partial ({partial['finished']} of {partial['planned']} runs)" if partial else ""
+        return f"{self.verdict['dataset']['name']}, {self.verdict['scale']}{part}"
+
+
+def _newest(name: str, results: Path) -> _Newest | None:
+    """The verdicts written last of an experiment. Errors: ReportError where they are damaged."""
+    paths_of_all = results.rglob(f"{name}/verdict.json")
+    path = max(paths_of_all, key=lambda path: path.stat().st_mtime, default=None)
+    return None if path is None else _Newest(path.parent, verdicts.read(path))
+
+
+def print_experiment(name: str, results: Path, config_dir: Path | None) -> None:
+    """An experiment with its claims: what the paper says and what was measured, or what would be judged."""
+    experiment = known(results, config_dir)[name]
+    out.print(f"[bold]{name}[/]: {escape(experiment.title)}", soft_wrap=True)
+    if experiment.path is not None:
+        out.print(f"{_header(experiment.path)}\n\nFile: {experiment.path}", markup=False, soft_wrap=True)
+    newest = _newest(name, results)
+    if newest is None:
+        out.print(f"Not run yet: bnexp run experiment={name}", markup=False, soft_wrap=True)
+        _print_claims(experiment)
+        return
+    out.print(f"Verdicts on {newest.where}: {newest.folder / 'README.md'}", markup=False, soft_wrap=True)
+    for judgement in newest.verdict["claims"]:
+        word = judgement["verdict"]
+        out.print(f"\n[{COLOURS[word]}]{word}[/] §{escape(judgement['section'])}: {escape(judgement['claim'])}")
+        text = f"the paper: {judgement['paper']}\nmeasured: {judgement['measured']}"
+        out.print(Padding(escape(text), (0, 0, 0, 2)))
+
+
+def _print_claims(experiment: Experiment) -> None:
+    """The claims that would be judged."""
+    for name in experiment.claims or ():
+        try:
+            for claim in claims.resolve([name]):
+                out.print(f"  {claim.name}: {claim.about}", markup=False, soft_wrap=True)
+        except ConfigError as error:
+            out.print(f"  {error}", style="bold red", markup=False, soft_wrap=True)
+
+
+def print_claims(results: Path, config_dir: Path | None) -> None:
+    """Every claim: what it is about, and the experiments on which it is judged."""
+    judged_in: dict[str, list[str]] = {name: [] for name in claims.REGISTRY}
+    for name, experiment in known(results, config_dir).items():
+        for claim in experiment.claims or ():
+            judged_in.setdefault(claim, []).append(name)
+    for claim, experiments in judged_in.items():
+        about = claims.REGISTRY[claim].about if claim in claims.REGISTRY else "of your own"
+        out.print(f"[bold]{escape(claim)}[/]: {escape(about)}", soft_wrap=True)
+        out.print(f"  judged in {', '.join(experiments) or 'no experiment'}", markup=False, soft_wrap=True)
+
+
+def _header(file: Path) -> str:
+    """The comment at the beginning of a config."""
+    lines = []
+    for line in file.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            break
+        if not line.startswith("# @package"):
+            lines.append(line.lstrip("# "))
+    return " ".join(lines)
 
 
 def print_models() -> None:
     """Every `model=` with its parameters, without and with BN, and what the paper says of its own."""
-    table = Table(Column("model", no_wrap=True), "input", "classes", "parameters without BN", "with BN", "what it is")
-    for name in sorted(path.stem for path in (paths.configs() / "model").glob("*.yaml")):
+    for file in sorted((paths.configs() / "model").glob("*.yaml")):
+        name = file.stem
         shape, classes = ((3, 224, 224), 1000) if name == "inception" else ((3, 32, 32), 10)
         shape = (1, 28, 28) if not name.startswith("inception") else shape
-        first = (paths.configs() / "model" / f"{name}.yaml").read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
         if name == "module":
-            table.add_row(name, "–", "–", "–", "–", first)
+            out.print(f"[bold]{name}[/]: {escape(_header(file))}", soft_wrap=True)
             continue
-        counts = [f"{models.parameters(_model(name), norm, shape, classes):,}" for norm in ("none", "batch")]
-        table.add_row(name, "×".join(map(str, shape)), f"{classes:,}", *counts, first)
-    out.print(table)
+        plain, bn = (f"{models.parameters(_model(name), norm, shape, classes):,}" for norm in ("none", "batch"))
+        out.print(f"[bold]{name}[/]: {escape(_header(file))}", soft_wrap=True)
+        inputs = "×".join(map(str, shape))
+        out.print(f"  {inputs}, {classes:,} classes: {plain} parameters without BN, {bn} with", soft_wrap=True)
+    out.print()
     printed = models.parameters(_model("inception"), "none", (3, 224, 224), 1000, PRINTED)
     out.print(
         f"The paper says {PAPER_PARAMETERS / 1e6:.1f} million parameters of its network (Figure 5). The table as "
@@ -67,9 +142,9 @@ def _model(name: str) -> ModelConfig:
     """The settings of a preset."""
     values: dict[str, Any] = {}
     while name:
-        own = yaml.safe_load((paths.configs() / "model" / f"{name}.yaml").read_text())
-        (name,) = own.pop("defaults", [""])
-        values = own | values
+        preset = yaml.safe_load((paths.configs() / "model" / f"{name}.yaml").read_text(encoding="utf-8"))
+        (name,) = preset.pop("defaults", [""])
+        values = preset | values
     return ModelConfig(**values)
 
 

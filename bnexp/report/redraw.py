@@ -5,37 +5,45 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bnexp import paths
+from bnexp.config import ConfigError
 from bnexp.console import out
 from bnexp.report import ReportError, index
 from bnexp.report.conclude import check_writable
-from bnexp.report.experiments import OWN, experiment
+from bnexp.report.experiments import described, files
 from bnexp.report.printing import print_report
 from bnexp.report.writing import write
 from bnexp.runs import records
+from bnexp.runs.records import RecordsError
 
 
-def redraw(names: Sequence[str], results: Path) -> None:
-    """Judge and draw anew from records: those of experiments under `results` (by default all), or of any folder."""
+def redraw(names: Sequence[str], results: Path, config_dir: Path | None) -> None:
+    """Judge and draw anew from records: those of experiments under `results` (by default all), or of any folder.
+
+    Errors: ReportError, when all others are drawn, for those of which it cannot be done.
+    """
+    known = files(config_dir)
     folders = [Path(name) for name in names if holds_records(name)]
     experiments = [name for name in names if not holds_records(name)]
     if experiments or not names:
         folders += _under(results, experiments)
+    failures: list[str] = []
     for folder in folders:
         try:
-            gathered = records.load(folder / "records")
-        except (OSError, ValueError, KeyError) as error:
-            raise ReportError(
-                f"the records in {folder / 'records'} are damaged ({error}); restore them, or train again: "
-                f"bnexp run experiment={folder.name}"
-            ) from error
-        shown = experiment(gathered.experiment) if gathered.experiment in paths.experiments() else OWN
-        check_writable(str(folder))
-        judgements, _ = write(shown, gathered, folder)
-        print_report(shown, gathered, judgements)
-        out.print(f"Report: {folder / 'README.md'}\n")
-    for parent in {folder.parent for folder in folders if folder.is_relative_to(results)}:
-        index.write(parent)
+            _redraw(folder, known)
+        except (RecordsError, ReportError, ConfigError) as error:
+            failures.append(str(error))
+    for overview in {index.of(folder) for folder in folders if folder.is_relative_to(results)}:
+        index.write(overview)
+    if failures:
+        raise ReportError("; ".join(failures))
+
+
+def _redraw(folder: Path, known: dict[str, Path]) -> None:
+    gathered = described(records.load(folder / "records"), folder, known)
+    check_writable(str(folder))
+    judgements, _ = write(gathered, folder)
+    print_report(gathered, judgements)
+    out.print(f"Report: {folder / 'README.md'}\n")
 
 
 def holds_records(folder: str) -> bool:
@@ -43,13 +51,19 @@ def holds_records(folder: str) -> bool:
     return (Path(folder) / "records" / "runs.json").is_file()
 
 
+def reports_near(folder: Path) -> list[str]:
+    """Folders with records in or beside one that has none."""
+    around = (folder if folder.is_dir() else folder.parent).glob("*/records/runs.json")
+    return sorted(str(path.parent.parent) for path in around)
+
+
 def _under(results: Path, names: Sequence[str]) -> list[Path]:
     """The folders of these experiments' records, or of all."""
-    found = sorted(path.parent.parent for path in results.rglob("records/runs.json"))
-    absent = set(names) - {folder.name for folder in found}
+    folders = sorted(path.parent.parent for path in results.rglob("records/runs.json"))
+    absent = set(names) - {folder.name for folder in folders}
     if absent:
         raise ReportError(
             f"no records of {', '.join(sorted(absent))} under {results}; "
             f"train it first: bnexp run experiment={min(absent)}"
         )
-    return [folder for folder in found if not names or folder.name in names]
+    return [folder for folder in folders if not names or folder.name in names]

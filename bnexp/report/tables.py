@@ -23,14 +23,14 @@ def arms(gathered: Records) -> pd.DataFrame:
     axes = gathered.axes()
     rows = []
     targets = TARGETS if gathered.dataset["name"] in TARGETED else ()
-    for key, own in gathered.arms(gathered.label, *axes).items():
-        interval = t_interval([final_accuracy(run) for run in own])
+    for key, replicates in gathered.arms(gathered.label, *axes).items():
+        interval = t_interval([final_accuracy(run) for run in replicates])
         row: dict[str, Any] = dict(zip((gathered.label, *axes), key, strict=True))
-        row |= {"n": len(own), "diverged": sum(map(diverged, own))}
+        row |= {"n": len(replicates), "diverged": sum(map(diverged, replicates))}
         row |= {"accuracy": interval.mean, "accuracy_lo": interval.lo, "accuracy_hi": interval.hi}
         for target in targets:
-            arm = reached(own, target)
-            row |= {f"steps_to_{100 * target:.0f}": arm.mean, f"reached_{100 * target:.0f}": arm.runs}
+            steps = reached(replicates, target)
+            row |= {f"steps_to_{100 * target:.0f}": steps.mean, f"reached_{100 * target:.0f}": steps.runs}
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -47,9 +47,9 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
         for target in TARGETS:
             if f"steps_to_{100 * target:.0f}" not in row:
                 continue
-            steps, runs_there = row[f"steps_to_{100 * target:.0f}"], row[f"reached_{100 * target:.0f}"]
-            some = f" ({runs_there} of {n})" if runs_there < n else ""
-            cells[f"steps to {target:.0%}"] = f"{steps:,.0f}{some}" if runs_there else "never"
+            steps, reaching = row[f"steps_to_{100 * target:.0f}"], row[f"reached_{100 * target:.0f}"]
+            some = f" ({reaching} of {n})" if reaching < n else ""
+            cells[f"steps to {target:.0%}"] = f"{steps:,.0f}{some}" if reaching else "never"
         rows.append(cells)
     return pd.DataFrame(rows)
 

@@ -34,21 +34,22 @@ def summarise(gathered: Records, judgements: Sequence[Judgement], figures: Mappi
     axes = gathered.axes()
     by_arm = gathered.arms(gathered.label, *axes)
     named = {
-        " ".join([str(key[0]), *(f"{axis}={value}" for axis, value in zip(axes, key[1:], strict=True))]): own
-        for key, own in list(by_arm.items())[:ARMS]
+        " ".join([str(key[0]), *(f"{axis}={value}" for axis, value in zip(axes, key[1:], strict=True))]): replicates
+        for key, replicates in list(by_arm.items())[:ARMS]
     }
     layout = {f"{BANDS}: {arm}": ["Margin", [f"{BANDS}/{arm}/p{p}" for p in (50, 15, 85)]] for arm in named}
-    for arm, own in named.items():
+    for arm, replicates in named.items():
         with SummaryWriter(str(folder / arm.replace("=", "-").replace(" ", "_"))) as writer:
             writer.add_custom_scalars({"Figure 1(b, c)": layout})
-            steps = own[0].metrics["step"]
-            accuracy = np.mean([run.metrics["accuracy"] for run in own], axis=0)
-            shown = own[0].percentiles
-            assert shown is not None, "a run's folder has them"
-            bands = shown[:, typical_unit(shown)]  # [evaluations, 3]
-            for i, step in enumerate(steps):
-                writer.add_scalar("accuracy_mean_over_seeds", accuracy[i], step)
-                for p, value in zip(PERCENTILES, bands[i], strict=True):
+            steps = replicates[0].metrics["step"]
+            accuracy = np.mean([run.metrics["accuracy"] for run in replicates], axis=0)
+            for step, mean in zip(steps, accuracy, strict=True):
+                writer.add_scalar("accuracy_mean_over_seeds", mean, step)
+            percentiles = replicates[0].percentiles
+            if percentiles is None:  # a run taken over from records that do not have them
+                continue
+            for step, band in zip(steps, percentiles[:, typical_unit(percentiles)], strict=True):
+                for p, value in zip(PERCENTILES, band, strict=True):
                     writer.add_scalar(f"{BANDS}/{arm}/p{p}", value, step)
     for run in gathered.runs:
         with SummaryWriter(str(folder / "hparams" / run.id)) as writer:

@@ -2,39 +2,70 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from pandas import DataFrame
 
 from bnexp import claims
 from bnexp.claims import overview
 from bnexp.files import write_atomically
-from bnexp.report.experiments import Experiment
+from bnexp.report import ReportError
 from bnexp.report.readme import common_stamp, readme
 from bnexp.report.tables import arms
 from bnexp.runs.records import Records
 
 
-def write(shown: Experiment, gathered: Records, folder: Path) -> tuple[list[claims.Judgement], dict[str, bytes]]:
-    """Write `verdict.json`, `table.csv`, `figures/` and `README.md`; the judgements and the figures as PNG."""
-    judgements = claims.judge(gathered, shown.claims)
-    drawers = [claims.REGISTRY[name].figures for name in shown.claims] or [overview.figures]
-    drawn = {stem: figure for draw in drawers for stem, figure in draw(gathered).items()}
+def write(gathered: Records, folder: Path) -> tuple[list[claims.Judgement], dict[str, bytes]]:
+    """Write `figures/`, `table.csv`, `README.md` and `verdict.json`; the judgements and the figures as PNG.
+
+    Errors: ReportError for a claim that fails.
+    """
+    try:
+        judgements = claims.judge(gathered, gathered.claims)
+        figures, tables = _drawn(gathered)
+    except claims.ClaimError as error:
+        raise ReportError(f"{error}; the records are kept: mend the claim, then bnexp report {folder}") from error
     (folder / "figures").mkdir(parents=True, exist_ok=True)
-    pictures = {}
-    for stem, figure in drawn.items():
-        path = folder / "figures" / f"{stem}.png"
-        figure.savefig(path, dpi=100, metadata={"Software": None})
-        pictures[stem] = path.read_bytes()
-    verdict = {
-        "experiment": shown.name,
+    pictures = {stem: png(figure) for stem, figure in figures.items()}
+    for stem, png in pictures.items():
+        write_atomically(folder / "figures" / f"{stem}.png", png)
+    by_arm = arms(gathered)
+    write_atomically(folder / "table.csv", by_arm.to_csv(index=False))
+    altered = folder.name != gathered.experiment
+    write_atomically(folder / "README.md", readme(gathered, judgements, tables, by_arm, list(pictures), altered))
+    verdict = json.dumps(_verdict(gathered, judgements), indent=1, ensure_ascii=False)
+    write_atomically(folder / "verdict.json", verdict + "\n")
+    return judgements, pictures
+
+
+def _drawn(gathered: Records) -> tuple[dict[str, Figure], dict[str, DataFrame]]:
+    """The claims' figures, or, where they draw none, those of any sweep; and the claims' tables."""
+    figures: dict[str, Figure] = {}
+    tables: dict[str, DataFrame] = {}
+    for claim in claims.resolve(gathered.claims):
+        with claims.asking(claim):
+            figures |= claim.figures(gathered)
+            tables |= claim.tables(gathered)
+    return figures or overview.figures(gathered), tables
+
+
+def png(figure: Figure) -> bytes:
+    """A figure as a file's content."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=100, metadata={"Software": None})
+    return content.getvalue()
+
+
+def _verdict(gathered: Records, judgements: list[claims.Judgement]) -> dict[str, Any]:
+    return {
+        "experiment": gathered.experiment,
         "scale": gathered.scale,
         "dataset": {"name": gathered.dataset["name"], "sha256": gathered.dataset["sha256"]},
-        "claims": [j.as_dict() for j in judgements],
+        "claims": [judgement.as_dict() for judgement in judgements],
+        **({"partial": {"finished": len(gathered.runs), "planned": gathered.planned}} if gathered.partial else {}),
         "stamp": common_stamp(gathered.runs),
     }
-    write_atomically(folder / "verdict.json", json.dumps(verdict, indent=1, ensure_ascii=False) + "\n")
-    by_arm = arms(gathered)
-    by_arm.to_csv(folder / "table.csv", index=False)
-    tables = {title: table for name in shown.claims for title, table in claims.REGISTRY[name].tables(gathered).items()}
-    write_atomically(folder / "README.md", readme(shown, gathered, judgements, tables, by_arm, list(pictures)))
-    return judgements, pictures

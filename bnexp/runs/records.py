@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
+import io
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from bnexp.files import write_atomically
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,12 @@ class Records:
     dataset: dict[str, Any]
     """`name`, `title`, `stand_in` and `sha256` (file to digest)."""
     runs: Sequence[Record]
+    title: str = ""
+    """What the experiment shows, in a line; empty in records from before it was kept."""
+    claims: tuple[str, ...] = ()
+    """The names of the claims that are judged on them."""
+    planned: int | None = None
+    """The runs that the experiment has, where some of them are missing."""
 
     def arms(self, *axes: str) -> dict[tuple[Any, ...], list[Record]]:
         """The runs grouped by the values of these settings, in order; within a group by seed."""
@@ -68,8 +80,8 @@ class Records:
     def axes(self) -> list[str]:
         """The settings that were swept: those varied, without what differs only because the norms or the arms do."""
         if self.label == "arm":
-            by_arm = [Records(self.experiment, self.scale, self.dataset, own) for own in self.arms("arm").values()]
-            return sorted({name for own in by_arm for name in own.varied()})
+            by_arm = [replace(self, runs=replicates) for replicates in self.arms("arm").values()]
+            return sorted({name for arm in by_arm for name in arm.varied()})
         by_norm: dict[str, list[Record]] = {}
         for run in self.runs:
             by_norm.setdefault(run.norm, []).append(run)
@@ -77,7 +89,7 @@ class Records:
             name
             for name in self.varied()
             if not name.startswith("norm.")
-            or any(len({repr(run.fields.get(name)) for run in own}) > 1 for own in by_norm.values())
+            or any(len({repr(run.fields.get(name)) for run in runs}) > 1 for runs in by_norm.values())
         ]
 
     @property
@@ -86,11 +98,18 @@ class Records:
         return "arm" if any("arm" in run.fields for run in self.runs) else "norm"
 
     @property
+    def partial(self) -> str:
+        """How many runs there are of how many; empty where none is missing."""
+        return "" if self.planned is None else f"{len(self.runs)} of {self.planned} runs"
+
+    @property
     def caption(self) -> str:
-        """What stands in every figure: data set, scale and n."""
+        """What stands in every figure: data set, scale, n, and whether runs are missing."""
         n = len({run.seed for run in self.runs})
+        seeds = "1 seed" if n == 1 else f"{n} seeds"
         notice = " — STAND-IN, NOT MNIST" if self.dataset["stand_in"] else ""
-        return f"{self.dataset['title']}{notice}, scale {self.scale}, n = {n} seeds"
+        partial = f", PARTIAL: {self.partial}" if self.partial else ""
+        return f"{self.dataset['title']}{notice}, scale {self.scale}, n = {seeds}{partial}"
 
 
 def _order(value: Any) -> tuple[int, Any]:
@@ -99,41 +118,94 @@ def _order(value: Any) -> tuple[int, Any]:
     return (1, value) if isinstance(value, (int, float)) else (2, str(value))
 
 
+class RecordsError(ValueError):
+    """Records that cannot be read; the message says which file, why, and what to do."""
+
+
 def save(records: Records, folder: Path, percentiles: bool) -> None:
-    """Write the compact form: `runs.json`, `metrics.csv.gz`, `predictions.npz` and, if wanted, `percentiles.npz`."""
+    """Write the compact form: `metrics.csv.gz`, `predictions.npz`, `percentiles.npz` if wanted, last `runs.json`."""
     folder.mkdir(parents=True, exist_ok=True)
+    metrics = pd.concat([run.metrics.assign(run=run.id) for run in records.runs], ignore_index=True)
+    write_atomically(folder / "metrics.csv.gz", gzip.compress(metrics.to_csv(index=False).encode(), mtime=0))
+    for name, arrays in (
+        ("percentiles", {r.id: r.percentiles.astype(np.float32) for r in records.runs if r.percentiles is not None}),
+        ("predictions", {r.id: r.predictions for r in records.runs if r.predictions is not None}),
+    ):
+        if arrays and (percentiles or name != "percentiles"):
+            content = io.BytesIO()
+            np.savez_compressed(content, **arrays)
+            write_atomically(folder / f"{name}.npz", content.getvalue())
     head = {
         "experiment": records.experiment,
+        "title": records.title,
+        "claims": records.claims,
         "scale": records.scale,
         "dataset": records.dataset,
-        "runs": [{"id": r.id, "fields": r.fields, "summary": r.summary} for r in records.runs],
+        **({} if records.planned is None else {"planned": records.planned}),
+        "runs": [{"id": run.id, "fields": run.fields, "summary": run.summary} for run in records.runs],
     }
-    (folder / "runs.json").write_text(json.dumps(head, indent=1) + "\n")
-    metrics = pd.concat([r.metrics.assign(run=r.id) for r in records.runs], ignore_index=True)
-    metrics.to_csv(folder / "metrics.csv.gz", index=False, compression={"method": "gzip", "mtime": 0})
-    kept: dict[str, Any] = {r.id: r.percentiles.astype(np.float32) for r in records.runs if r.percentiles is not None}
-    if kept and percentiles:
-        np.savez_compressed(folder / "percentiles.npz", **kept)
-    predicted: dict[str, Any] = {r.id: r.predictions for r in records.runs if r.predictions is not None}
-    if predicted:
-        np.savez_compressed(folder / "predictions.npz", **predicted)
+    write_atomically(folder / "runs.json", json.dumps(head, indent=1) + "\n")
 
 
 def load(folder: Path) -> Records:
-    """Read the compact form back. Errors: OSError or ValueError where a file is missing or damaged."""
-    head = json.loads((folder / "runs.json").read_text())
-    metrics = pd.read_csv(folder / "metrics.csv.gz", dtype={"run": str})
-    by_run = {run: rows.drop(columns="run").reset_index(drop=True) for run, rows in metrics.groupby("run")}
-    percentiles, predictions = (_arrays(folder / f"{name}.npz") for name in ("percentiles", "predictions"))
-    runs = [
-        Record(r["id"], r["fields"], r["summary"], by_run[r["id"]], percentiles.get(r["id"]), predictions.get(r["id"]))
-        for r in head["runs"]
-    ]
-    return Records(head["experiment"], head["scale"], head["dataset"], runs)
+    """Read the compact form back. Errors: RecordsError for a file that is missing or damaged."""
+    with _reading(folder / "runs.json") as path:
+        head = json.loads(path.read_text(encoding="utf-8"))
+        runs = {str(run["id"]): (dict(run["fields"]), dict(run["summary"])) for run in head["runs"]}
+        if not runs:
+            raise ValueError("it names no run")
+    with _reading(folder / "metrics.csv.gz") as path:
+        table = pd.read_csv(path, dtype={"run": str, "step": int, "accuracy": float, "loss": float})
+        metrics = {run: rows.drop(columns="run").reset_index(drop=True) for run, rows in table.groupby("run")}
+        if lost := runs.keys() - metrics.keys():
+            raise ValueError(f"it lacks {len(lost)} of {len(runs)} runs")
+    percentiles, predictions = _arrays(folder / "percentiles.npz"), _arrays(folder / "predictions.npz")
+    with _reading(folder / "runs.json"):
+        read = [
+            Record(run, fields, summary, metrics[run], percentiles.get(run), predictions.get(run))
+            for run, (fields, summary) in runs.items()
+        ]
+        records = Records(
+            head["experiment"],
+            head["scale"],
+            head["dataset"],
+            read,
+            head.get("title", ""),
+            tuple(head.get("claims", ())),
+            head.get("planned"),
+        )
+        _check(records)
+    return records
+
+
+def _check(records: Records) -> None:
+    """Read what every report needs; raises whatever is wrong with it."""
+    assert records.caption
+    for run in records.runs:
+        assert run.norm
+        assert run.seed >= 0
+        assert run.summary["status"]
+        assert run.summary["stamp"]["command"]
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     if not path.exists():
         return {}
-    with np.load(path) as stored:
-        return dict(stored)
+    with _reading(path), np.load(path) as stored:
+        arrays = dict(stored)
+        if any(array.ndim != 3 for array in arrays.values()):
+            raise ValueError("its arrays have another shape")
+        return arrays
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[Path]:
+    """Whatever goes wrong meanwhile is a RecordsError that names the file and the way out."""
+    try:
+        yield path
+    except Exception as error:  # of JSON, gzip, zip, CSV and NumPy: there are as many kinds as formats
+        what = f"{error}" or type(error).__name__
+        state = "is missing" if isinstance(error, FileNotFoundError) else f"is damaged ({type(error).__name__}: {what})"
+        report = path.parent.parent
+        experiment = "" if re.search("-[0-9a-f]{8}$", report.name) else f": bnexp run experiment={report.name}"
+        raise RecordsError(f"{path} {state}; restore it, or give the command again that made it{experiment}") from error

@@ -1,0 +1,36 @@
+"""Verdicts read back: `verdict.json` of a report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, get_args
+
+from bnexp.claims import Verdict
+from bnexp.report import ReportError
+
+PARTS = ("section", "claim", "paper", "measured", "n", "verdict")
+"""What is shown of a judgement."""
+
+
+def read(path: Path) -> dict[str, Any]:
+    """What a report's `verdict.json` holds. Errors: ReportError for one that is damaged."""
+    try:
+        verdict: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        words = [verdict["experiment"], verdict["scale"], verdict["dataset"]["name"]]
+        words += [str(judgement[part]) for judgement in verdict["claims"] for part in PARTS]
+        if "partial" in verdict:
+            words += [str(verdict["partial"][part]) for part in ("finished", "planned")]
+        if not all(isinstance(word, str) for word in words):
+            raise TypeError("a name is no text")
+        if odd := {judgement["verdict"] for judgement in verdict["claims"]} - set(get_args(Verdict)):
+            raise ValueError(f"{odd.pop()} is no verdict")
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ReportError(f"{path} is damaged ({error}); {_way_out(path)}") from error
+    return verdict
+
+
+def _way_out(path: Path) -> str:
+    if (path.parent / "records" / "runs.json").is_file():
+        return f"write it anew: bnexp report {path.parent}"
+    return f"restore it, or train again: bnexp run experiment={path.parent.name}"

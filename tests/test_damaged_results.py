@@ -1,0 +1,116 @@
+"""Results that are damaged or not there: the file is named, with the way out, and no other experiment suffers."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import Command
+
+from bnexp.report import index
+
+ROOT = Path(__file__).parent.parent
+COMMITTED = ROOT / "results" / "inception_tiny"
+PLACE = Path("results", "inception_tiny")
+RECORDS = PLACE / "records"
+TRAIN = "bnexp run experiment=inception_tiny"
+
+HEAD = json.loads((COMMITTED / "records" / "runs.json").read_text())
+
+
+@pytest.fixture
+def results(command: Command) -> Command:
+    """The command in a folder with the results of one experiment."""
+    shutil.copytree(COMMITTED, PLACE)
+    return command
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("runs.json", b"{", "is damaged (JSONDecodeError"),
+        ("runs.json", b"\xff\xfe", "is damaged (UnicodeDecodeError"),
+        ("runs.json", b"[]", "is damaged (TypeError"),
+        ("runs.json", b'{"runs": []}', "is damaged (ValueError: it names no run"),
+        ("runs.json", json.dumps(HEAD | {"runs": [HEAD["runs"][0] | {"fields": {}}]}).encode(), "is damaged (KeyError"),
+        ("metrics.csv.gz", None, "is missing"),
+        ("metrics.csv.gz", b"", "is damaged (EmptyDataError"),
+        ("metrics.csv.gz", b"no gzip", "is damaged (BadGzipFile"),
+        ("metrics.csv.gz", (COMMITTED / "records" / "metrics.csv.gz").read_bytes()[:2000], "is damaged (EOFError"),
+        ("metrics.csv.gz", gzip.compress(b"step,accuracy,loss,run\n1,0.5,high,x\n"), "is damaged (ValueError"),
+        ("metrics.csv.gz", gzip.compress(b"step,accuracy,loss,run\n1,0.5,1,x\n"), "it lacks 21 of 21 runs"),
+        ("percentiles.npz", b"PK no zip", "is damaged ("),
+        ("predictions.npz", b"", "is damaged ("),
+    ],
+)
+def test_damaged_records_are_named_with_the_way_out(
+    results: Command, file: str, content: bytes | None, message: str
+) -> None:
+    (RECORDS / file).unlink(missing_ok=True)
+    if content is not None:
+        (RECORDS / file).write_bytes(content)
+    said = results("report")
+    assert said.code == 1
+    assert f"{RECORDS / file} {message}" in said.line or message in said.line
+    assert str(RECORDS / file) in said.line
+    assert said.line.endswith(TRAIN)
+
+
+def test_the_others_are_drawn_all_the_same(results: Command) -> None:
+    shutil.copytree(COMMITTED, "results/another")
+    (Path("results") / "another" / "records" / "runs.json").write_text("{")
+    (PLACE / "README.md").unlink()
+    said = results("report")
+    assert said.code == 1
+    assert "results/another/records/runs.json is damaged" in said.line
+    assert (PLACE / "README.md").exists()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"claims": [{}]}', "null"])
+def test_a_damaged_verdict_is_named_in_the_list_and_the_overview(results: Command, content: str) -> None:
+    (PLACE / "verdict.json").write_text(content)
+    message = "results/inception_tiny/verdict.json is damaged ("
+    said = results("list")
+    assert said.code == 0
+    assert message in said.out
+    assert "bnexp report results/inception_tiny" in said.out
+    assert message in results("list", "inception_tiny").line
+    index.write(Path("results"))
+    assert message in (Path("results") / "README.md").read_text()
+    assert results("report", "results/inception_tiny").code == 0
+    assert "damaged" not in (Path("results") / "README.md").read_text().lower()
+
+
+def test_what_was_left_out_may_be_damaged(results: Command, capfd: pytest.CaptureFixture[str]) -> None:
+    Path("results", "left_out.json").write_text("[")
+    index.write(Path("results"))
+    assert "results/left_out.json is damaged" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("outputs/nosuch", "there is no folder outputs/nosuch; did you mean outputs/runs-1a2b3c4d?"),
+        ("outputs/runs-1a2b3c44", "there is no folder outputs/runs-1a2b3c44; did you mean outputs/runs-1a2b3c4d?"),
+        ("outputs", "there are no records of a sweep in outputs; did you mean outputs/runs-1a2b3c4d?"),
+        ("no/where", "there is no folder no/where"),
+        ("inception_tyni", "there is no experiment inception_tyni; did you mean inception_tiny?"),
+    ],
+)
+def test_a_report_of_what_is_not_there_says_what_is(results: Command, name: str, message: str) -> None:
+    shutil.copytree(RECORDS, "outputs/runs-1a2b3c4d/records")
+    said = results("report", name)
+    assert (said.code, said.out) == (2, "")
+    assert message in said.line
+
+
+def test_damaged_verdicts_and_experiments_do_not_hide_the_list(results: Command) -> None:
+    (Path("mine") / "experiment").mkdir(parents=True)
+    (Path("mine") / "experiment" / "mine.yaml").write_text("title: [")
+    said = results("list", "--config-dir", "mine")
+    assert said.code == 1
+    assert "mine/experiment/mine.yaml cannot be read as an experiment" in said.line
+    assert "there is no experiment in it" in results("list", "--config-dir", "nowhere").line

@@ -1,0 +1,136 @@
+"""An experiment and claims of one's own, outside the package: run, listed, reported and redrawn like ours."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Command
+
+EXPERIMENT = """# @package _global_
+# Two norms of mine, side by side.
+experiment: mine
+title: "What I [really] want to know"
+claims: [accuracy, my_claims:CLAIMS]
+steps: 5
+evaluations: 2
+model: {width: 10}
+hydra:
+  mode: MULTIRUN
+  sweeper:
+    params:
+      norm: none,batch
+      seed: 0,1
+"""
+
+CLAIMS = """
+from bnexp.claims import Claim, Statement, contrast, having, judged
+from bnexp.stats import t_interval
+
+def judge(records):
+    bn, plain = (having(records.runs, {"norm": norm}) for norm in ("batch", "none"))
+    interval = t_interval(contrast(bn, plain, lambda run: float(run.metrics["loss"].iloc[-1])))
+    statement = Statement("lower-loss", "4.1", "The loss is lower.", "No number.")
+    return [judged(statement, interval, "the losses", ("0", "0"))]
+
+CLAIMS = [Claim("lower_loss", judge)]
+"""
+
+RUN = ("run", "--config-dir", "mine", "experiment=mine", "data=digits")
+REPORT = Path("results", "digits", "mine")
+
+
+@pytest.fixture(scope="module")
+def trained(spawn: Callable[..., subprocess.Popen[str]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an experiment and a claim of one's own, and its report."""
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "mine" / "experiment").mkdir(parents=True)
+    (folder / "mine" / "experiment" / "mine.yaml").write_text(EXPERIMENT)
+    (folder / "my_claims.py").write_text(CLAIMS)
+    process = spawn(folder, *RUN)
+    out, err = process.communicate(timeout=600)
+    assert process.returncode == 0, err
+    assert "[stand-in data]" in out
+    return folder
+
+
+@pytest.fixture
+def own(command: Command, trained: Path, tmp_path: Path) -> Path:
+    """A copy of it as the current folder."""
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+def ids(folder: Path) -> list[str]:
+    return [claim["id"] for claim in json.loads((folder / "verdict.json").read_text())["claims"]]
+
+
+def test_it_is_reported_and_redrawn_also_without_its_file(command: Command, own: Path) -> None:
+    assert ids(REPORT) == ["higher-accuracy", "lower-loss"]
+    before = {path: path.read_bytes() for path in REPORT.rglob("*.*")}
+    assert {"figure_1a.png", "README.md"} <= {path.name for path in before}
+    shutil.rmtree(own / "mine")
+    assert command("report", "mine").code == 0
+    assert {path: path.read_bytes() for path in REPORT.rglob("*.*")} == before
+
+
+def test_it_is_redrawn_as_its_file_has_it_now(command: Command, own: Path) -> None:
+    file = own / "mine" / "experiment" / "mine.yaml"
+    file.write_text(EXPERIMENT.replace("[accuracy, my_claims:CLAIMS]", "[accuracy]").replace("want", "wanted"))
+    assert command("report", "--config-dir", "mine", "mine").code == 0
+    assert ids(REPORT) == ["higher-accuracy"]
+    assert "wanted" in (REPORT / "README.md").read_text()
+
+
+def test_it_is_listed_with_and_without_its_file(command: Command, own: Path) -> None:
+    lines = command("list").out.splitlines()
+    assert "mine: What I [really] want to know" in lines
+    assert lines[lines.index("mine: What I [really] want to know") + 1] == "  digits, laptop: 2 undecided"
+    assert "Two norms of mine" in command("list", "mine", "--config-dir", "mine").out
+    shutil.rmtree("results")
+    assert "mine" not in command("list").out
+    assert "not run yet" in command("list", "--config-dir", "mine").out
+    assert "lower_loss" in command("list", "mine", "--config-dir", "mine").out
+
+
+def test_an_altered_one_keeps_the_claims_it_was_altered_to(command: Command, own: Path) -> None:
+    assert command(*RUN, "claims=[my_claims:CLAIMS]").code == 0
+    (folder,) = (path.parent for path in Path("outputs").glob("mine-*/verdict.json"))
+    assert ids(folder) == ["lower-loss"]
+    assert command("report", "--config-dir", "mine", str(folder)).code == 0
+    assert ids(folder) == ["lower-loss"]
+
+
+@pytest.mark.parametrize(
+    ("claims", "message"),
+    [
+        ("[acuracy]", "claims: there is no 'acuracy'; choose from accuracy, speed"),
+        ("[nowhere:CLAIMS]", "claims=nowhere:CLAIMS: No module named 'nowhere'"),
+        ("[bnexp.stats:t_interval]", "claims=bnexp.stats:t_interval is of <class 'function'>"),
+    ],
+)
+def test_an_unknown_claim_is_a_mistake_before_anything_is_trained(
+    command: Command, tmp_path: Path, claims: str, message: str
+) -> None:
+    said = command("run", "-m", "seed=0,1", "data=digits", "steps=3", "evaluations=2", f"claims={claims}")
+    assert said.code == 2
+    assert message in said.line
+    assert not list(tmp_path.rglob("metrics.csv"))
+
+
+def test_a_claim_that_fails_is_named_with_its_place_and_can_be_mended(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "failing.py").write_text(
+        "from bnexp.claims import Claim\ndef judge(records):\n    return records.nothing\nMINE = Claim('mine', judge)\n"
+    )
+    run = ("run", "-m", "seed=0,1", "data=digits", "steps=3", "evaluations=2", "claims=[failing:MINE]")
+    said = command(*run)
+    assert said.code == 1
+    last = said.err.strip().splitlines()[-1]
+    assert "the claim mine failed: AttributeError" in last
+    assert "failing.py, line 3)" in last
+    (folder,) = (path.parent for path in Path("outputs").glob("runs-*/records"))
+    assert f"bnexp report {folder}" in last
