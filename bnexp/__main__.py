@@ -24,4 +24,14 @@ def main() -> NoReturn:
 
 
 if __name__ == "__main__":
+    import os
+    import sys
+    from pathlib import Path
+
+    if not sys.flags.safe_path:  # the current folder is first, where a user's statistics.py would hide Python's
+        folder = sys.path.pop(0)
+        sys.path.append(folder)
+        if Path(folder) == Path(__file__).parent.parent:  # a source tree: workers must find it, too
+            os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [folder, os.environ.get("PYTHONPATH")]))
+
     main()

@@ -1,129 +1,168 @@
-"""The Hydra side: composed configs to runs, and what follows when all are trained."""
+"""What follows when the jobs of a command are composed, in this order: settled, trained, scored, judged."""
 
 from __future__ import annotations
 
-import copy
 import dataclasses
-from collections.abc import Iterable, Sequence
-from typing import Any
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from hydra.core.config_loader import ConfigLoader
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig, OmegaConf, open_dict
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, open_dict
 
-from bnexp import claims, data, models, targets
-from bnexp.config import Config, ConfigError, choose_module, run_id, validate
+from bnexp import compose, data, models, outcome, targets
+from bnexp.config import LAUNCH, Config, ConfigError, DataConfig, run_id
 from bnexp.console import err, out
 from bnexp.engine.contract import check_norm
 from bnexp.launch import stacks
 from bnexp.launch.estimate import dry_run, estimate
 from bnexp.launch.inventory import inventory
-from bnexp.launch.pool import launch
+from bnexp.launch.pool import LaunchError, launch
 from bnexp.norms import own
 from bnexp.report.conclude import check_writable
 from bnexp.report.conclude import conclude as report
 from bnexp.report.takeover import take_over
+from bnexp.runs.folder import RunFolder
 
-LAUNCH_KEYS = {
-    *("experiment", "scale", "data", "data.root", "device", "processes", "compile", "checkpoint", "patience"),
-    *("outputs", "results", "reuse", "hydra/launcher"),
-}
+LAUNCH_KEYS = {*LAUNCH, "experiment", "scale", "data"}
 """Overrides under which an experiment is still the one in its file."""
+
+SWEEPING = ("hydra.sweeper", "hydra/sweeper", "hydra.mode")
+"""Of Hydra's own settings, those that decide what is run."""
+
+OURS = "bnexp_population"
+"""The sweeper and the launcher that come with bnexp."""
 
 LONG = 1_000_000
 """Steps from which on a training is not begun without a word on its cost."""
 
 
-def to_config(composed: DictConfig, overrides: Iterable[str] = ()) -> Config:
-    """The typed and validated config of a job with these overrides. Errors: ConfigError."""
-    _refuse_unknown(composed, Config)
-    config = OmegaConf.to_object(composed)
-    assert isinstance(config, Config)
-    choose_module(config, overrides)
-    validate(config)
-    claims.resolve(config.claims)
-    return config
+def train_jobs(
+    context: HydraContext, task: TaskFunction, master: DictConfig, jobs: Sequence[Sequence[str]], first: int
+) -> list[JobReturn]:
+    """Train all jobs of a sweep together, the first of which has the number `first`; the score of each.
 
-
-def compose_jobs(loader: ConfigLoader, master: DictConfig, jobs: Sequence[Sequence[str]]) -> list[Config]:
-    """The configs of all jobs of a sweep.
-
-    Hydra takes a tenth of a second to compose one; jobs that choose the same groups are copies of one
-    composition with their plain values put in.
+    Hydra's callbacks hear of every job before the training and after it. Errors: ConfigError, DataError, LaunchError.
     """
-    parser = OverridesParser.create(config_loader=loader)
-    groups: dict[str, bool] = {}
-    bases: dict[tuple[str, ...], DictConfig] = {}
-    configs = []
-    for job in jobs:
-        choices: list[Override] = []
-        values: list[Override] = []
-        for override in parser.parse_overrides(list(job)):
-            key = override.key_or_group
-            if key not in groups:
-                groups[key] = bool(loader.get_group_options(key)) or key.startswith("hydra")
-            plain = not (groups[key] or override.is_add() or override.is_delete())
-            (values if plain else choices).append(override)
-        lines = tuple(str(choice.input_line) for choice in choices)
-        if lines not in bases:
-            base = loader.load_sweep_config(master, list(lines))
-            with open_dict(base):
-                del base["hydra"]
-            bases[lines] = base
-        composed = copy.deepcopy(bases[lines])
-        for override in values:
-            OmegaConf.update(composed, override.key_or_group, override.value())
-        configs.append(to_config(composed, job))
-    return configs
+    configs = settle(compose.configs(context.config_loader, master, jobs))
+    sweeper = master.hydra.runtime.choices["hydra/sweeper"]
+    if sweeper != OURS and not outcome.trained and not all(config.data.validation for config in configs):
+        err.print(
+            f"hydra/sweeper={sweeper} is given accuracies on the test images: data.validation=0 sets no others aside."
+        )
+    told = _configs_for_callbacks(context, master, jobs, first)
+    for of_hydra in told:
+        HydraConfig.instance().set_config(of_hydra)
+        context.callbacks.on_job_start(config=of_hydra, task_function=task)
+    failure = None
+    try:
+        train(configs)
+    except LaunchError as error:
+        failure = error
+    returns = [_returned(job, config, failure) for job, config in zip(jobs, configs, strict=True)]
+    for of_hydra, returned in zip(told, returns, strict=False):
+        context.callbacks.on_job_end(config=of_hydra, job_return=returned)
+    if failure is not None:
+        raise failure
+    return returns
 
 
-def train_all(configs: Sequence[Config]) -> list[Config]:
-    """Train what is not there yet, or with `dry_run` say what would be trained; the configs, `auto` data settled."""
-    settled = _settle_data(_settle_targets(configs))
-    first = settled[0]
-    for config in settled:
-        _check_batch(config)
-    _check_norms(settled)
-    settings, stacked = stacks.plan(first, settled)
-    taken_over = take_over(settled)
+def settle(configs: Sequence[Config]) -> list[Config]:
+    """The configs with the sources of what the user wrote, `data.name` no longer `auto`, and `data.examples` a number.
+
+    Errors: ConfigError for a norm or a network that is not to be had or does not do, and for a crop or a mini-batch
+    that is too large for the data; DataError.
+    """
+    datasets: dict[str, DataConfig] = {}
+    settled = []
+    for config in targets.settle(own.settle(configs), "model"):
+        key = repr(config.data)
+        if key not in datasets:
+            datasets[key] = _settle_data(config.data)
+        config = dataclasses.replace(config, data=datasets[key])
+        if config.batch > (config.data.examples or 0):
+            raise ConfigError(
+                f"batch={config.batch} is larger than the training set of {config.data.examples:,} examples"
+            )
+        settled.append(config)
+    _check_written_by_user(settled)
+    return settled
+
+
+def _check_written_by_user(configs: Sequence[Config]) -> None:
+    """ConfigError for a network or a norm of the user's that cannot be trained; each is tried once."""
+    tried: dict[str, Config] = {}
+    for config in configs:
+        if "module" in (config.norm.name, config.model.name):
+            tried.setdefault(repr((config.norm, config.model, config.data, config.batch, config.nproc)), config)
+    for config in tried.values():
+        dataset = data.load(config.data)
+        inputs = data.View(config.data, dataset).inputs
+        if config.model.name == "module":
+            models.operations(config, inputs, dataset.classes)
+        if config.norm.name == "module":
+            check_norm(config, inputs, dataset.classes)
+
+
+def _settle_data(config: DataConfig) -> DataConfig:
+    resolved = data.resolve(config, lambda notice: err.print(notice, style="bold red", soft_wrap=True))
+    dataset = data.load(resolved)
+    data.View(resolved, dataset)  # ConfigError for a crop that does not fit
+    examples = len(dataset.train_labels)
+    return dataclasses.replace(resolved, examples=min(resolved.examples or examples, examples))
+
+
+def train(configs: Sequence[Config]) -> None:
+    """Train what is not there yet of a command's settled configs, or with `dry_run` say what would be trained.
+
+    Errors: LaunchError naming the runs that failed, when all others are done; ReportError for folders that cannot be
+    written, before that.
+    """
+    first = configs[0]
+    runs = unique(configs)
+    settings, stacked = stacks.plan(first, list(parts(runs).values()))
+    taken_over = take_over(runs)
     settings = dataclasses.replace(settings, taken_over=frozenset(taken_over.runs))
-    for sentence in [*inventory(first.outputs, settled), *taken_over.sentences]:
+    for sentence in [*inventory(first.outputs, runs), *taken_over.sentences]:
         err.print(sentence, soft_wrap=True)
     if first.dry_run:
         dry_run(settings, stacked)
-        return settled
-    check_folders(first.outputs, first.results if first.experiment else None)
-    if max(config.steps for config in settled) >= LONG:
-        out.print(estimate(settings, stacked))
-    launch(settings, stacked)
-    return settled
-
-
-def conclude(configs: Sequence[Config], overrides: Sequence[str]) -> None:
-    """Judge and draw the runs of one command, and print what came out."""
-    if configs[0].dry_run:
         return
-    configs = list({run_id(config): config for config in configs}.values())
-    keys = {line.lstrip("+~").partition("=")[0] for line in overrides}
-    altered = {key for key in keys if not key.startswith("hydra.launcher.")} - LAUNCH_KEYS
-    report(configs, altered=bool(altered), taken_over=take_over(configs).runs)
+    check_folders(configs)
+    if max(config.steps for config in configs) >= LONG:
+        out.print(estimate(settings, stacked))
+    outcome.trained.extend(configs)
+    launch(settings, stacked)
 
 
-def train_here(config: Config) -> Config:
-    """Train one run in this process, for launchers that have processes of their own."""
+def train_here(config: Config, choices: Mapping[str, str]) -> float:
+    """Train one run in this process, for launchers that have processes of their own; its score.
+
+    `choices` are the command's launcher and sweeper. Errors: ConfigError for an experiment if neither is ours.
+    """
     from bnexp.launch.worker import train_stack  # imports PyTorch
 
-    (settled,) = _settle_data(_settle_targets([config]))
-    _check_batch(settled)
-    _check_norms([settled])
-    settings, (stack,) = stacks.plan(settled, [settled])
-    if settled.nproc > 1:
+    sweeper, launcher = choices["hydra/sweeper"], choices["hydra/launcher"]
+    if config.experiment and sweeper != OURS:
+        raise ConfigError(
+            f"hydra/sweeper={sweeper} with hydra/launcher={launcher}: nobody gathers the runs to judge "
+            f"{config.experiment} on them; leave one of the two out"
+        )
+    (settled,) = settle([config])
+    settings, (stack,) = stacks.plan(settled, [[settled]])
+    if settled.dry_run:
+        dry_run(settings, [stack])
+    elif settled.nproc > 1:
         launch(settings, [stack])
-        return settled
-    alone = dataclasses.replace(settings, threads=1)  # there may be as many such processes as cores
-    train_stack(stack, alone, _print_notices)
-    return settled
+    else:
+        alone = dataclasses.replace(settings, threads=1)  # there may be as many such processes as cores
+        train_stack(stack, alone, _print_notices)
+    reached = score(settled)
+    if sweeper != OURS:
+        out.print(f"{RunFolder(settled.outputs, settled).path}: {reached:.2%}", soft_wrap=True)
+    return reached
 
 
 def _print_notices(message: str, value: object) -> None:
@@ -131,68 +170,82 @@ def _print_notices(message: str, value: object) -> None:
         err.print(value, soft_wrap=True)
 
 
-def _notice(text: str) -> None:
-    err.print(text, style="bold red", soft_wrap=True)
-
-
-def check_folders(outputs: str, results: str | None) -> None:
+def check_folders(configs: Sequence[Config]) -> None:
     """ReportError for a folder that cannot be written, while nothing is trained yet."""
-    for folder in (outputs, results):
-        if folder is not None:
-            check_writable(folder)
+    check_writable(configs[0].outputs)
+    if any(config.experiment for config in configs):
+        check_writable(configs[0].results)
 
 
-def _settle_targets(configs: Sequence[Config]) -> list[Config]:
-    """The configs with the sources of their norms and models. Errors: ConfigError for one that is not to be had."""
-    return targets.settle(own.settle(configs), "model")
+def score(config: Config) -> float:
+    """What a sweeper may choose a run by: its final accuracy on the validation images, a fraction.
 
-
-def _check_batch(config: Config) -> None:
-    dataset = data.load(config.data)
-    view = data.View(config.data, dataset)  # ConfigError for a crop that does not fit
-    if config.model.name == "module":
-        models.operations(config, view.inputs, dataset.classes)  # ConfigError for a network that cannot be trained
-    examples = config.data.examples
-    if examples is not None and config.batch > examples:
-        raise ConfigError(f"batch={config.batch} is larger than the training set of {examples:,} examples")
-
-
-def _check_norms(configs: Sequence[Config]) -> None:
-    """ConfigError for a norm of the user's that does not do in its network; each is tried once."""
-    tried: dict[str, Config] = {}
-    for config in configs:
-        if config.norm.name == "module":
-            tried.setdefault(repr((config.norm, config.model, config.data, config.batch, config.nproc)), config)
-    for config in tried.values():
-        dataset = data.load(config.data)
-        shape = data.View(config.data, dataset).shape or dataset.train_images.shape[2:]
-        check_norm(config, (dataset.train_images.shape[1], *shape), dataset.classes)
-
-
-def _settle_data(configs: Sequence[Config]) -> list[Config]:
-    """The configs with `data.name` no longer `auto` and `data.examples` a number, at most all there are.
-
-    On a small data set two of an experiment's sizes can come to the same run, which is kept once.
+    Where none are set aside (`data.validation=0`), that on the test images; chance for a run that diverged; NaN for one
+    that is not finished.
     """
-    settled: dict[str, Any] = {}
+    folder = RunFolder(config.outputs, config)
+    summary = folder.summary()
+    if summary is None:
+        return math.nan
+    if summary["status"] == "diverged":
+        return 1 / data.load(config.data).classes
+    if config.data.validation:
+        return float(folder.read().metrics["validation_accuracy"].iloc[-1])
+    return float(summary["accuracy"])
+
+
+def parts(configs: Sequence[Config]) -> dict[tuple[str, ...], list[Config]]:
+    """The runs by experiment, scale and data set: each of these is stacked, judged and reported for itself."""
+    reported: dict[tuple[str, ...], list[Config]] = {}
+    for config in configs:
+        reported.setdefault((config.experiment or "", config.scale, config.data.name), []).append(config)
+    return reported
+
+
+def unique(configs: Sequence[Config]) -> list[Config]:
+    """Each run once: two experiments may have it, and two sizes of a small data set may come to the same."""
     runs: dict[str, Config] = {}
     for config in configs:
-        key = repr(config.data)
-        if key not in settled:
-            found = data.resolve(config.data, _notice)
-            there = len(data.load(found).train_labels)
-            settled[key] = dataclasses.replace(found, examples=min(found.examples or there, there))
-        config = dataclasses.replace(config, data=settled[key])
         runs.setdefault(run_id(config), config)
     return list(runs.values())
 
 
-def _refuse_unknown(node: DictConfig, schema: type, prefix: str = "") -> None:
-    """`+key=1` gets past Hydra's own check."""
-    fields = {f.name: f for f in dataclasses.fields(schema)}
-    for key in node:
-        if key not in fields:
-            raise ConfigError(f"there is no setting {prefix}{key!s}; there are: {', '.join(fields)}")
-        nested = fields[str(key)].default_factory
-        if isinstance(nested, type) and dataclasses.is_dataclass(nested):
-            _refuse_unknown(node[key], nested, f"{prefix}{key}.")
+def conclude(configs: Sequence[Config], overrides: Sequence[str]) -> None:
+    """Judge and draw the runs of one command, a report for each experiment, scale and data set.
+
+    Where runs failed, only of what is there in full.
+    """
+    keys = {line.lstrip("+~").partition("=")[0] for line in overrides}
+    hydras = {key for key in keys if key.startswith("hydra") and not key.startswith(SWEEPING)}
+    altered = keys - LAUNCH_KEYS - hydras
+    for part in parts(configs).values():
+        runs = unique(part)
+        taken_over = take_over(runs).runs
+        if all(run_id(run) in taken_over or RunFolder(run.outputs, run).summary() for run in runs):
+            report(runs, altered=bool(altered), taken_over=taken_over)
+
+
+def _configs_for_callbacks(
+    context: HydraContext, master: DictConfig, jobs: Sequence[Sequence[str]], first: int
+) -> list[DictConfig]:
+    """Each job's config with Hydra's part, as callbacks expect it; none where nobody hears of it, for it takes time."""
+    composed = []
+    for number, job in enumerate(jobs if master.hydra.callbacks else (), first):
+        of_hydra = context.config_loader.load_sweep_config(master, list(job))
+        with open_dict(of_hydra):
+            of_hydra.hydra.job.id = of_hydra.hydra.job.num = number
+            HydraConfig.instance().set_config(of_hydra)
+            folder = Path(of_hydra.hydra.sweep.dir) / of_hydra.hydra.sweep.subdir
+            of_hydra.hydra.runtime.output_dir = str(folder.absolute())
+        composed.append(of_hydra)
+    return composed
+
+
+def _returned(job: Sequence[str], config: Config, failure: LaunchError | None) -> JobReturn:
+    """What Hydra is told of a job, which has failed if it left no finished run."""
+    number = score(config)
+    failed = failure is not None and math.isnan(number)
+    returned = JobReturn(overrides=list(job), working_dir=str(Path.cwd()), task_name="bnexp")
+    returned.status = JobStatus.FAILED if failed else JobStatus.COMPLETED
+    returned.return_value = failure if failed else number
+    return returned

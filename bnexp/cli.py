@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
-import dataclasses
-import difflib
+import contextlib
 import os
-import re
 import shlex
 import signal
 import sys
@@ -16,7 +13,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, NoReturn
 
-from bnexp import config, interrupt, machine, paths
+from bnexp import completion, config, interrupt, machine, manual, mistakes, outcome, paths
+from bnexp.mistakes import Parser
 
 USAGE = """usage: bnexp COMMAND …
 
@@ -35,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run a sub-command and exit: 0 when done, 1 after a failure, 2 after a mistake in what was asked for."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     full = os.environ.get("HYDRA_FULL_ERROR", "") not in ("", "0")
+    os.environ["PYTHONSAFEPATH"] = "1"  # so that no process begun here takes a user's statistics.py for Python's
     os.environ["BNEXP_COMMAND"] = shlex.join(["bnexp", *arguments])
     machine.wait_without_spinning()
     with interrupt.heeded():
@@ -47,13 +46,13 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         except Exception as error:
             if full:
                 traceback.print_exc()
-            code, message = _explain(error)
+            code, message = mistakes.explain(error)
             sys.exit(_say(code, message))
     sys.exit(0)
 
 
 def _say(code: int, message: str) -> int:
-    print(f"bnexp: {' '.join(message.split())}", file=sys.stderr)
+    print(f"bnexp: {mistakes.in_a_line(message)}", file=sys.stderr)
     return code
 
 
@@ -64,20 +63,65 @@ def _dispatch(arguments: list[str]) -> None:
     elif arguments[0] == "--version":
         print(metadata.version("bnexp"))
     elif arguments[0] in ("-sc", "--shell-completion"):
-        _run(arguments)
+        _complete(arguments[1:])
     elif arguments[0] in commands:
         commands[arguments[0]](arguments[1:])
     else:
-        raise config.ConfigError(f"there is no command {arguments[0]}{_did_you_mean(arguments[0], commands)}")
+        raise config.ConfigError(f"there is no command {arguments[0]}{_meant(arguments, commands)}")
+
+
+def _meant(arguments: Sequence[str], commands: Iterable[str]) -> str:
+    """What may have been meant by a command that there is not: most often `run` was left out."""
+    key = arguments[0].lstrip("-").partition("=")[0]
+    if key in mistakes.settings() or key in paths.choices() or key in ("m", "multirun"):
+        return f"; did you mean bnexp run {shlex.join(arguments)}?"
+    if key in paths.experiments():
+        return f"; did you mean bnexp run experiment={key}?"
+    return mistakes.did_you_mean(key, commands)
 
 
 def _run(arguments: list[str]) -> None:
+    from bnexp import typed  # imports Hydra
+
+    line = typed.read(arguments)
+    if line.help:
+        manual.print_run_help()
+        return
+    outcome.clear()
+    try:
+        _through_hydra(line.flags, line.overrides)
+        if outcome.failure:
+            raise outcome.failure[0]
+    except Exception:
+        _conclude(line.overrides)  # of several experiments some may be there in full
+        raise
+    _conclude(line.overrides)
+
+
+def _complete(arguments: list[str]) -> None:
+    """Print what installs or removes shell completion, or to a shell that asks what may come next."""
+    if not any(argument.startswith("query=") for argument in arguments):
+        _through_hydra(["--shell-completion"], arguments)
+        return
+    line = os.environ.get("COMP_LINE", "")[: int(os.environ.get("COMP_POINT", 2**16))]
+    offered = completion.words(line)
+    if offered is not None:
+        print(" ".join(offered) if "query=bash" in arguments else "\n".join(offered))
+        return
+    os.environ["COMP_LINE"] = completion.for_hydra(line)
+    with contextlib.suppress(Exception), contextlib.redirect_stderr(None):  # nobody wants errors while typing
+        _through_hydra(["--shell-completion"], arguments)
+
+
+def _through_hydra(flags: Sequence[str], overrides: Sequence[str]) -> None:
+    """Have Hydra compose and launch what was asked for."""
     import hydra
     from hydra.core.config_store import ConfigStore
 
     ConfigStore.instance().store(name="schema", node=config.schema(), provider="bnexp")
-    sys.argv = ["bnexp", *arguments]
-    failure.clear()
+    sys.argv = ["bnexp", *flags, "--", *overrides]
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))  # for callbacks of the user's; last, so that it hides nobody's module
     before = os.environ.get("HYDRA_FULL_ERROR")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # without it Hydra prints errors in its own way and exits
     try:
@@ -86,35 +130,37 @@ def _run(arguments: list[str]) -> None:
         os.environ.pop("HYDRA_FULL_ERROR")
         if before is not None:
             os.environ["HYDRA_FULL_ERROR"] = before
-    if failure:
-        raise failure[0]
 
 
-failure: list[BaseException] = []
-"""What the one job of `bnexp run` raised; Hydra would announce it with a line of its own."""
+def _conclude(overrides: Sequence[str]) -> None:
+    if outcome.trained:
+        from bnexp import app
+
+        app.conclude(outcome.trained, overrides)
 
 
-def task(composed: Any) -> Any:
+def task(composed: Any) -> float | None:
     """Hydra's task, for one run; the launchers that come with Hydra call it for each job of a sweep."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    from bnexp import app  # imports PyTorch: not before something is trained
+    from bnexp import app, compose  # imports PyTorch: not before something is trained
 
-    hydra = HydraConfig.get()
-    overrides = list(hydra.overrides.task)
-    if hydra.mode == RunMode.MULTIRUN:
-        return app.train_here(app.to_config(composed, overrides))
+    of_hydra = HydraConfig.get()
+    overrides = list(of_hydra.overrides.task)
+    if of_hydra.mode == RunMode.MULTIRUN:
+        return app.train_here(compose.to_config(composed, overrides), of_hydra.runtime.choices)
     try:
-        trained = app.train_all([app.to_config(composed, overrides)])
-        app.conclude(trained, overrides)
+        (run,) = app.settle([compose.to_config(composed, overrides)])
+        app.train([run])
+        return app.score(run)
     except BaseException as error:
-        failure.append(error)
-    return None
+        outcome.failure.append(error)
+        return None
 
 
-def _parser(command: str, description: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=f"bnexp {command}", description=description)
+def _parser(command: str, description: str) -> Parser:
+    parser = Parser(command, description)
     parser.add_argument("--results", default="results", type=Path, help="folder of the verdicts (default: results)")
     parser.add_argument("--config-dir", type=Path, help="folder of your own configs: experiment/NAME.yaml in it")
     return parser
@@ -151,14 +197,14 @@ def _report(arguments: list[str]) -> None:
         if "/" in name or Path(name).exists():
             near = reports_near(Path(name))
             what = "there are no records of a sweep in" if Path(name).exists() else "there is no folder"
-            raise config.ConfigError(f"{what} {name}{_did_you_mean(name, near) if near else ''}")
+            raise config.ConfigError(f"{what} {name}{mistakes.did_you_mean(name, near) if near else ''}")
         _choose("experiment", name, known(options.results, options.config_dir))
     redraw(options.experiment, options.results, options.config_dir)
 
 
 def _diff(arguments: list[str]) -> None:
     about = "Settings and results of two runs or arms beside each other."
-    parser = argparse.ArgumentParser(prog="bnexp diff", description=about)
+    parser = Parser("diff", about)
     which = "a run's folder or id; or EXPERIMENT or a folder of runs, with :setting=value,… where it has several arms"
     parser.add_argument("a", help=which)
     parser.add_argument("b", help="the same")
@@ -174,12 +220,12 @@ def _choose(kind: str, name: str, among: Iterable[str], *others: str) -> None:
     """ConfigError for a name that is none of these."""
     names = [*among, *others]
     if name not in names:
-        raise config.ConfigError(f"there is no {kind} {name}{_did_you_mean(name, names)}")
+        raise config.ConfigError(f"there is no {kind} {name}{mistakes.did_you_mean(name, names)}")
 
 
 def _data(arguments: list[str]) -> None:
     root = config.data_root()
-    parser = argparse.ArgumentParser(prog="bnexp data", description="Data sets: which are here, where, whole or not.")
+    parser = Parser("data", "Data sets: which are here, where, whole or not.")
     parser.add_argument("name", nargs="?", help="fetch what is missing of this one")
     parser.add_argument("--root", default=root, help=f"folder of the data sets (now {root}; see BNEXP_DATA)")
     options = parser.parse_args(arguments)
@@ -189,71 +235,31 @@ def _data(arguments: list[str]) -> None:
     if options.name:
         if options.name not in config.DATASETS[1:]:
             known = config.DATASETS[1:]
-            raise config.ConfigError(f"there is no data set {options.name}{_did_you_mean(options.name, known)}")
+            raise config.ConfigError(f"there is no data set {options.name}{mistakes.did_you_mean(options.name, known)}")
         data.fetch(options.name, options.root)
     listing.print_data(data.status(options.root), options.root)
 
 
 def _view(arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog="bnexp view", description="TensorBoard on the runs, for this machine alone.")
+    parser = Parser("view", "TensorBoard on the runs, for this machine alone.")
     parser.add_argument("folder", nargs="?", default="outputs", help="of runs or of a sweep (default: outputs)")
-    parser.add_argument("--port", default="6006", help="(default: 6006, or the next free one)")
+    parser.add_argument("--port", type=int, help="(default: 6006, or the next free one)")
     options = parser.parse_args(arguments)
-    if not Path(options.folder).is_dir():
-        raise config.ConfigError(f"there are no runs in {options.folder}; train some, or name their folder")
-    from tensorboard import program
+    if not options.folder or not Path(options.folder).is_dir():
+        raise config.ConfigError(f"there are no runs in {options.folder!r}; train some, or name their folder")
+    if options.port is not None and not 0 <= options.port < 2**16:
+        raise config.ConfigError(f"--port {options.port}: ports go from 1 to {2**16 - 1}, and 0 takes a free one")
+    try:
+        from tensorboard import program
 
-    board = program.TensorBoard()
-    port = [] if options.port == "6006" else ["--port", options.port]
-    board.configure(argv=["bnexp", "--logdir", options.folder, "--host", "localhost", *port])
-    print(f"TensorBoard on {options.folder}: {board.launch()} (Ctrl-C ends it)", flush=True)
-    signal.pause()
-
-
-def _explain(error: Exception) -> tuple[int, str]:
-    """Exit code and message of an error."""
-    text = str(error)
-    if isinstance(error, config.ConfigError):
-        return 2, text
-    if type(error).__module__.startswith(("hydra.", "omegaconf.")):
-        return 2, _explain_hydra(error)
-    if type(error).__name__ in ("DataError", "LaunchError", "RecordsError", "ReportError"):
-        return 1, text
-    if isinstance(error, OSError):
-        return 1, f"{error.strerror or text}: {error.filename or ''}"
-    return 1, f"{type(error).__name__}: {text} (HYDRA_FULL_ERROR=1 shows the traceback)"
-
-
-def _explain_hydra(error: BaseException) -> str:
-    """Hydra's messages with what was meant, and without its advice, which does not fit here."""
-    text = str(error)
-    if text.startswith("Error merging override") and error.__cause__ is not None:
-        return f"{text.splitlines()[0].removeprefix('Error merging override ')}: {error.__cause__}".splitlines()[0]
-    if found := re.search(r"Could not find '(.+)/([^/']+)'", text):
-        group, option = found.groups()
-        options = re.findall(r"^\t(\S+)$", text, re.MULTILINE)
-        return f"there is no {group}={option}{_did_you_mean(option, options)}"
-    if override := getattr(error, "override", None):
-        return f"{override}: {text.splitlines()[0]}"
-    named = re.search(r"full_key: (\S+)", text) or re.search(r"Could not override '([^']+)'", text)
-    if named is None:
-        return text
-    key = named.group(1)
-    known = _keys(config.Config)
-    return f"{key}: {text.splitlines()[0]}" if key in known else f"there is no setting {key}{_did_you_mean(key, known)}"
-
-
-def _keys(schema: type, prefix: str = "") -> list[str]:
-    """All settings by dotted name."""
-    keys = []
-    for field in dataclasses.fields(schema):
-        keys.append(f"{prefix}{field.name}")
-        inner = field.default_factory
-        if isinstance(inner, type) and dataclasses.is_dataclass(inner):
-            keys += _keys(inner, f"{prefix}{field.name}.")
-    return keys
-
-
-def _did_you_mean(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else f"; there are: {', '.join(sorted(known))}"
+        board = program.TensorBoard()
+        port = [] if options.port is None else ["--port", str(options.port)]
+        board.configure(argv=["bnexp", "--logdir", options.folder, "--host", "localhost", *port])
+        try:
+            address = board.launch()
+        except program.TensorBoardServerException as error:
+            raise config.ConfigError(f"--port {options.port}: {str(error).splitlines()[0]}; choose another") from error
+        print(f"TensorBoard on {options.folder}: {address} (Ctrl-C ends it)", flush=True)
+        signal.pause()
+    except KeyboardInterrupt:
+        print()

@@ -304,6 +304,16 @@ class Config(RunConfig):
     """Print what would be trained, its time and its disk, and train nothing."""
 
 
+LAUNCH = (
+    *("data.root", "device", "processes", "patience", "checkpoint", "compile"),
+    *("outputs", "results", "reuse", "dry_run"),
+)
+"""The settings that say where and how, not what: they are no part of a run and go for the whole command."""
+
+ARMS = ("inception", "bn_baseline", "bn_x5", "bn_x30", "bn_x5_sigmoid", "inception_x5", "inception_sigmoid")
+"""The rows of Figure 3 (§4.2), which are networks of the Inception kind."""
+
+
 def schema() -> DictConfig:
     """`Config` for Hydra: a setting that there is not is refused, but in the free `settings`, which need no `+`."""
     node: DictConfig = OmegaConf.structured(Config)
@@ -469,6 +479,11 @@ def _check_mlp(config: Config) -> None:
     if depth * width**2 > MOST_WEIGHTS:
         raise ConfigError(
             f"model.depth={depth} with model.width={width}: {depth * width**2:,} weights; at most {MOST_WEIGHTS:,}"
+        )
+    if config.arm in ARMS:
+        raise ConfigError(
+            f"arm={config.arm} with model=mlp: it is one of Figure 3's Inceptions; add model=inception_small "
+            "data=cifar10, or model=inception data=imagenet"
         )
     for key, value, default in (("nproc", config.nproc, 1), ("precision", config.precision, "float32")):
         if value != default:

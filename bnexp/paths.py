@@ -16,3 +16,9 @@ def configs() -> Path:
 def experiments() -> dict[str, Path]:
     """The experiments' files by name."""
     return {path.stem: path for path in sorted((configs() / "experiment").glob("*.yaml"))}
+
+
+def choices() -> dict[str, list[str]]:
+    """The groups of configs, and what there is to choose in each."""
+    folders = sorted(folder for folder in configs().iterdir() if folder.is_dir())
+    return {folder.name: sorted(file.stem for file in folder.glob("*.yaml")) for folder in folders}

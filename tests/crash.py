@@ -97,8 +97,8 @@ class Disk:
     @staticmethod
     def _path(path: Any, dir_fd: int | None = None) -> Path:
         if isinstance(path, int):
-            return Path(os.readlink(f"/proc/self/fd/{path}"))
-        folder = os.readlink(f"/proc/self/fd/{dir_fd}") if dir_fd is not None else os.getcwd()
+            return Path(f"/proc/self/fd/{path}").readlink()
+        folder = Path(f"/proc/self/fd/{dir_fd}").readlink() if dir_fd is not None else Path.cwd()
         return Path(folder, os.fsdecode(path))
 
     def _scan(self, path: Path) -> Node:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -61,19 +62,61 @@ MISTAKES = [
     ("data mnits", "no data set mnits"),
     ("view", "no runs in outputs"),
     ("run device=tpu", "device=tpu: choose from auto, cpu, cuda"),
+    ("run mnist_activations", "settings are written KEY=VALUE; did you mean experiment=mnist_activations?"),
+    ("run smoke", "did you mean scale=smoke?"),
+    ("run lr", "did you mean lr=…?"),
+    ("run qwertyuiop", "bnexp run --help lists them"),
+    ("norm=batch seed=1", "did you mean bnexp run norm=batch seed=1?"),
+    ("mnist_table", "did you mean bnexp run experiment=mnist_table?"),
+    ("run --experiment=foo", "settings are written without dashes, experiment=foo"),
+    ("run --experiment foo", "settings are written without dashes, experiment=…"),
+    ("run --multirum lr=0.1", "no flag --multirum; did you mean --multirun?"),
+    ("run lr=0.1 --cfg", "expected one argument"),
+    ("run --cfg nope", "invalid choice: 'nope'"),
+    ("run --resolve", "--resolve goes with --cfg"),
+    ("run -m --cfg job", "not allowed with"),
+    ("run hydra.swep.dir=x", "no setting hydra.swep.dir; did you mean hydra.sweep.dir?"),
+    ("run hydra.sweeper.params={nope:1} -m", "no setting nope; did you mean norm?"),
+    ("run model=1e3", "model=1e3: model is chosen by a name; there are: inception, inception_small, mlp"),
+    ("run norm=null", "norm=null: norm is chosen by a name; there are: batch"),
+    ("run data=1", "data=1: data is chosen by a name"),
+    ("run -m norm=none,1", "norm=none,1: norm is chosen by a name"),
+    ("run experiment=", "experiment=: experiment is chosen by a name; there are: ablation"),
+    ("run experiment=[optimizers,saturating]", "experiment is chosen by a name"),
+    ("run hydra/launcher=3", "hydra/launcher=3: hydra/launcher is chosen by a name"),
+    ("run ~dry_run", "~dry_run: a setting cannot be taken away; give it a value"),
+    ("run ~norm", "~norm: a setting cannot be taken away"),
+    ("run ~nope", "no setting nope; did you mean norm?"),
+    ("run -m seed=range(0) norm=none,batch", "seed=range(0): no value, so there is nothing to run"),
+    ("run -m lr=interval(0,1)", "lr=interval(0,1): an interval needs a sweeper such as Optuna's"),
+    ("run lr=0.1,0.2", "lr=0.1,0.2: to run all of them, add -m; one value that is a list is written lr=[0.1,0.2]"),
+    ("run -m outputs=a,b", "outputs=a,b: it goes for the whole command; give one value"),
+    ("run experiment=optimizers device=cpu,cuda", "device=cpu,cuda: it goes for the whole command"),
+    ("run experiment=optimizers,optimisers", "no experiment=optimisers; did you mean optimizers?"),
+    ("run arm=bn_x5", "arm=bn_x5 with model=mlp: it is one of Figure 3's Inceptions; add model=inception_small"),
+    ("run experiment=optimizers hydra/sweeper=basic hydra/launcher=basic", "nobody gathers the runs"),
+    ("run --config-name nope", "Cannot find primary config 'nope'"),
+    ("view nowhere", "no runs in 'nowhere'"),
+    ("view .  --port 70000", "--port 70000: ports go from 1 to 65535"),
+    ("view . --port abc", "invalid int value: 'abc'"),
+    ("list --nope", "unrecognized arguments: --nope"),
+    (f"run outputs={'x' * 5000} lr=0", "lr=0.0 is out of range"),
+    (f"run lr={'x' * 5000}", "[…]"),
 ]
 
 
-@pytest.mark.parametrize(("line", "message"), MISTAKES, ids=[line for line, _ in MISTAKES])
+@pytest.mark.parametrize(("line", "message"), MISTAKES, ids=[line[:60] for line, _ in MISTAKES])
 def test_a_mistake_is_one_line_and_exit_code_2(command: Command, line: str, message: str) -> None:
     said = command(*line.split())
     assert (said.code, said.out) == (2, "")
-    assert said.line.startswith("bnexp: ")
+    assert said.err.strip().splitlines()[-1].startswith("bnexp: ")
     assert message in said.line
+    assert len(said.line) < 1200
 
 
-def test_nothing_is_written_by_a_mistake(command: Command, tmp_path: Path) -> None:
-    command("run", "lr=0")
+@pytest.mark.parametrize("line", ["run lr=0", "run -m seed=range(0)", "run experiment=optimizers lr=0"])
+def test_nothing_is_written_by_a_mistake(command: Command, tmp_path: Path, line: str) -> None:
+    assert command(*line.split()).code == 2
     assert list(tmp_path.iterdir()) == []
 
 
@@ -83,6 +126,15 @@ def test_a_traceback_is_there_when_asked_for(command: Command, monkeypatch: pyte
     assert said.code == 2
     assert "Traceback" in said.err
     assert "Traceback" not in command("run", "--help").err
+
+
+def test_a_port_that_is_taken_is_named(command: Command, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("localhost", 0))
+        taken.listen()
+        said = command("view", ".", "--port", str(taken.getsockname()[1]))
+    assert said.code == 2
+    assert "choose another" in said.line
 
 
 def test_mnist_by_name_and_not_to_be_had_names_folder_files_and_ways_out(

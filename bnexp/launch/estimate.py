@@ -48,12 +48,13 @@ class Cost:
 
 def dry_run(settings: Settings, stacks: Sequence[Stack]) -> None:
     """Print the runs, which of them are there, and what the others will cost; train nothing."""
-    table = Table("run", "steps", "state")
+    table = Table("run", "folder", "steps", "state")
     for stack in stacks:
         missing = {run_id(config) for config in stack.unfinished(settings)}
-        for config in stack.configs:
+        for config, label in zip(stack.configs, stack.labels, strict=True):
             folder = RunFolder(settings.outputs, config)
-            table.add_row(folder.path.name, f"{config.steps:,}", "to train" if folder.id in missing else "there")
+            state = "to train" if folder.id in missing else "there"
+            table.add_row(label, folder.path.name, f"{config.steps:,}", state)
     out.print(table)
     out.print(f"{estimate(settings, stacks)} Nothing was trained.")
 

@@ -97,7 +97,7 @@ def _described(failures: Sequence[_Failure], settings: Settings) -> str:
         by_reason.setdefault(failure.reason, []).append(failure.stack)
     parts = []
     for reason, stacks in by_reason.items():
-        runs = [config for stack in stacks for config in stack.unfinished(settings.outputs)]
+        runs = [config for stack in stacks for config in stack.unfinished(settings)]
         logs = [RunFolder(settings.outputs, config).path / "log.txt" for config in runs]
         log = next((f"; the traceback is in {path}" for path in logs if path.exists()), "")
         count = f"{len(runs)} runs failed, {stacks[0]}" if len(runs) != 1 else f"1 run failed, {stacks[0]}"
@@ -195,7 +195,7 @@ class _Workers:
         worker.process.join()
         if worker.rank == 0:
             self._advance(worker, worker.stack.steps)
-        failed = worker.stack.unfinished(self.settings.outputs) if worker.rank == 0 else worker.process.exitcode != 0
+        failed = worker.stack.unfinished(self.settings) if worker.rank == 0 else worker.process.exitcode != 0
         if failed and not worker.dismissed:
             self._fail(worker.stack, f"a worker ended before its runs were done, {_ended(worker.process.exitcode)}")
         for other in self.busy.values():

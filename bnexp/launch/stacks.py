@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from bnexp.config import Config, ConfigError, RunConfig, run_fields
+from bnexp.config import Config, ConfigError, RunConfig, flatten, run_fields, run_id
 from bnexp.machine import cores
 from bnexp.runs.folder import RunFolder, run_name
 from bnexp.runs.stamp import command_line
@@ -34,6 +35,8 @@ class Stack:
     """Runs trained together."""
 
     configs: tuple[RunConfig, ...]
+    labels: tuple[str, ...] = ()
+    """What tells each run from the others of its command; nothing where it is the only one."""
 
     @property
     def steps(self) -> int:
@@ -50,8 +53,8 @@ class Stack:
         return [f.config for f in folders if f.id not in settings.taken_over and f.summary() is None]
 
     def __str__(self) -> str:
-        others = "" if len(self.configs) == 1 else f" and {len(self.configs) - 1} more"
-        return f"{run_name(self.configs[0])}{others}"
+        first = (self.labels and self.labels[0]) or run_name(self.configs[0])
+        return first if len(self.configs) == 1 else f"{first} and {len(self.configs) - 1} more"
 
 
 @dataclass(frozen=True)
@@ -141,12 +144,18 @@ def _operations(config: RunConfig) -> float:
     return models.operations(config, data.View(config.data, dataset).inputs, dataset.classes)
 
 
-def plan(config: Config, configs: Sequence[RunConfig]) -> tuple[Settings, list[Stack]]:
-    """Settings and stacks for these runs on this machine."""
+def plan(config: Config, parts: Sequence[Sequence[Config]]) -> tuple[Settings, list[Stack]]:
+    """Settings and stacks for these runs on this machine; no stack has runs of two parts."""
     device = pick_device(config.device)
     processes = config.processes or (cores() if device == "cpu" else 1)
-    stacks = form(configs, processes, LARGEST[device])
-    each = max(c.nproc for c in configs)
+    label = labels([run for part in parts for run in part])
+    stacks = [
+        Stack(stack.configs, tuple(label[run_id(run)] for run in stack.configs))
+        for part in parts
+        for stack in form(part, processes, LARGEST[device])
+    ]
+    stacks.sort(key=lambda stack: -stack.cost)
+    each = max(run.nproc for part in parts for run in part)
     processes = max(1, min(processes // each, len(stacks)))
     threads = max(1, cores() // (processes * each))
     settings = Settings(
@@ -160,6 +169,37 @@ def plan(config: Config, configs: Sequence[RunConfig]) -> tuple[Settings, list[S
         config.patience,
     )
     return settings, stacks
+
+
+def labels(configs: Sequence[Config]) -> dict[str, str]:
+    """By run id: the settings that differ between these runs, as they are written on a command line.
+
+    What differs only because the arms or the norms do is left out.
+    """
+    fields = {run_id(c): {"experiment": c.experiment, "arm": c.arm} | flatten(run_fields(c)) for c in configs}
+    names = dict.fromkeys(name for values in fields.values() for name in values)
+    names.pop("norm.source", None)  # of a norm that has a name
+    varied = [name for name in names if len({repr(values.get(name)) for values in fields.values()}) > 1]
+    for kind, dependent in (("arm", ""), ("norm.name", "norm.")):
+        if kind in varied:
+            varied = [v for v in varied if v == kind or not v.startswith(dependent) or _varies_within(kind, v, fields)]
+    return {
+        run: " ".join(f"{_key(name)}={values[name]}" for name in varied if values.get(name) is not None)
+        for run, values in fields.items()
+    }
+
+
+def _varies_within(kind: str, name: str, fields: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether runs that are alike in `kind` differ in this setting."""
+    values: dict[str, set[str]] = {}
+    for run in fields.values():
+        values.setdefault(repr(run.get(kind)), set()).add(repr(run.get(name)))
+    return any(len(several) > 1 for several in values.values())
+
+
+def _key(name: str) -> str:
+    """A setting as it is written: a choice by its group."""
+    return name.removesuffix(".name").replace("init.scheme", "init")
 
 
 def pick_device(wanted: str) -> str:

@@ -1,18 +1,17 @@
-"""Hydra executes this on every call: it stays tiny, the work is in `bnexp.app`.
+"""Hydra executes this on every call: it stays tiny, the work is in `bnexp.compose` and `bnexp.app`.
 
 No `from __future__ import annotations` here: Hydra's plugin scan breaks on dataclasses with it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_store import ConfigStore
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
-from hydra.core.utils import JobReturn, JobStatus
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
@@ -22,6 +21,7 @@ class PopulationLauncher(Launcher):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.hydra_context = hydra_context
+        self.task_function = task_function
         self.config = config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
@@ -29,54 +29,44 @@ class PopulationLauncher(Launcher):
 
         if not self.config.dry_run:
             warm_up()
-        from bnexp.app import compose_jobs, train_all
+        from bnexp.app import train_jobs
 
-        configs = compose_jobs(self.hydra_context.config_loader, self.config, job_overrides)
-        returns = []
-        for trained in train_all(configs):
-            done = JobReturn(status=JobStatus.COMPLETED)
-            done.return_value = trained
-            returns.append(done)
-        return returns
+        return train_jobs(self.hydra_context, self.task_function, self.config, job_overrides, initial_job_idx)
 
 
-class PopulationSweeper(BasicSweeper):
-    """Hydra's own sweeper, which then has the whole sweep judged and drawn, whatever launcher ran it."""
+class PopulationSweeper(Sweeper):
+    """Hydra's own sweeper with grids: every combination of values, in one batch, judged whatever launcher ran it."""
 
-    def __init__(
-        self,
-        max_batch_size: int | None,
-        params: dict[str, str] | None = None,
-        grids: Sequence[dict[str, str]] | None = None,
-    ) -> None:
-        super().__init__(max_batch_size, params)
-        self.grids = grids or [{}]
+    def __init__(self, params: dict[str, str], grids: Sequence[dict[str, str]] | None) -> None:
+        """Both are read from the config of each experiment instead."""
 
-    def split_arguments(  # type: ignore[override]  # Hydra's is static, and called on self
-        self, overrides: list[Override], max_batch_size: int | None
-    ) -> list[list[list[str]]]:
-        """Hydra's own, for each of the grids in turn; `overrides` come last, so they replace a grid's axis."""
-        assert self.hydra_context is not None
-        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        jobs: list[list[str]] = []
-        for grid in self.grids:
-            own = parser.parse_overrides([f"{key}={value}" for key, value in grid.items()])
-            ((*found,),) = BasicSweeper.split_arguments([*own, *overrides], None)
-            jobs += [job for job in found if job not in jobs]
-        return [jobs]
-
-    def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
-        """Skipped: it would compose every job once more, at a tenth of a second each."""
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self.context = hydra_context
+        self.master = config
+        if config.dry_run:  # not every launcher knows of it
+            self.launcher: Launcher = PopulationLauncher()
+            self.launcher.setup(hydra_context=hydra_context, task_function=task_function, config=config)
+        else:
+            self.launcher = Plugins.instance().instantiate_launcher(
+                hydra_context=hydra_context, task_function=task_function, config=config
+            )
 
     def sweep(self, arguments: list[str]) -> Any:
-        from bnexp.app import check_folders, conclude
+        from bnexp import compose, outcome
+        from bnexp.report.conclude import check_writable
 
-        assert self.config is not None
-        if not self.config.dry_run:
-            check_folders(self.config.outputs, None)  # Hydra makes its own folder in it first
-        returns = super().sweep(arguments)
-        conclude([job.return_value for batch in returns for job in batch], arguments)
-        return returns
+        jobs = compose.jobs(self.context.config_loader, self.master, arguments)
+        if not isinstance(self.launcher, PopulationLauncher):  # others make a folder there first
+            check_writable(self.master.outputs)
+        returns = self.launcher.launch(jobs, initial_job_idx=0)
+        for returned in returns:
+            _ = returned.return_value  # raises what a job has raised
+        if not outcome.trained and not self.master.dry_run:  # by a launcher that has processes of its own
+            from bnexp.app import settle
+
+            jobs_done = [(returned.cfg, returned.overrides or []) for returned in returns if returned.cfg is not None]
+            outcome.trained.extend(settle([compose.to_config(*job) for job in jobs_done]))
+        return [returns]
 
 
 @dataclass
@@ -87,8 +77,7 @@ class LauncherConf:
 @dataclass
 class SweeperConf:
     _target_: str = "hydra_plugins.bnexp_population.population.PopulationSweeper"
-    max_batch_size: int | None = None
-    params: dict[str, str] | None = None
+    params: dict[str, str] = field(default_factory=dict)
     grids: list[dict[str, str]] | None = None  # of arms that are no product; `params` go for all
 
 

@@ -1,0 +1,114 @@
+"""What is typed after `bnexp run`: flags anywhere, and overrides, checked before Hydra composes anything."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, ValueType
+
+from bnexp import paths
+from bnexp.config import ConfigError
+from bnexp.mistakes import Parser, did_you_mean, no_setting, settings
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A command line of `bnexp run`."""
+
+    help: bool
+    flags: list[str]
+    """As Hydra takes them."""
+    overrides: list[str]
+
+
+def read(arguments: Sequence[str]) -> Typed:
+    """Flags and overrides apart, in whatever order they were typed; a list of experiments is a sweep without `-m`.
+
+    Errors: ConfigError for what is neither, and for a choice that cannot be one.
+    """
+    parser = _parser()
+    options, unknown = parser.parse_known_intermixed_args(arguments)
+    for flag in unknown:
+        raise ConfigError(_no_flag(flag, parser))
+    if options.resolve and not options.cfg:
+        raise ConfigError("--resolve goes with --cfg: bnexp run --cfg job --resolve")
+    if not options.help:
+        parsed = [_parsed(word) for word in options.overrides]
+        if any(o.key_or_group == "experiment" and o.is_sweep_override() for o in parsed):
+            options.multirun = not options.cfg
+        options.overrides += _logging(parsed)
+    switches = [f"--{name}" for name in ("run", "multirun", "resolve", "hydra-help") if vars(options)[_key(name)]]
+    valued = ("cfg", "package", "config-name", "config-dir", "config-path", "info")
+    flags = [f"--{name}={vars(options)[_key(name)]}" for name in valued if vars(options)[_key(name)] is not None]
+    return Typed(options.help, [*switches, *flags], options.overrides)
+
+
+def _parser() -> Parser:
+    """Hydra's flags, but for those that mean nothing here."""
+    parser = Parser("run", add_help=False)
+    parser.add_argument("overrides", nargs="*")
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("--hydra-help", action="store_true")
+    parser.add_argument("--resolve", action="store_true")
+    parser.add_argument("-p", "--package")
+    parser.add_argument("-cn", "--config-name")
+    parser.add_argument("-cd", "--config-dir")
+    parser.add_argument("-cp", "--config-path")
+    modes = parser.add_mutually_exclusive_group()
+    modes.add_argument("-r", "--run", action="store_true")
+    modes.add_argument("-m", "--multirun", action="store_true")
+    modes.add_argument("-c", "--cfg", choices=["job", "hydra", "all"])
+    infos = ["all", "config", "defaults", "defaults-tree", "plugins", "searchpath"]
+    modes.add_argument("-i", "--info", nargs="?", const="all", choices=infos)
+    return parser
+
+
+def _key(flag: str) -> str:
+    return flag.replace("-", "_")
+
+
+def _no_flag(flag: str, parser: Parser) -> str:
+    name, _, value = flag.lstrip("-").partition("=")
+    if name in settings() or name in paths.choices():
+        return f"{flag}: settings are written without dashes, {name}={value or '…'}"
+    flags = [option for action in parser._actions for option in action.option_strings if option.startswith("--")]
+    return f"there is no flag {flag}{did_you_mean(flag, flags)}"
+
+
+def _parsed(word: str) -> Override:
+    """Errors: ConfigError for what is no KEY=VALUE, what takes a setting away, and a choice without a name."""
+    if "=" not in word and not word.startswith("~"):
+        raise ConfigError(f"{word}: settings are written KEY=VALUE{_meant(word)}")
+    (override,) = OverridesParser.create().parse_overrides([word])
+    key = override.key_or_group
+    if override.is_delete() and not override.is_hydra_override():
+        known = key in settings() or key in paths.choices()
+        raise ConfigError(f"{word}: a setting cannot be taken away; give it a value" if known else no_setting(key))
+    if key in paths.choices() or key.startswith("hydra/"):
+        globbed = override.value_type == ValueType.GLOB_CHOICE_SWEEP
+        chosen = list(override.sweep_iterator()) if override.is_discrete_sweep() and not globbed else [override.value()]
+        if not all(chosen) or any(isinstance(name, bool | int | float | list | dict) for name in chosen):
+            options = "; there are: " + ", ".join(paths.choices()[key]) if key in paths.choices() else ""
+            raise ConfigError(f"{word}: {key} is chosen by a name{options}")
+    return override
+
+
+def _logging(overrides: Sequence[Override]) -> list[str]:
+    """Of `hydra.verbose=…`: what lets it be seen, for Hydra's logging is off here."""
+    chosen = {override.key_or_group: override.value() for override in overrides}
+    if not chosen.get("hydra.verbose") or "hydra/hydra_logging" in chosen or "hydra/job_logging" in chosen:
+        return []
+    return ["hydra/hydra_logging=default", "hydra/job_logging=stdout"]
+
+
+def _meant(word: str) -> str:
+    """The KEY=VALUE that a lone word may stand for."""
+    by_name: dict[str, list[str]] = {name: [f"{name}=…"] for name in settings()}
+    for group, options in paths.choices().items():
+        for option in options:
+            by_name.setdefault(option, []).append(f"{group}={option}")
+    (name,) = difflib.get_close_matches(word, by_name, n=1, cutoff=0.7) or [""]
+    return f"; did you mean {' or '.join(by_name[name])}?" if name else "; bnexp run --help lists them"

@@ -1,0 +1,143 @@
+"""What is typed after `bnexp`: flags, lists of experiments, help, and what a shell completes."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import Command
+from hydra import initialize_config_dir
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
+
+from bnexp import cli, completion, compose, config, manual, mistakes, paths, typed
+
+
+@pytest.fixture
+def loader() -> Iterator[ConfigLoader]:
+    ConfigStore.instance().store(name="schema", node=config.Config, provider="bnexp")
+    with initialize_config_dir(version_base="1.3", config_dir=str(paths.configs().resolve())):
+        yield GlobalHydra.instance().config_loader()
+
+
+def configs(loader: ConfigLoader, line: str) -> list[config.Config]:
+    master = loader.load_configuration("config", [*line.split(), "hydra.mode=MULTIRUN"], RunMode.MULTIRUN)
+    arguments = [word for word in line.split() if not word.startswith("hydra")]
+    return compose.configs(loader, master, compose.jobs(loader, master, arguments))
+
+
+def test_each_of_several_experiments_has_its_own_axes_and_settings(loader: ConfigLoader) -> None:
+    runs = configs(loader, "experiment=mnist_activations,batch_size scale=smoke,laptop seed=0")
+    by_part: dict[tuple[str | None, str], list[config.Config]] = {}
+    for run in runs:
+        by_part.setdefault((run.experiment, run.scale), []).append(run)
+    assert {part: len(own) for part, own in by_part.items()} == {
+        (name, scale): len(configs(loader, f"experiment={name} scale={scale} seed=0"))
+        for name in ("mnist_activations", "batch_size")
+        for scale in ("smoke", "laptop")
+    }
+    assert {(run.experiment, run.scale): run.steps for run in runs} == {
+        ("mnist_activations", "smoke"): 200, ("mnist_activations", "laptop"): 50_000,
+        ("batch_size", "smoke"): 60, ("batch_size", "laptop"): 2000,
+    }  # fmt: skip
+
+
+def test_the_number_of_seeds_follows_the_scale(loader: ConfigLoader) -> None:
+    runs = configs(loader, "experiment=mnist_activations scale=smoke,laptop")
+    assert [sum(run.scale == scale for run in runs) for scale in ("smoke", "laptop")] == [4, 10]
+
+
+@pytest.mark.parametrize(
+    ("line", "flags", "overrides"),
+    [
+        ("lr=0.1 -m seed=0,1", ["--multirun"], ["lr=0.1", "seed=0,1"]),
+        ("lr=0.1 --cfg job --resolve", ["--resolve", "--cfg=job"], ["lr=0.1"]),
+        ("experiment=mnist_activations,optimizers", ["--multirun"], ["experiment=mnist_activations,optimizers"]),
+        (
+            "hydra.verbose=true lr=1",
+            [],
+            ["hydra.verbose=true", "lr=1", "hydra/hydra_logging=default", "hydra/job_logging=stdout"],
+        ),
+        ("experiment=mnist_activations --config-dir mine", ["--config-dir=mine"], ["experiment=mnist_activations"]),
+    ],
+)
+def test_flags_stand_anywhere(line: str, flags: list[str], overrides: list[str]) -> None:
+    read = typed.read(line.split())
+    assert (read.flags, read.overrides, read.help) == (flags, overrides, False)
+
+
+def test_help_tells_of_every_setting_what_it_means(command: Command) -> None:
+    said = command("run", "--help")
+    assert (said.code, said.err) == (0, "")
+    groups = {"data", "model", "norm", "init", "optimizer", "base"}
+    for name in set(mistakes.settings()) - groups:
+        assert f"{name}=" in said.out
+    for text in manual.docstrings().values():
+        assert text.split()[0] in said.out
+    for part in ("experiment=", "mnist_activations", "--multirun", "Learning rate.", "The normalisation of the hidden"):
+        assert part in said.out
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("bnexp r", ["run", "report"]),
+        ("bnexp report opt", ["optimizers"]),
+        ("bnexp data cifar", ["cifar10", "cifar10_jpeg"]),
+        ("bnexp run norm=", None),
+        ("bnexp run -", []),
+    ],
+)
+def test_what_a_shell_is_offered(line: str, offered: list[str] | None) -> None:
+    assert completion.words(line) == offered
+
+
+@pytest.mark.skipif(not Path("/bin/bash").exists(), reason="needs bash")
+def test_a_real_bash_completes(tmp_path: Path) -> None:
+    """The line grows by what the Tab key puts in; a wrong `eval` or a message on the way would be seen, too."""
+    (tmp_path / "bnexp").write_text(f"#!{sys.executable}\nfrom bnexp.cli import main\nmain()\n")
+    (tmp_path / "bnexp").chmod(0o755)
+    child, terminal = pty.fork()
+    if child == 0:
+        os.environ |= {"PATH": f"{tmp_path}:{os.environ['PATH']}", "PS1": "$ ", "TERM": "dumb"}
+        os.environ["PYTHONPATH"] = str(Path(cli.__file__).parent.parent)
+        os.execv("/bin/bash", ["bash", "--norc", "--noprofile", "-i"])
+    seen = ""
+
+    def shows(text: str) -> bool:
+        nonlocal seen
+        deadline = time.monotonic() + 120
+        while text not in seen and time.monotonic() < deadline:
+            if select.select([terminal], [], [], 0.2)[0]:
+                seen += os.read(terminal, 4096).decode()
+        return text in seen
+
+    def types(keys: str) -> None:
+        nonlocal seen
+        seen = ""
+        os.write(terminal, keys.encode())
+
+    try:
+        types('eval "$(bnexp -sc install=bash)"; echo ready\n')
+        assert shows("ready\r\n"), seen
+        types("bnexp run experiment=mnist_a\t")
+        assert shows("experiment=mnist_activations"), seen
+        types("\x15bnexp run norm=none,batch -m opti\t")
+        assert shows("optimizer"), seen
+        types("\x15bnexp rep\t")
+        assert shows("report"), seen
+        types("\x15bnexp run norm=b\t\t")
+        assert shows("batch_renorm"), seen
+        assert "rror" not in seen
+    finally:
+        os.write(terminal, b"\x15exit\n")
+        os.close(terminal)
+        os.waitpid(child, 0)
