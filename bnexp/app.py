@@ -12,7 +12,8 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from bnexp import compose, data, models, outcome, targets
+from bnexp import data, models, targets
+from bnexp.command import compose, outcome
 from bnexp.config import LAUNCH, Config, ConfigError, DataConfig, run_id
 from bnexp.console import err, out
 from bnexp.engine.contract import check_norm

@@ -13,8 +13,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, NoReturn
 
-from bnexp import completion, config, interrupt, machine, manual, mistakes, outcome, paths
-from bnexp.mistakes import Parser
+from bnexp import config, interrupt, machine, paths
+from bnexp.command import completion, manual, mistakes, outcome
+from bnexp.command.mistakes import Parser
 
 USAGE = """usage: bnexp COMMAND …
 
@@ -81,7 +82,7 @@ def _meant(arguments: Sequence[str], commands: Iterable[str]) -> str:
 
 
 def _run(arguments: list[str]) -> None:
-    from bnexp import typed  # imports Hydra
+    from bnexp.command import typed  # imports Hydra
 
     line = typed.read(arguments)
     if line.help:
@@ -144,7 +145,8 @@ def task(composed: Any) -> float | None:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    from bnexp import app, compose  # imports PyTorch: not before something is trained
+    from bnexp import app  # imports PyTorch: not before something is trained
+    from bnexp.command import compose
 
     of_hydra = HydraConfig.get()
     overrides = list(of_hydra.overrides.task)

@@ -26,7 +26,7 @@ from bnexp.config import (
 from bnexp.launch import inventory
 from bnexp.launch.sink import RunSink
 from bnexp.launch.stacks import Settings, Stack
-from bnexp.launch.worker import Interrupted, _closing, train_stack
+from bnexp.launch.worker import _closing, train_stack
 from bnexp.runs.folder import LONGEST, RunFolder, run_name
 
 MNIST = DataConfig(name="mnist")
@@ -218,13 +218,13 @@ def test_a_run_finished_before_it_is_interrupted_stays_finished(tmp_path: Path) 
         def finish(self) -> None:
             self.folder.finish("ok", accuracy=0.5)
             if self.fails:
-                raise Interrupted
+                raise KeyboardInterrupt
 
         def abandon(self, status: str, traceback: str) -> None:
             self.folder.finish(status)
 
     folders = [RunFolder(tmp_path, RunConfig(seed=seed, data=MNIST)) for seed in range(3)]
     sinks: dict[int, Any] = {seed: Sink(folder, fails=seed == 1) for seed, folder in enumerate(folders)}
-    with pytest.raises(Interrupted), _closing(sinks):
+    with pytest.raises(KeyboardInterrupt), _closing(sinks):
         pass
     assert [folder.summary() is not None for folder in folders] == [True, True, False]

@@ -18,7 +18,8 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 
-from bnexp import cli, completion, compose, config, manual, mistakes, paths, typed
+from bnexp import cli, config, paths
+from bnexp.command import completion, compose, manual, mistakes, typed
 
 
 @pytest.fixture

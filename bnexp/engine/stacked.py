@@ -320,7 +320,9 @@ class Mapped(Layer):
 
     def _estimate(self, parameters: dict[str, Tensor], x: Tensor) -> Tensor:
         modules = [module for module, _ in self.estimating]
-        return torch.cat([self._one_by_one(modules, parameters, batch)[0] for batch in torch.split(x, self.batch, 1)], 1)
+        return torch.cat(
+            [self._one_by_one(modules, parameters, batch)[0] for batch in torch.split(x, self.batch, 1)], 1
+        )
 
     def _computed(self, parameters: dict[str, Tensor], x: Tensor, phase: Phase) -> tuple[Tensor, dict[str, Tensor]]:
         """The output and the buffers after it; the first time that `vmap` cannot have them, with a warning."""

@@ -1,4 +1,4 @@
-"""Hydra executes this on every call: it stays tiny, the work is in `bnexp.compose` and `bnexp.app`.
+"""Hydra executes this on every call: it stays tiny, the work is in `bnexp.command.compose` and `bnexp.app`.
 
 No `from __future__ import annotations` here: Hydra's plugin scan breaks on dataclasses with it.
 """
@@ -52,7 +52,7 @@ class PopulationSweeper(Sweeper):
             )
 
     def sweep(self, arguments: list[str]) -> Any:
-        from bnexp import compose, outcome
+        from bnexp.command import compose, outcome
         from bnexp.report.conclude import check_writable
 
         jobs = compose.jobs(self.context.config_loader, self.master, arguments)

@@ -10,8 +10,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, ValueType
 
 from bnexp import paths
+from bnexp.command.mistakes import Parser, did_you_mean, no_setting, settings
 from bnexp.config import ConfigError
-from bnexp.mistakes import Parser, did_you_mean, no_setting, settings
 
 
 @dataclass(frozen=True)
