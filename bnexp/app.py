@@ -22,7 +22,7 @@ from bnexp.launch.estimate import dry_run, estimate
 from bnexp.launch.inventory import inventory
 from bnexp.launch.pool import LaunchError, launch
 from bnexp.norms import own
-from bnexp.report.conclude import check_writable
+from bnexp.report.conclude import check_writable, conclude_partly
 from bnexp.report.conclude import conclude as report
 from bnexp.report.takeover import take_over
 from bnexp.runs.folder import RunFolder
@@ -122,6 +122,9 @@ def train(configs: Sequence[Config]) -> None:
     written, before that.
     """
     first = configs[0]
+    if outcome.partly:
+        outcome.trained.extend(configs)
+        return
     runs = unique(configs)
     settings, stacked = stacks.plan(first, list(parts(runs).values()))
     taken_over = take_over(runs)
@@ -221,6 +224,9 @@ def conclude(configs: Sequence[Config], overrides: Sequence[str]) -> None:
     altered = keys - LAUNCH_KEYS - hydras
     for part in parts(configs).values():
         runs = unique(part)
+        if outcome.partly:
+            conclude_partly(runs, altered=bool(altered))
+            continue
         taken_over = take_over(runs).runs
         if all(run_id(run) in taken_over or RunFolder(run.outputs, run).summary() for run in runs):
             report(runs, altered=bool(altered), taken_over=taken_over)

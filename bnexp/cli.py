@@ -140,6 +140,23 @@ def _conclude(overrides: Sequence[str]) -> None:
         app.conclude(outcome.trained, overrides)
 
 
+def _report_partly(arguments: Sequence[str]) -> None:
+    """The report of those runs of experiments that are finished, composed as `bnexp run` would compose them."""
+    from bnexp.command import typed  # imports Hydra
+
+    names = [word for word in arguments if not word.startswith("-") and "=" not in word]
+    if not names and not any(word.startswith("experiment=") for word in arguments):
+        raise config.ConfigError(
+            "bnexp report --partial: of which experiment? bnexp report --partial NAME [KEY=VALUE …]"
+        )
+    line = typed.read([*(word for word in arguments if word not in names), *(f"experiment={name}" for name in names)])
+    outcome.clear(only_report=True)
+    _through_hydra(line.flags, line.overrides)
+    if outcome.failure:
+        raise outcome.failure[0]
+    _conclude(line.overrides)
+
+
 def task(composed: Any) -> float | None:
     """Hydra's task, for one run; the launchers that come with Hydra call it for each job of a sweep."""
     from hydra.core.hydra_config import HydraConfig
@@ -189,6 +206,14 @@ def _list(arguments: list[str]) -> None:
 def _report(arguments: list[str]) -> None:
     parser = _parser("report", "Redraw the results from their records, without training.")
     parser.add_argument("experiment", nargs="*", help="or the folder of a sweep; by default all that have records")
+    parser.add_argument(
+        "--partial",
+        action="store_true",
+        help="of what is finished: --partial EXPERIMENT [KEY=VALUE …], as run has them",
+    )
+    if "--partial" in arguments:
+        _report_partly([word for word in arguments if word != "--partial"])
+        return
     options = parser.parse_args(arguments)
     from bnexp.report.experiments import known
     from bnexp.report.redraw import holds_records, redraw, reports_near

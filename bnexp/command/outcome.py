@@ -10,8 +10,13 @@ failure: list[BaseException] = []
 trained: list[Config] = []
 """The runs that are there when the command ends, to be judged and drawn, as `app.settle` leaves their configs."""
 
+partly = False
+"""Whether the command trains nothing and reports what is there: `bnexp report --partial`."""
 
-def clear() -> None:
+
+def clear(only_report: bool = False) -> None:
     """Forget a command that was run in this process before."""
+    global partly
+    partly = only_report
     failure.clear()
     trained.clear()

@@ -25,9 +25,10 @@ class PopulationLauncher(Launcher):
         self.config = config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        from bnexp.command import outcome
         from bnexp.launch.pool import warm_up
 
-        if not self.config.dry_run:
+        if not (self.config.dry_run or outcome.partly):
             warm_up()
         from bnexp.app import train_jobs
 
