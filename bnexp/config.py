@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +23,10 @@ SCHEMES = ("gaussian", "xavier", "he", "orthogonal", "equal_biases")
 OPTIMIZERS = ("sgd", "momentum", "adam")
 ACTIVATIONS = ("sigmoid", "tanh", "relu")
 MODULES = ("3a", "3b", "3c", "4a", "4b", "4c", "4d", "4e", "5a", "5b")
-DATASETS = ("auto", "mnist", "digits", "cifar10", "cifar10_jpeg", "tiny_imagenet", "imagenet")
+DATASETS = ("auto", "mnist", "digits", "cifar10", "cifar10_jpeg", "tiny_imagenet", "imagenet", "folders")
+OF_FILES = DATASETS[1:6]
+"""Data sets that are read from files of their own."""
+
 DEVICES = ("auto", "cpu", "cuda")
 SPACINGS = ("log", "even")
 PRECISIONS = ("float32", "bfloat16")
@@ -54,7 +58,18 @@ class DataConfig:
 
     name: str = "auto"
     """`mnist`, `digits` (the stand-in that comes with scikit-learn), or `auto`: MNIST, else the stand-in; `cifar10`:
-    the original, else `cifar10_jpeg`, its JPEG copies; `tiny_imagenet`; `imagenet`, or whatever is in its folders."""
+    the original, else `cifar10_jpeg`, its JPEG copies; `tiny_imagenet`. With `folder` or `target`, a name of one's own;
+    `imagenet` and `folders` are presets of a `folder`."""
+    folder: str | None = field(default=None, metadata=LATER)
+    """Pictures in `<root>/<folder>/train/CLASS/` and `val/CLASS/`. Says where, not what: `source` is part of the id."""
+    side: int = field(default=256, metadata=LATER)
+    """With `folder`: pixels to which pictures are scaled on their shorter side; the middle square is kept."""
+    target: str | None = field(default=None, metadata=LATER)
+    """`package.module:function`, which returns a `bnexp.data.Dataset`."""
+    settings: dict[str, Any] = field(default_factory=dict, metadata=LATER)
+    """With `target`: what it is called with, by name: `data.settings.size=16`."""
+    source: str | None = field(default=None, metadata=LATER)
+    """With `folder` or `target`: digest of what is read, and of the files that define `target`; it is filled in."""
     binarize: bool = False
     """Pixels of 0 or 1, as in §4.1, in place of grey values in [0, 1]."""
     examples: int | None = None
@@ -317,7 +332,7 @@ ARMS = ("inception", "bn_baseline", "bn_x5", "bn_x30", "bn_x5_sigmoid", "incepti
 def schema() -> DictConfig:
     """`Config` for Hydra: a setting that there is not is refused, but in the free `settings`, which need no `+`."""
     node: DictConfig = OmegaConf.structured(Config)
-    for group in (node.norm, node.model):
+    for group in (node.norm, node.model, node.data):
         OmegaConf.set_struct(group.settings, False)
     return node
 
@@ -338,6 +353,7 @@ def run_fields(config: RunConfig) -> dict[str, Any]:
     """The values that make a run what it is: its fields, without the folder of the data."""
     values = _without_later_defaults(config, RunConfig)
     del values["data"]["root"]
+    values["data"].pop("folder", None)
     if config.model.stacked:
         del values["precision"], values["nproc"]
     for group, effective in (
@@ -408,7 +424,7 @@ def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 def validate(config: Config) -> None:
     """Raise `ConfigError` for the first value that is out of range."""
     model, norm, init, optimizer = config.model, config.norm, config.init, config.optimizer
-    _choice("data", config.data.name, DATASETS)
+    _check_data(config.data)
     _choice("model", model.name, tuple(MODELS))
     _choice("spacing", config.spacing, SPACINGS)
     _choice("precision", config.precision, PRECISIONS)
@@ -429,19 +445,6 @@ def validate(config: Config) -> None:
     _check("checkpoint", config.checkpoint, config.checkpoint >= 1, "at least 1 step")
     _check("patience", config.patience, config.patience >= 1, "at least 1 second")
     _whole("nproc", config.nproc, 1, 1024, "process")
-    examples = config.data.examples
-    _check("data.examples", examples, examples is None or examples >= 1, "at least 1 example, or null for all")
-    _check("data.validation", config.data.validation, config.data.validation >= 0, "a number of images, at least 0")
-    monitored, crop = config.data.monitored, config.data.crop
-    _check("data.monitored", monitored, monitored is None or monitored >= 1, "at least 1 image, or null for all")
-    _check("data.crop", crop, crop is None or crop >= 1, "at least 1 pixel, or null for the whole image")
-    _whole("data.padding", config.data.padding, 0, 256, "pixel")
-    if config.data.padding and crop is None:
-        raise ConfigError(
-            f"data.padding={config.data.padding} without data.crop: the border is there to be cropped at random; "
-            "give the side of the square as data.crop, or data.padding=0"
-        )
-    _check("data.distortion", config.data.distortion, 0 <= config.data.distortion < 1, "a part in [0, 1)")
     _whole("model.depth", model.depth, 1, 1000, "hidden layer")
     _whole("model.width", model.width, 1, 100_000, "unit")
     _check("model.dropout", model.dropout, 0 <= model.dropout < 1, "a probability in [0, 1)")
@@ -472,6 +475,52 @@ def validate(config: Config) -> None:
         _check_single(config)
         (_check_own_model if model.name == "module" else _check_inception)(config)
     _check_norm(config)
+
+
+def _check_data(data: DataConfig) -> None:
+    _check(
+        "data.examples",
+        data.examples,
+        data.examples is None or data.examples >= 1,
+        "at least 1 example, or null for all",
+    )
+    _check("data.validation", data.validation, data.validation >= 0, "a number of images, at least 0")
+    _check(
+        "data.monitored",
+        data.monitored,
+        data.monitored is None or data.monitored >= 1,
+        "at least 1 image, or null for all",
+    )
+    _check("data.crop", data.crop, data.crop is None or data.crop >= 1, "at least 1 pixel, or null for the whole image")
+    _whole("data.padding", data.padding, 0, 256, "pixel")
+    if data.padding and data.crop is None:
+        raise ConfigError(
+            f"data.padding={data.padding} without data.crop: the border is there to be cropped at random; "
+            "give the side of the square as data.crop, or data.padding=0"
+        )
+    _check("data.distortion", data.distortion, 0 <= data.distortion < 1, "a part in [0, 1)")
+    _whole("data.side", data.side, 1, 4096, "pixel")
+    places = {"data.folder": data.folder, "data.target": data.target}
+    given = [f"{key}={value}" for key, value in places.items() if value is not None]
+    if len(given) > 1:
+        raise ConfigError(f"{' with '.join(given)}: the data can be read from one of them; leave the other out")
+    if not given:
+        _choice("data", data.name, DATASETS)
+        if data.name in ("folders", "imagenet"):
+            raise ConfigError(
+                f"data={data.name} without data.folder: name the folder, under data.root, that has train/CLASS/… and "
+                "val/CLASS/…"
+            )
+    elif data.name in OF_FILES:
+        raise ConfigError(f"data={data.name} with {given[0]}: {data.name} has files of its own; leave one of them out")
+    elif not re.fullmatch(r"[\w.-]+", data.name):
+        raise ConfigError(f"data.name={data.name}: it becomes part of a file's name; use letters, digits, - and _")
+    if data.settings and data.target is None:
+        raise ConfigError(f"data.settings={data.settings} without data.target: they are what it is called with")
+    if data.side != 256 and data.folder is None:
+        raise ConfigError(f"data.side={data.side} without data.folder: it is for pictures in folders; see data.crop")
+    if data.source is not None:
+        raise ConfigError(f"data.source={data.source}: it is filled in from what is read; leave it out")
 
 
 def _check_mlp(config: Config) -> None:

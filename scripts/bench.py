@@ -51,7 +51,14 @@ def training_set() -> tuple[data.Dataset, str]:
         images = torch.randint(256, (70_000, 1, 28, 28), dtype=torch.uint8, generator=draw)
         labels = torch.randint(10, (70_000,), generator=draw)
         made = data.Dataset(
-            "random", "random images", True, images[:60_000], labels[:60_000], images[60_000:], labels[60_000:], 10, {}
+            "random",
+            "random images",
+            images[:60_000],
+            labels[:60_000],
+            images[60_000:],
+            labels[60_000:],
+            10,
+            stand_in=True,
         )
         return made, "random images (MNIST is not there)"
 

@@ -316,20 +316,22 @@ def test_a_picture_too_large_to_be_decoded_is_named(tmp_path: Path) -> None:
 # Folders
 
 
-def test_folders_are_scaled_squared_and_labelled(tmp_path: Path) -> None:
+def test_folders_are_scaled_squared_and_labelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pictures.imagenet(tmp_path)
-    loaded = folders.read(str(tmp_path))
+    monkeypatch.setattr(folders, "IN_MEMORY", 0)
+    loaded = folders.read(str(tmp_path), "imagenet", 64)
     assert isinstance(loaded.train_images, folders.FolderImages)
-    assert loaded.train_images.shape == (48, 3, folders.SIDE, folders.SIDE)
+    assert loaded.train_images.shape == (48, 3, 64, 64)
     some = loaded.train_images.index_select(0, torch.tensor([0, 47]))
     expected = torch.tensor(pictures.COLOURS)[[0, 3]].float()
     assert (some.float().mean((2, 3)) - expected).abs().max() < 30
     assert loaded.classes == 4
 
 
-def test_a_dataloader_feeds_what_direct_reading_gives(tmp_path: Path) -> None:
+def test_a_dataloader_feeds_what_direct_reading_gives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folders, "IN_MEMORY", 0)
     pictures.imagenet(tmp_path)
-    loaded = data.load(DataConfig(name="imagenet", root=str(tmp_path), validation=8))
+    loaded = data.load(DataConfig(name="imagenet", folder="imagenet", root=str(tmp_path), validation=8))
     assert len(loaded.train_labels) == 40
     assert loaded.validation_labels is not None
     assert len(loaded.validation_labels) == 8
@@ -354,7 +356,7 @@ def test_folders_that_are_not_as_they_should_be(spoil: Any, message: str, tmp_pa
     pictures.imagenet(tmp_path, train=1, val=1)
     spoil(tmp_path)
     with pytest.raises(DataError, match=message):
-        data.load(data.resolve(DataConfig(name="imagenet", root=str(tmp_path)), print))
+        data.load(data.resolve(DataConfig(name="imagenet", folder="imagenet", root=str(tmp_path)), print))
 
 
 # Validation images and order

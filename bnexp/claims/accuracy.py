@@ -30,11 +30,8 @@ SMALLEST = 0.001
 """The smallest difference that counts: 0.1 points, ten of MNIST's 10,000 test images. A smaller one would matter to
 nobody, and with enough seeds any difference lies outside 0."""
 
-CHANCE = 0.1
-"""What a network that diverged scores: one of ten classes."""
-
 CLASSES = {"tiny_imagenet": 50, "imagenet": 1000}
-"""Of the data sets that have not ten."""
+"""Of the data sets that have not ten, for records that do not say it themselves."""
 
 TRAINS = 0.9
 """The test accuracy from which on a network is said to train, in the sweeps."""
@@ -49,8 +46,14 @@ def diverged(run: Record) -> bool:
 
 
 def chance(run: Record) -> float:
-    """What guessing scores."""
-    return 1 / CLASSES.get(run.fields.get("data.name", ""), 10)
+    """What guessing scores, and so what a network that diverged does."""
+    classes: int = run.summary.get("classes") or CLASSES.get(run.fields.get("data.name", ""), 10)
+    return 1 / classes
+
+
+def common_chance(runs: Sequence[Record]) -> float:
+    """What guessing scores on the data set of these runs."""
+    return max(map(chance, runs), default=0.1)
 
 
 def final_accuracy(run: Record) -> float:
@@ -68,7 +71,8 @@ def diverged_note(matched: Sequence[Pair]) -> str:
     plain, bn = (sum(diverged(run) for run in {r.id: r for r in runs}.values()) for runs in _arms(matched))
     if not plain + bn:
         return ""
-    return f"{count(plain, 'run')} without and {bn} with BN diverged and count as chance ({percent(CHANCE)})"
+    guessing = percent(chance(matched[0].bn))
+    return f"{count(plain, 'run')} without and {bn} with BN diverged and count as chance ({guessing})"
 
 
 def judge(records: Records) -> list[Judgement]:
@@ -106,7 +110,7 @@ def figures(records: Records) -> dict[str, Figure]:
         records,
         "Test accuracy during training — as Figure 1(a)",
         "Line: mean over the seeds; band: their lowest and highest. The vertical axis is the paper's, 0.7 to 1; "
-        f"a network that diverged counts as chance ({CHANCE:g}).",
+        f"a network that diverged counts as chance ({common_chance(records.runs):g}).",
         (8, 5),
     )
     colours = drawing.colours(list(arms))
@@ -131,8 +135,8 @@ def _curves(runs: Sequence[Record]) -> pd.DataFrame:
     columns: dict[int, list[pd.Series]] = {}
     steps = sorted({int(step) for run in runs for step in run.metrics["step"]})
     for run in runs:
-        curve = run.metrics.set_index("step")["accuracy"].fillna(CHANCE).reindex(steps)
-        columns.setdefault(run.seed, []).append(curve.fillna(CHANCE) if diverged(run) else curve)
+        curve = run.metrics.set_index("step")["accuracy"].fillna(chance(run)).reindex(steps)
+        columns.setdefault(run.seed, []).append(curve.fillna(chance(run)) if diverged(run) else curve)
     return pd.DataFrame({seed: pd.concat(own, axis=1).mean(axis=1) for seed, own in columns.items()})
 
 

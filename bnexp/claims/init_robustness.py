@@ -13,7 +13,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from bnexp.claims import drawing, panels
-from bnexp.claims.accuracy import CHANCE, RULE, SMALLEST, TRAINS, diverged, final_accuracy, trains
+from bnexp.claims.accuracy import RULE, SMALLEST, TRAINS, common_chance, diverged, final_accuracy, trains
 from bnexp.claims.judging import (
     BN,
     PLAIN,
@@ -95,7 +95,7 @@ def figures(records: Records) -> dict[str, Figure]:
         "init.scheme",
         final_accuracy,
         Layout("norm", "model.activation"),
-        Normalize(CHANCE, 1),
+        Normalize(common_chance(records.runs), 1),
         lambda v: f"{100 * v:.0f}",
     )
     return {"init_accuracy": maps} | ({"init_spread": _draw_spread(records)} if _arms(records.runs) else {})

@@ -8,7 +8,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from bnexp.claims import drawing, panels
-from bnexp.claims.accuracy import CHANCE, diverged, final_accuracy
+from bnexp.claims.accuracy import common_chance, diverged, final_accuracy
 from bnexp.claims.panels import Layout
 from bnexp.runs.records import Record, Records
 
@@ -65,7 +65,7 @@ def figures(records: Records) -> dict[str, Figure]:
         "accuracy",
         "test accuracy",
         Layout(row, column, _arm(records)),
-        fill=CHANCE,
+        fill=common_chance(records.runs),
     )
     return drawn
 

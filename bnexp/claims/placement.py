@@ -13,7 +13,7 @@ from dataclasses import replace
 from matplotlib.figure import Figure
 
 from bnexp.claims import drawing, panels
-from bnexp.claims.accuracy import CHANCE, RULE, SMALLEST, TRAINS, final_accuracy
+from bnexp.claims.accuracy import RULE, SMALLEST, TRAINS, common_chance, final_accuracy
 from bnexp.claims.judging import BN, PLAIN, Judgement, Statement, as_ratio, contrast, having, in_points, judged, percent
 from bnexp.claims.panels import Layout
 from bnexp.claims.saturating import MORE, saturated
@@ -113,7 +113,7 @@ def figures(records: Records) -> dict[str, Figure]:
             "test accuracy",
             layout,
             (0, 1),
-            CHANCE,
+            common_chance(records.runs),
         ),
         "placement_sparsity": panels.curves(
             with_mean,

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from bnexp.claims import panels
-from bnexp.claims.accuracy import CHANCE, RULE, SMALLEST, diverged, final_accuracy
+from bnexp.claims.accuracy import RULE, SMALLEST, common_chance, diverged, final_accuracy
 from bnexp.claims.judging import (
     BN,
     PLAIN,
@@ -154,7 +154,7 @@ def figures(records: Records) -> dict[str, Figure]:
         "regularisation_accuracy": panels.lines(
             records,
             "Final test accuracy by the size of the training set",
-            f"A run that diverged counts as chance ({CHANCE:g}).",
+            f"A run that diverged counts as chance ({common_chance(records.runs):g}).",
             "data.examples",
             final_accuracy,
             "test accuracy",

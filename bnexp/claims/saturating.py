@@ -17,7 +17,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from bnexp.claims import drawing, panels
-from bnexp.claims.accuracy import RULE, SMALLEST, TRAINS, final_accuracy
+from bnexp.claims.accuracy import RULE, SMALLEST, TRAINS, chance, common_chance, final_accuracy
 from bnexp.claims.judging import (
     BN,
     PLAIN,
@@ -33,8 +33,8 @@ from bnexp.claims.panels import Layout
 from bnexp.runs.records import Record, Records
 from bnexp.stats import t_interval
 
-AT_CHANCE = 0.2
-"""Final test accuracy below which a run is at chance."""
+AT_CHANCE = 2
+"""Times chance: the final test accuracy below which a run is at chance."""
 
 MORE = 0.01
 """The smallest difference of saturated fractions that counts."""
@@ -92,11 +92,17 @@ def figures(records: Records) -> dict[str, Figure]:
     return {"depth_accuracy": depth} | ({"saturation": _draw_saturation(records, runs)} if runs else {})
 
 
+def _at_chance(run: Record) -> bool:
+    return final_accuracy(run) < AT_CHANCE * chance(run)
+
+
 def _fails_deep(plain: Sequence[Record], deepest: int) -> Judgement:
     depths = sorted({run.value("model.depth") for run in plain})
-    low = [d for d in depths if all(final_accuracy(r) < AT_CHANCE for r in having(plain, {"model.depth": d}))]
+    low = [d for d in depths if all(_at_chance(r) for r in having(plain, {"model.depth": d}))]
     first = next((d for d in depths if all(e in low for e in depths if e >= d)), None)
-    interval = t_interval([AT_CHANCE - final_accuracy(run) for run in having(plain, {"model.depth": deepest})])
+    interval = t_interval(
+        [AT_CHANCE * chance(run) - final_accuracy(run) for run in having(plain, {"model.depth": deepest})]
+    )
     shallow = having(plain, {"model.depth": depths[0]}) if depths else []
     where = f"at chance on every seed from {first} layers on" if first else "on some seed above chance at every depth"
     means = ", ".join(
@@ -112,9 +118,9 @@ def _fails_deep(plain: Sequence[Record], deepest: int) -> Judgement:
         ),
         interval,
         f"{where} ({means})" if plain else "nothing to compare",
-        (f"0, {percent(AT_CHANCE)} minus the accuracy at {deepest} layers", "0"),
+        (f"0, {percent(AT_CHANCE * common_chance(plain))} minus the accuracy at {deepest} layers", "0"),
     )
-    if judgement.verdict == "reproduced" and any(final_accuracy(run) < AT_CHANCE for run in shallow):
+    if judgement.verdict == "reproduced" and any(map(_at_chance, shallow)):
         why = f"at {depths[0]} layers, too, a run is at chance, so that it is not shown that depth is the reason"
         return replace(judgement, verdict="undecided", why=why)
     return judgement
@@ -123,7 +129,7 @@ def _fails_deep(plain: Sequence[Record], deepest: int) -> Judgement:
 def _trains_with_bn(runs: Sequence[Record]) -> Judgement:
     plain, bn = having(runs, {"norm": PLAIN}), having(runs, {"norm": BN})
     depths = sorted({run.value("model.depth") for run in plain})
-    hopeless = [d for d in depths if all(final_accuracy(r) < AT_CHANCE for r in having(plain, {"model.depth": d}))]
+    hopeless = [d for d in depths if all(_at_chance(r) for r in having(plain, {"model.depth": d}))]
     there = [run for run in bn if run.value("model.depth") in hopeless]
     by_seed = [having(there, {"seed": seed}) for seed in sorted({run.seed for run in there})]
     interval = t_interval([statistics.fmean(map(final_accuracy, own)) - TRAINS for own in by_seed])

@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from bnexp.claims import drawing, panels
-from bnexp.claims.accuracy import CHANCE, RULE, SMALLEST, final_accuracy
+from bnexp.claims.accuracy import RULE, SMALLEST, chance, common_chance, final_accuracy
 from bnexp.claims.judging import BN, PLAIN, Judgement, Statement, as_ratio, contrast, having, in_points, judged
 from bnexp.claims.panels import Layout
 from bnexp.claims.stability import MEASURES, ROUNDING, drift, typical_unit
@@ -112,7 +112,7 @@ def figures(records: Records) -> dict[str, Figure]:
             "accuracy",
             "test accuracy",
             Layout(line=arm),
-            fill=CHANCE,
+            fill=common_chance(records.runs),
         )
     }
     if any(drift(run, "raw") is not None for run in records.runs):
@@ -128,12 +128,12 @@ def _accuracy(name: str, claim: str, paper: str, interval: Interval) -> Judgemen
 
 
 def _mean_accuracy(run: Record) -> float:
-    return float(run.metrics["accuracy"].iloc[1:].fillna(CHANCE).mean())
+    return float(run.metrics["accuracy"].iloc[1:].fillna(chance(run)).mean())
 
 
 def _late_accuracy(run: Record) -> float:
     late = run.metrics["step"] >= run.metrics["step"].iloc[-1] / 2
-    return float(run.metrics["accuracy"][late].fillna(CHANCE).mean())
+    return float(run.metrics["accuracy"][late].fillna(chance(run)).mean())
 
 
 def _log_drift(run: Record) -> float | None:

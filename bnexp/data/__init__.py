@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
 from rich.console import Console
 
-from bnexp.config import DataConfig
-from bnexp.data import cifar10, digits, folders, mnist, tiny_imagenet
+from bnexp import targets
+from bnexp.config import DATASETS, DataConfig
+from bnexp.data import cifar10, digits, folders, mnist, own, tiny_imagenet
 from bnexp.data.batches import BatchOrder, feed
-from bnexp.data.dataset import DataError, Dataset, FileStatus, pixels
+from bnexp.data.dataset import DataError, Dataset, FileStatus, coloured, pixels
 from bnexp.data.view import View
 
 __all__ = [
@@ -21,6 +25,7 @@ __all__ = [
     "Dataset",
     "FileStatus",
     "View",
+    "coloured",
     "feed",
     "fetch",
     "load",
@@ -35,11 +40,8 @@ READERS: dict[str, Callable[[str], Dataset]] = {
     "cifar10": cifar10.read,
     "cifar10_jpeg": lambda root: cifar10.read_copies(root).mixed(),
     "tiny_imagenet": lambda root: tiny_imagenet.read(root).mixed(),
-    "imagenet": lambda root: folders.read(root).mixed(),
 }
-
-BY_HAND = {"tiny_imagenet": tiny_imagenet, "imagenet": folders}
-"""Data sets that users must put into place themselves."""
+"""Of the data sets with files of their own."""
 
 
 def resolve(config: DataConfig, say: Callable[[str], None], download: bool = True) -> DataConfig:
@@ -48,12 +50,15 @@ def resolve(config: DataConfig, say: Callable[[str], None], download: bool = Tru
     What is missing of MNIST is downloaded, if `download`. Where it cannot be had, `auto` becomes the stand-in, and
     `say` is called with a notice of several lines; `mnist` raises `DataError`. So does a damaged file, for both.
     `cifar10` becomes `cifar10_jpeg` where only the JPEG copies are there; it is downloaded where neither is. Of what
-    must be put into place by hand, `DataError` says so where it is not.
+    must be put into place by hand, `DataError` says so where it is not. A `folder` or a `target` is read: its `name`
+    and `source` are filled in.
     """
+    if config.folder is not None or config.target is not None:
+        return _resolve_own(config)
     if config.name == "cifar10":
         return _resolve_cifar10(config, download)
-    if config.name in BY_HAND and BY_HAND[config.name].status(config.root)[0].state == "missing":
-        raise DataError(f"{config.name} is not in {config.root}; {BY_HAND[config.name].ways_out(config.root)}")
+    if config.name == "tiny_imagenet" and tiny_imagenet.found(config.root) is None:
+        raise DataError(f"tiny_imagenet is not in {config.root}; {tiny_imagenet.ways_out(config.root)}")
     if config.name not in ("auto", "mnist"):
         return dataclasses.replace(config)
     absent, reason = mnist.missing(config.root), ""
@@ -94,13 +99,57 @@ def _resolve_cifar10(config: DataConfig, download: bool) -> DataConfig:
     return dataclasses.replace(config, name=found)
 
 
+def _resolve_own(config: DataConfig) -> DataConfig:
+    if config.folder is not None and folders.status(config.root, config.folder).state == "missing":
+        where = folders.place(config.root, config.folder)
+        raise DataError(f"{config.name} is not in {where}; {folders.ways_out(config.root, config.folder)}")
+    dataset, name = load(config), config.name
+    if name in ("auto", "folders"):
+        name = re.sub(r"[^\w.-]+", "_", dataset.name)
+        name = f"own_{name}" if name in DATASETS else name  # what is called MNIST in a report is MNIST
+    return dataclasses.replace(config, name=name, source=_source(config, dataset))
+
+
+def _source(config: DataConfig, dataset: Dataset) -> str:
+    """Sixteen hexadecimal digits of the SHA-256 of what a folder or a target holds, and of what defines the target."""
+    defined = None if config.target is None else targets.source("data.target", config.target)
+    return hashlib.sha256(json.dumps([defined, dataset.sha256], sort_keys=True).encode()).hexdigest()[:16]
+
+
 def load(config: DataConfig) -> Dataset:
     """The data set that `config` names (`auto` must have been resolved), its validation images set aside.
 
-    Downloads nothing. Raises `DataError` if a file is missing or damaged. Equal calls return the same tensors: do not
-    write to them.
+    Downloads nothing. Equal calls return the same tensors: do not write to them. Errors: DataError if a file is missing
+    or damaged, or no longer what `config.source` speaks of; ConfigError for a `target` that cannot be used.
     """
-    return _load(config.name, config.root, config.binarize, config.validation)
+    if config.folder is None and config.target is None:
+        return _read(config)
+    dataset = _read(dataclasses.replace(config, name="auto"))  # once, whatever it is called
+    if config.source is None:
+        return dataset
+    if config.source != _source(config, dataset):
+        raise DataError(f"{dataset.title}: other data than when the command began; give the command again")
+    return dataclasses.replace(dataset, name=config.name)
+
+
+def _read(config: DataConfig) -> Dataset:
+    keys = ("name", "root", "folder", "side", "target", "settings", "binarize", "validation")
+    return _read_once(json.dumps({key: getattr(config, key) for key in keys}))
+
+
+@lru_cache(maxsize=2)
+def _read_once(fields: str) -> Dataset:
+    """The data set of these fields of a config, in JSON."""
+    config = DataConfig(**json.loads(fields))
+    if config.folder is not None:
+        data = folders.read(config.root, config.folder, config.side).mixed()
+    elif config.target is not None:
+        data = own.read(config).mixed()
+    elif config.name in READERS:
+        data = READERS[config.name](config.root)
+    else:
+        raise ValueError(f"data set {config.name} must be resolved before it is loaded")
+    return (data.binarized() if config.binarize else data).with_validation(config.validation)
 
 
 def fetch(name: str, root: str, console: Console | None = None) -> list[Path]:
@@ -118,11 +167,16 @@ def fetch(name: str, root: str, console: Console | None = None) -> list[Path]:
         return cifar10.fetch(root, out)
     if name == "cifar10_jpeg":
         raise DataError(f"the JPEG copies of CIFAR-10 are not to be downloaded; {cifar10.ways_out(root)}")
-    if name in BY_HAND:
-        if BY_HAND[name].status(root)[0].state in ("whole", "there"):
+    if name == "tiny_imagenet":
+        if tiny_imagenet.status(root)[0].state in ("whole", "there"):
             return []
-        raise DataError(f"{name} is not to be downloaded from here; {BY_HAND[name].ways_out(root)}")
-    raise DataError(f"there is no data set {name}: choose from {', '.join(READERS)}")
+        raise DataError(f"{name} is not to be downloaded from here; {tiny_imagenet.ways_out(root)}")
+    if name in ("imagenet", "folders"):
+        folder = "imagenet" if name == "imagenet" else "."
+        if folders.status(root, folder).state == "there":
+            return []
+        raise DataError(f"{name} is not to be downloaded from here; {folders.ways_out(root, folder)}")
+    raise DataError(f"there is no data set {name}: choose from {', '.join(DATASETS[1:])}")
 
 
 def status(root: str) -> dict[str, list[FileStatus]]:
@@ -132,13 +186,5 @@ def status(root: str) -> dict[str, list[FileStatus]]:
         "digits": digits.status(),
         "cifar10": cifar10.status(root),
         "tiny_imagenet": tiny_imagenet.status(root),
-        "imagenet": folders.status(root),
+        "imagenet": [folders.status(root, "imagenet")],
     }
-
-
-@lru_cache(maxsize=2)
-def _load(name: str, root: str, binarize: bool, validation: int) -> Dataset:
-    if name not in READERS:
-        raise ValueError(f"data set {name} must be resolved before it is loaded")
-    data = READERS[name](root)
-    return (data.binarized() if binarize else data).with_validation(validation)

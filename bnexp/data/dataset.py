@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -26,18 +26,18 @@ class Dataset:
     """
 
     name: str
-    """As in `bnexp.config.DATASETS`, but for `auto`."""
+    """One word for files and tables: as in `bnexp.config.DATASETS`, but for `auto`, or another."""
     title: str
     """The name to print; says so when the images are binarised."""
-    stand_in: bool
-    """Whether this only stands in for MNIST, so that nothing measured on it can be held against the paper."""
     train_images: Tensor
     train_labels: Tensor
     test_images: Tensor
     test_labels: Tensor
     classes: int
-    sha256: dict[str, str]
+    sha256: dict[str, str] = field(default_factory=dict)
     """Hexadecimal digest of each file read, by its name."""
+    stand_in: bool = False
+    """Whether this only stands in for MNIST, so that nothing measured on it can be held against the paper."""
     centre: tuple[float, ...] = ()
     """Mean of each colour, 0 to 1, that is taken from the inputs; none for images whose inputs are in [0, 1]."""
     spread: tuple[float, ...] = ()
@@ -77,6 +77,10 @@ class Dataset:
 
     def binarized(self) -> Dataset:
         """The same data set with pixels of 0 or 255 only: 255 where they were above 127."""
+        if not isinstance(self.train_images, Tensor):
+            raise DataError(
+                f"data.binarize=true with {self.title}: they are decoded while they are needed, as they are"
+            )
         return dataclasses.replace(
             self,
             title=f"{self.title}, binary",
@@ -124,7 +128,7 @@ def coloured(
         centre.append(total / n / 255)
         spread.append(math.sqrt(n * squares - total**2) / n / 255)
     parts = train_images, train_labels, test_images, test_labels
-    return Dataset(name, title, False, *parts, classes, sha256, tuple(centre), tuple(spread))
+    return Dataset(name, title, *parts, classes, sha256, centre=tuple(centre), spread=tuple(spread))
 
 
 def pixels(images: Tensor) -> Tensor:

@@ -1,8 +1,11 @@
-"""ImageNet, or any other pictures in class folders, too many for memory: decoded when they are needed."""
+"""Pictures in class folders: decoded into memory once where they fit, else while they are needed, as ImageNet's."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +14,26 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from bnexp.data.dataset import DataError, Dataset, FileStatus
-from bnexp.data.decoding import picture
+from bnexp.data.dataset import DataError, Dataset, FileStatus, coloured
+from bnexp.data.decoding import cached, picture
 
-SIDE = 256
-"""Pictures are scaled to this on their shorter side, and the middle square is kept."""
+IN_MEMORY = 1 << 30
+"""Bytes that the decoded pictures may take in memory."""
+
+READ = 1 << 30
+"""Bytes of files that are read for a digest; of more, their names and sizes must do."""
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of ImageNet's training images, as torchvision gives them."""
+"""Of ImageNet's training images, as torchvision gives them: for pictures that are not in memory."""
 
 
 class FolderImages(torch.utils.data.Dataset[Tensor]):
-    """Stands for a uint8 tensor `[n, 3, SIDE, SIDE]` of pictures in files; indexing decodes them."""
+    """Stands for a uint8 tensor `[n, 3, side, side]` of pictures in files; indexing decodes them."""
 
-    def __init__(self, files: list[str]) -> None:
+    def __init__(self, files: list[str], side: int) -> None:
         self.files = files
-        self.shape = (len(files), 3, SIDE, SIDE)
+        self.side = side
+        self.shape = (len(files), 3, side, side)
         self.pool: ThreadPoolExecutor | None = None
 
     def __len__(self) -> int:
@@ -35,11 +42,11 @@ class FolderImages(torch.utils.data.Dataset[Tensor]):
     def __getitem__(self, at: Any) -> Tensor:
         if isinstance(at, slice):
             return self._all(self.files[at])
-        return _square(self.files[int(at)])
+        return square(self.side, self.files[int(at)])
 
     def __getitems__(self, at: list[int]) -> Tensor:
         """The pictures of a mini-batch, for a DataLoader's worker."""
-        return torch.stack([_square(self.files[i]) for i in at])
+        return torch.stack([square(self.side, self.files[i]) for i in at])
 
     def index_select(self, dimension: int, indices: Tensor) -> Tensor:
         """As `Tensor.index_select` along the first dimension."""
@@ -51,84 +58,89 @@ class FolderImages(torch.utils.data.Dataset[Tensor]):
 
     def subset(self, kept: Tensor) -> FolderImages:
         """These pictures only."""
-        return FolderImages([self.files[i] for i in kept.tolist()])
+        return FolderImages([self.files[i] for i in kept.tolist()], self.side)
 
     def _all(self, files: list[str]) -> Tensor:
         if self.pool is None:
             self.pool = ThreadPoolExecutor(torch.get_num_threads())
-        return torch.stack(list(self.pool.map(_square, files)))
+        return torch.stack(list(self.pool.map(partial(square, self.side), files)))
 
 
-def _square(file: str) -> Tensor:
-    """The middle square of a picture, `[3, SIDE, SIDE]`."""
+def square(side: int, file: str) -> Tensor:
+    """The middle square of a picture scaled to `side` pixels on its shorter side, `[3, side, side]`."""
     with picture(file, file) as opened:
-        opened.draft("RGB", (SIDE, SIDE))  # decodes a JPEG at a fraction of its size
+        opened.draft("RGB", (side, side))  # decodes a JPEG at a fraction of its size
         whole = opened.convert("RGB")
-    scale = SIDE / min(whole.size)
-    width, height = (max(SIDE, round(side * scale)) for side in whole.size)
-    left, top = (width - SIDE) // 2, (height - SIDE) // 2
-    square = whole.resize((width, height), Image.Resampling.BILINEAR).crop((left, top, left + SIDE, top + SIDE))
-    return torch.from_numpy(np.array(square)).permute(2, 0, 1)
+    scale = side / min(whole.size)
+    width, height = (max(side, round(length * scale)) for length in whole.size)
+    left, top = (width - side) // 2, (height - side) // 2
+    middle = whole.resize((width, height), Image.Resampling.BILINEAR).crop((left, top, left + side, top + side))
+    return torch.from_numpy(np.array(middle)).permute(2, 0, 1)
 
 
-def folder(root: str) -> Path:
+def place(root: str, folder: str) -> Path:
     """Where `train/CLASS/…` and `val/CLASS/…` are looked for."""
-    return Path(root).expanduser() / "imagenet"
+    return (Path(root).expanduser() / folder).resolve()
 
 
-def status(root: str) -> list[FileStatus]:
+def status(root: str, folder: str) -> FileStatus:
     """The folder, as it is found; the pictures are not looked at."""
-    there = all((folder(root) / part).is_dir() for part in ("train", "val"))
-    return [FileStatus("imagenet", folder(root), "there" if there else "missing", 0, "nothing")]
+    base = place(root, folder)
+    complete = all((base / part).is_dir() for part in ("train", "val"))
+    return FileStatus(base.name, base, "there" if complete else "missing", 0, "nothing")
 
 
-def ways_out(root: str) -> str:
+def ways_out(root: str, folder: str) -> str:
     """What someone without it can do, as one sentence."""
-    return f"put the pictures into {folder(root)}/train/CLASS/ and {folder(root)}/val/CLASS/, the same classes in both"
+    base = place(root, folder)
+    return f"put pictures into {base}/train/CLASS/ and {base}/val/CLASS/, the same classes in both"
 
 
-def read(root: str) -> Dataset:
+def read(root: str, folder: str, side: int) -> Dataset:
     """The pictures as they lie in folders, `val` as test images.
 
-    Raises `DataError` where the folders are not there, a class has no pictures, or the classes differ. Its digest is
-    of the files' names and sizes: to read all of ImageNet for a checksum would take an hour.
+    Those that fit are in memory, and their inputs are scaled by their own statistics, the others' by ImageNet's. The
+    digest is of names and contents, of many files only of their names and sizes: all of ImageNet would take an hour.
+    Errors: DataError where the folders are not there, a class has no pictures, or the classes differ.
     """
     from torchvision.datasets import ImageFolder  # type: ignore[import-untyped]
 
-    parts = {}
+    base, parts = place(root, folder), {}
     for part in ("train", "val"):
         try:
-            parts[part] = ImageFolder(str(folder(root) / part))
+            parts[part] = ImageFolder(str(base / part))
         except FileNotFoundError as error:
             reason = " ".join(str(error).split())
-            raise DataError(f"{folder(root) / part} is not as it should be: {reason}; {ways_out(root)}") from error
+            raise DataError(f"{base / part} is not as it should be: {reason}; {ways_out(root, folder)}") from error
     if parts["train"].classes != parts["val"].classes:
         odd = sorted(set(parts["train"].classes) ^ set(parts["val"].classes))
-        raise DataError(f"train and val in {folder(root)} differ in the classes {', '.join(odd[:3])}; {ways_out(root)}")
-    images = {part: FolderImages([file for file, _ in found.samples]) for part, found in parts.items()}
+        raise DataError(f"train and val in {base} differ in the classes {', '.join(odd[:3])}; {ways_out(root, folder)}")
+    images = {part: FolderImages([file for file, _ in found.samples], side) for part, found in parts.items()}
     labels = {part: torch.tensor(found.targets) for part, found in parts.items()}
-    return Dataset(
-        "imagenet",
-        f"pictures in {folder(root).name}/, {len(parts['train'].classes)} classes",
-        False,
-        images["train"],  # type: ignore[arg-type]  # stands for a tensor
-        labels["train"],
-        images["val"],  # type: ignore[arg-type]
-        labels["val"],
-        len(parts["train"].classes),
-        {"imagenet": _names(root, images)},
-        MEAN,
-        STD,
-    )
+    classes = len(parts["train"].classes)
+    title = f"pictures in {base.name}/, {classes} classes"
+    digest = {base.name: _digest(base, [file for part in images.values() for file in part.files])}
+    if sum(len(part) for part in images.values()) * 3 * side**2 > IN_MEMORY:
+        train: Any = images["train"]  # stands for a tensor
+        val: Any = images["val"]
+        return Dataset(
+            base.name, title, train, labels["train"], val, labels["val"], classes, digest, centre=MEAN, spread=STD
+        )
+
+    def decode() -> dict[str, Tensor]:
+        return {part: own[:] for part, own in images.items()}
+
+    decoded = cached("folders", hashlib.sha256(f"{digest} {side}".encode()).hexdigest(), decode)
+    return coloured(base.name, title, decoded["train"], labels["train"], decoded["val"], labels["val"], classes, digest)
 
 
-def _names(root: str, images: dict[str, FolderImages]) -> str:
-    """SHA-256 of the files' names and sizes."""
-    import hashlib
-
-    whole = hashlib.sha256()
-    for part in images.values():
-        for file in part.files:
-            name = Path(file).relative_to(folder(root)).as_posix()
-            whole.update(f"{name}\0{Path(file).stat().st_size}\0".encode())
-    return whole.hexdigest()
+def _digest(base: Path, files: Sequence[str]) -> str:
+    """SHA-256 of the files' names, sizes and, if they are not too many, contents."""
+    sizes = [Path(file).stat().st_size for file in files]
+    few = sum(sizes) <= READ
+    digest = hashlib.sha256()
+    for file, size in zip(files, sizes, strict=True):
+        digest.update(f"{Path(file).relative_to(base).as_posix()}\0{size}\0".encode())
+        if few:
+            digest.update(Path(file).read_bytes())
+    return digest.hexdigest()

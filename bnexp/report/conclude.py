@@ -130,12 +130,20 @@ def place(results: Path, gathered: Records) -> Path:
 
 
 def _labelled(run: Record, config: Config) -> Record:
+    """The record with the arm's name and, for chance, the number of its data's classes."""
     fields = {name: value for name, value in run.fields.items() if name != "arm"}
-    return replace(run, fields=fields if config.arm is None else {"arm": config.arm} | fields)
+    fields = fields if config.arm is None else {"arm": config.arm} | fields
+    return replace(run, fields=fields, summary=run.summary | {"classes": data.load(config.data).classes})
 
 
 def describe(config: Config) -> dict[str, Any]:
     """What records say of a run's data set."""
     loaded = data.load(config.data)
     title = loaded.title.removesuffix(", binary")  # an experiment may use both
-    return {"name": loaded.name, "title": title, "stand_in": loaded.stand_in, "sha256": loaded.sha256}
+    return {
+        "name": loaded.name,
+        "title": title,
+        "stand_in": loaded.stand_in,
+        "classes": loaded.classes,
+        "sha256": loaded.sha256,
+    }

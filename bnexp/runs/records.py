@@ -26,7 +26,7 @@ class Record:
     fields: dict[str, Any]
     """The run's settings by dotted name (`lr`, `norm.name`, `init.scale`, `seed`, …), and `arm` where it has a name."""
     summary: dict[str, Any]
-    """`status` (`ok` or `diverged`), final values, stamp."""
+    """`status` (`ok` or `diverged`), final values, stamp, and `classes`, of the data set."""
     metrics: pd.DataFrame
     """A row per evaluation: `step`, `accuracy` (a fraction), `loss`, …; NaN after divergence."""
     percentiles: np.ndarray | None = None
@@ -55,7 +55,7 @@ class Records:
     experiment: str
     scale: str
     dataset: dict[str, Any]
-    """`name`, `title`, `stand_in` and `sha256` (file to digest)."""
+    """`name`, `title`, `stand_in`, `classes` and `sha256` (file to digest)."""
     runs: Sequence[Record]
     title: str = ""
     """What the experiment shows, in a line; empty in records from before it was kept."""
