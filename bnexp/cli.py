@@ -24,6 +24,7 @@ USAGE = """usage: bnexp COMMAND …
   report [EXPERIMENT …]      redraw results/ from the records, without training; or outputs/SWEEP
   data [NAME]                which data sets are here, where, whole or not; fetch what is missing of one
   diff A B                   settings and results of two runs or arms: EXPERIMENT:norm=batch, a folder, a run's id
+  clean                      what is unfinished, dead or of an older engine, with its size; removed if you say yes
   view [FOLDER]              TensorBoard on all runs, or on one sweep: outputs/SWEEP
 
   bnexp COMMAND --help says more. HYDRA_FULL_ERROR=1 shows tracebacks.
@@ -58,7 +59,10 @@ def _say(code: int, message: str) -> int:
 
 
 def _dispatch(arguments: list[str]) -> None:
-    commands = {"run": _run, "list": _list, "report": _report, "diff": _diff, "data": _data, "view": _view}
+    commands = {
+        **{"run": _run, "list": _list, "report": _report, "diff": _diff},
+        **{"data": _data, "clean": _clean, "view": _view},
+    }
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(USAGE, end="")
     elif arguments[0] == "--version":
@@ -241,6 +245,32 @@ def _diff(arguments: list[str]) -> None:
     from bnexp.report.diff import arm, print_diff
 
     print_diff(*(arm(name, options.outputs, options.results) for name in (options.a, options.b)))
+
+
+def _clean(arguments: list[str]) -> None:
+    parser = Parser("clean", "Clear away unfinished folders, dead checkpoints, and runs of an older engine.")
+    parser.add_argument("--runs", action="store_true", help="finished runs, too; their reports and records stay")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("--outputs", default="outputs", type=Path, help="folder of the runs (default: outputs)")
+    options = parser.parse_args(arguments)
+    from bnexp.console import out
+    from bnexp.runs.tidy import clutter
+
+    items = clutter(options.outputs, options.runs)
+    if not items:
+        out.print(f"There is nothing to clear away in {options.outputs / 'runs'}.", soft_wrap=True)
+        return
+    for item in items:
+        out.print(f"{item.size / 1e6:9,.1f} MB  {item.path.name}: {item.why}", soft_wrap=True, markup=False)
+    total = sum(item.size for item in items) / 1e6
+    if not options.yes:
+        print(f"Remove these {len(items)} ({total:,.1f} MB)? [y/N] ", end="", flush=True)
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            print("\nNothing was removed.")
+            return
+    for item in items:
+        item.remove()
+    out.print(f"Removed {total:,.1f} MB.")
 
 
 def _choose(kind: str, name: str, among: Iterable[str], *others: str) -> None:

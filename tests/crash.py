@@ -23,8 +23,6 @@ folder, such as renaming, since it was synced."""
 PATCHED = ("open", "fsync", "mkdir", "replace", "rename", "unlink", "remove", "rmdir")
 """The functions of `os` that are watched."""
 
-Content = "bytes | dict[str, Node]"
-
 
 class Node:
     """A file or a folder as far as it is on the disk: its bytes, or what is in it by name."""
@@ -98,8 +96,8 @@ class Disk:
     def _path(path: Any, dir_fd: int | None = None) -> Path:
         if isinstance(path, int):
             return Path(f"/proc/self/fd/{path}").readlink()
-        folder = Path(f"/proc/self/fd/{dir_fd}").readlink() if dir_fd is not None else Path.cwd()
-        return Path(folder, os.fsdecode(path))
+        folder = Path.cwd() if dir_fd is None else Path(f"/proc/self/fd/{dir_fd}").readlink()
+        return folder / os.fsdecode(path)
 
     def _scan(self, path: Path) -> Node:
         content = {p.name: self._scan(p) for p in path.iterdir()} if path.is_dir() else path.read_bytes()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bnexp import config, paths
 
-COMMANDS = ("run", "list", "report", "data", "view")
+COMMANDS = ("run", "list", "report", "diff", "data", "clean", "view")
 
 
 def words(line: str) -> list[str] | None:
