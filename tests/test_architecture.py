@@ -15,7 +15,7 @@ ROW = re.compile(r"^\| (\d+) \| `([^`]+)` \|", re.MULTILINE)
 PLUGIN = "hydra_plugins/bnexp_population/"
 TOP = {
     *("bnexp", "configs", "docs", "hydra_plugins", "results", "scripts", "tests"),
-    *("LICENSE", "Makefile", "README.md", "pyproject.toml"),
+    *("CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "pyproject.toml"),
 }
 
 

@@ -53,7 +53,7 @@ def import_and_load() -> None:
 def train(outputs: Path, runs: Sequence[RunConfig]) -> list[str]:
     """Train a stack; the notices. Notes beside the outputs which runs are finished as far as the program knows."""
     notices: list[str] = []
-    settings = Settings("cpu", 1, 1, False, str(outputs), "bnexp", checkpoint=2)
+    settings = Settings("cpu", 1, 1, False, str(outputs), "bnexp", checkpoint=2, patience=600)
     finish = RunSink.finish
 
     def noted(sink: RunSink) -> None:
@@ -135,7 +135,9 @@ def configs(folder: Path, seeds: Sequence[int]) -> list[Config]:
 def report(folder: Path, seeds: Sequence[int]) -> None:
     """Train what is missing, judge and draw."""
     runs = configs(folder, seeds)
-    worker.train_stack(Stack(tuple(runs)), Settings("cpu", 1, 1, False, runs[0].outputs, "bnexp", 2), lambda *_: None)
+    worker.train_stack(
+        Stack(tuple(runs)), Settings("cpu", 1, 1, False, runs[0].outputs, "bnexp", 2, 600), lambda *_: None
+    )
     with contextlib.redirect_stdout(io.StringIO()):
         conclude(runs, altered=False, taken_over={})
 

@@ -82,7 +82,7 @@ def folder_of(outputs: Path) -> Path:
 def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Outputs with a finished run."""
     outputs = tmp_path_factory.mktemp("once") / "outputs"
-    settings = Settings("cpu", 1, 1, False, str(outputs), "bnexp", 500)
+    settings = Settings("cpu", 1, 1, False, str(outputs), "bnexp", 500, 600)
     train_stack(Stack((CONFIG,)), settings, lambda message, value: None)
     return outputs
 

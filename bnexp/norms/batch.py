@@ -91,7 +91,9 @@ class _Algorithm1(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, dy: Tensor, *_: Tensor | None) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, dy: Tensor | None, *_: Tensor | None) -> tuple[Tensor | None, ...]:
+        if dy is None:
+            return (None,) * 5
         x_hat, slope = ctx.saved_tensors
         return *back_propagate(dy, x_hat, slope, ctx.dims), None, None
 

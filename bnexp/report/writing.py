@@ -31,8 +31,8 @@ def write(gathered: Records, folder: Path) -> tuple[list[claims.Judgement], dict
         raise ReportError(f"{error}; the records are kept: mend the claim, then bnexp report {folder}") from error
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     pictures = {stem: png(figure) for stem, figure in figures.items()}
-    for stem, png in pictures.items():
-        write_atomically(folder / "figures" / f"{stem}.png", png)
+    for stem, picture in pictures.items():
+        write_atomically(folder / "figures" / f"{stem}.png", picture)
     by_arm = arms(gathered)
     write_atomically(folder / "table.csv", by_arm.to_csv(index=False))
     altered = folder.name != gathered.experiment
