@@ -10,7 +10,7 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, open_dict, read_write
 
 from bnexp import data, models, targets
 from bnexp.command import compose, outcome
@@ -243,7 +243,8 @@ def _configs_for_callbacks(
             of_hydra.hydra.job.id = of_hydra.hydra.job.num = number
             HydraConfig.instance().set_config(of_hydra)
             folder = Path(of_hydra.hydra.sweep.dir) / of_hydra.hydra.sweep.subdir
-            of_hydra.hydra.runtime.output_dir = str(folder.absolute())
+            with read_write(of_hydra.hydra.runtime):
+                of_hydra.hydra.runtime.output_dir = str(folder.absolute())
         composed.append(of_hydra)
     return composed
 

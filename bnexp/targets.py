@@ -7,10 +7,11 @@ import contextlib
 import dataclasses
 import hashlib
 import importlib.util
+import inspect
 import sys
 import sysconfig
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -46,6 +47,14 @@ def _import(written: str, module: str) -> ModuleType:
         raise ConfigError(f"{written}: {error.msg}: {error.filename}, line {error.lineno}") from error
     except (Exception, SystemExit) as error:
         raise ConfigError(f"{written}: {place(error)}") from error
+
+
+def signature(make: Callable[..., Any]) -> inspect.Signature:
+    """How something is called; of what is not written in Python anything goes."""
+    try:
+        return inspect.signature(make)
+    except ValueError:
+        return inspect.signature(lambda *args, **kwargs: None)
 
 
 def source(setting: str, target: str) -> str | None:

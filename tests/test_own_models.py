@@ -167,7 +167,8 @@ def test_from_the_command_line_it_needs_its_target_alone(command: Command, tmp_p
     )
     said = command(*line)
     assert said.code == 0, said.err
-    assert "model.settings.width" in said.out
+    (table,) = (tmp_path / "outputs").glob("runs-*/table.csv")
+    assert "model.settings.width" in table.read_text(encoding="utf-8")
     summaries = list((tmp_path / "outputs" / "runs").glob("*/summary.json"))
     assert len(summaries) == 4
     assert {json.loads(path.read_text())["status"] for path in summaries} == {"ok"}

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
-import inspect
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +28,14 @@ def read(config: DataConfig) -> Dataset:
     if not callable(make):
         raise ConfigError(f"{written} is no class or function: name one that returns a Dataset")
     arguments = dict(config.settings)
-    with contextlib.suppress(ValueError):  # one that is not written in Python
-        signature = inspect.signature(make)
-        if "root" in signature.parameters:
-            arguments = {"root": Path(config.root).expanduser()} | arguments
-        try:
-            signature.bind(**arguments)
-        except TypeError as error:
-            given = ", ".join(f"{name}={value}" for name, value in arguments.items()) or "nothing"
-            raise ConfigError(f"{written} cannot be called with {given}: {error}; see data.settings") from error
+    signature = targets.signature(make)
+    if "root" in signature.parameters:
+        arguments = {"root": Path(config.root).expanduser()} | arguments
+    try:
+        signature.bind(**arguments)
+    except TypeError as error:
+        given = ", ".join(f"{name}={value}" for name, value in arguments.items()) or "nothing"
+        raise ConfigError(f"{written} cannot be called with {given}: {error}; see data.settings") from error
     try:
         dataset = make(**arguments)
     except (ConfigError, DataError):

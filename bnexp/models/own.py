@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import inspect
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -30,12 +29,12 @@ def build(config: RunConfig, shape: tuple[int, ...], classes: int, norm: NormFac
     make = targets.load(KEY, target)
     if not callable(make):
         raise ConfigError(f"{written} is no class or function: name one that returns a network")
-    with contextlib.suppress(ValueError):  # one that is not written in Python
-        try:
-            inspect.signature(make).bind(shape, classes, norm, **settings)
-        except TypeError as error:
-            given = "".join(f", {name}={value}" for name, value in settings.items())
-            raise ConfigError(f"{written} cannot be called with shape, classes, norm{given}: {error}") from error
+    signature = targets.signature(make)
+    try:
+        signature.bind(shape, classes, norm, **settings)
+    except TypeError as error:
+        given = "".join(f", {name}={value}" for name, value in settings.items())
+        raise ConfigError(f"{written} cannot be called with shape, classes, norm{given}: {error}") from error
     with torch.random.fork_rng(devices=[]), _named(written):
         torch.manual_seed(stream(config.seed, "weights").initial_seed())
         network = make(shape, classes, norm, **settings)
