@@ -222,14 +222,15 @@ def _report(arguments: list[str]) -> None:
     from bnexp.report.experiments import known
     from bnexp.report.redraw import holds_records, redraw, reports_near
 
+    experiments = known(options.results, options.config_dir)
     for name in options.experiment:
-        if holds_records(name):
+        if holds_records(name) or name in experiments:
             continue
         if "/" in name or Path(name).exists():
             near = reports_near(Path(name))
             what = "there are no records of a sweep in" if Path(name).exists() else "there is no folder"
             raise config.ConfigError(f"{what} {name}{mistakes.did_you_mean(name, near) if near else ''}")
-        _choose("experiment", name, known(options.results, options.config_dir))
+        _choose("experiment", name, experiments)
     redraw(options.experiment, options.results, options.config_dir)
 
 

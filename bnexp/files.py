@@ -15,6 +15,9 @@ from filelock import FileLock, Timeout
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a file that is whole or as it was before, also after a power cut; text becomes UTF-8."""
     partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    for left in path.parent.glob(f".partial-*-{path.name}"):
+        if not _alive(int(left.name.split("-")[1])):
+            left.unlink(missing_ok=True)
     try:
         partial.write_bytes(content.encode() if isinstance(content, str) else content)
         sync(partial)
@@ -23,6 +26,16 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         partial.unlink(missing_ok=True)
         raise
     sync(path.parent)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is somebody else's
+        return True
+    return True
 
 
 def sync(path: Path) -> None:

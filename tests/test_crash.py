@@ -63,7 +63,7 @@ def train(outputs: Path, runs: Sequence[RunConfig]) -> list[str]:
 
     RunSink.finish = noted  # type: ignore[method-assign]
     worker.train_stack(Stack(tuple(runs)), settings, lambda kind, text: notices.append(f"{kind}: {text}"))
-    return [text for text in notices if not text.startswith("step")]
+    return [text for text in notices if not text.startswith(("step", "evaluating"))]
 
 
 def found(outputs: Path, runs: Sequence[RunConfig]) -> dict[str, Any]:
