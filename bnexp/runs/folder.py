@@ -129,8 +129,8 @@ class RunFolder:
         path = self.path
         for file in path.iterdir():
             sync(file)
-        sync(path)
-        sync(self.runs)
+        for folder in (path, self.runs, self.runs.parent, self.runs.parent.absolute().parent):  # the last may be new
+            sync(folder)
         digests = {name: _digest(path / name) for name in CHECKED if (path / name).exists()}
         summary = {"id": self.id, "status": status, **values, "sha256": digests}
         write_atomically(path / "summary.json", json.dumps(summary, indent=1) + "\n")
