@@ -164,7 +164,7 @@ def test_accuracy_is_a_difference_of_fractions() -> None:
 def test_a_diverged_run_counts_as_chance(last: float) -> None:
     runs = ending(*BETTER)
     runs[0] = run("none", 0, (0.1, 0.1, 0.3, 0.5, NAN, last), status="diverged" if last == 0.97 else "ok")
-    assert accuracy.final_accuracy(runs[0]) == accuracy.CHANCE
+    assert accuracy.final_accuracy(runs[0]) == 0.1
     (judgement,) = accuracy.judge(records(runs))
     assert "1 run without and 0 with BN diverged" in judgement.why
 

@@ -94,7 +94,7 @@ def test_what_was_left_out_may_be_damaged(results: Command, capfd: pytest.Captur
     ("name", "message"),
     [
         ("outputs/nosuch", "there is no folder outputs/nosuch; there are: outputs/runs-1a2b3c4d"),
-        ("outputs/runs-1a2b3c44", "there is no folder outputs/runs-1a2b3c44; there are: outputs/runs-1a2b3c4d"),
+        ("outputs/runs-1a2b3c44", "there is no folder outputs/runs-1a2b3c44; did you mean outputs/runs-1a2b3c4d?"),
         ("outputs", "there are no records of a sweep in outputs; there are: outputs/runs-1a2b3c4d"),
         ("no/where", "there is no folder no/where"),
         ("inception_tyni", "there is no experiment inception_tyni; did you mean inception_tiny?"),

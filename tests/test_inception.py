@@ -39,7 +39,7 @@ def build(config: RunConfig, side: int = 16) -> Inception:
 
 
 def test_every_layer_has_the_output_that_the_paper_prints() -> None:
-    make = Maker(lambda features: nn.Identity(), "relu", "before")
+    make = Maker(lambda features, spatial=False: nn.Identity(), "relu", "before")
     network = Inception((3, 224, 224), 1000, False, TABLE, 1.0, make)
     shapes = {}
     for name, layer in network.named_children():
