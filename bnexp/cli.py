@@ -304,7 +304,7 @@ def _view(arguments: list[str]) -> None:
     parser.add_argument("--port", type=int, help="(default: 6006, or the next free one)")
     options = parser.parse_args(arguments)
     if not options.folder or not Path(options.folder).is_dir():
-        raise config.ConfigError(f"there are no runs in {options.folder!r}; train some, or name their folder")
+        raise config.ConfigError(f"there are no runs in {options.folder or repr('')}; train some, or name their folder")
     if options.port is not None and not 0 <= options.port < 2**16:
         raise config.ConfigError(f"--port {options.port}: ports go from 1 to {2**16 - 1}, and 0 takes a free one")
     try:
