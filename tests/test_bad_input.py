@@ -6,6 +6,8 @@ import errno
 import json
 import os
 import socket
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -133,14 +135,14 @@ def test_runs_that_nobody_would_gather_are_refused(command: Command) -> None:
     assert "nobody gathers the runs to judge optimizers" in said.err.splitlines()[-1]  # Hydra names the job before it
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what TensorBoard imports
-def test_a_port_that_is_taken_is_named(command: Command, tmp_path: Path) -> None:
+def test_a_port_that_is_taken_is_named(spawn: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("localhost", 0))
         taken.listen()
-        said = command("view", ".", "--port", str(taken.getsockname()[1]))
-    assert said.code == 2
-    assert "choose another" in said.line
+        process = spawn(tmp_path, "view", ".", "--port", str(taken.getsockname()[1]))
+        _, err = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert "choose another" in err.splitlines()[-1]
 
 
 def test_mnist_by_name_and_not_to_be_had_names_folder_files_and_ways_out(

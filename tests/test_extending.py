@@ -31,7 +31,7 @@ def test_an_example_does_what_the_text_says(
         if language in ("python", "yaml") and (named := re.match(r"# (\S+\.(?:py|yaml))\n", text)):
             path = tmp_path / named[1]
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            path.write_text(text.partition("\n")[2], encoding="utf-8")  # Hydra reads a first line
         elif language == "python":
             exec(compile(text, f"docs/extending.md, {section}", "exec"), {})
             ran += 1

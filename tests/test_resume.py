@@ -29,7 +29,7 @@ def results(outputs: Path) -> dict[str, tuple[Any, ...]]:
             with np.load(folder / "activations.npz") as stored:
                 activations = {name: stored[name].tobytes() for name in stored.files}
             summary = json.loads((folder / "summary.json").read_text())
-            del summary["seconds"]
+            del summary["seconds"], summary["sha256"]  # the stamp has the time
             found[folder.name] = ((folder / "metrics.csv").read_text(), activations, summary)
     return found
 
