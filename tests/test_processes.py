@@ -114,27 +114,32 @@ def test_threads_do_not_spin_unless_the_user_wants_them_to(monkeypatch: pytest.M
 
 
 NORMS = """
-import os, sys, time
+import multiprocessing, os, sys, time
 import torch
 
 class Norm(torch.nn.Module):
     def __init__(self, features):
         super().__init__()
 
-class Raises(Norm):
     def forward(self, x):
+        if multiprocessing.parent_process() is not None:  # in a worker, not where it is tried before
+            self.fail()
+        return x
+
+class Raises(Norm):
+    def fail(self):
         raise RuntimeError("no such luck")
 
 class Exits(Norm):
-    def forward(self, x):
+    def fail(self):
         sys.exit(0)
 
 class Vanishes(Norm):
-    def forward(self, x):
+    def fail(self):
         os._exit(0)
 
 class Hangs(Norm):
-    def forward(self, x):
+    def fail(self):
         time.sleep(1000)
 """
 
@@ -149,7 +154,7 @@ def test_each_norm_that_fails_is_named_once_and_the_rest_is_trained(spawn: Spawn
     assert process.returncode == 1
     assert err.count("Traceback (most recent call last):\n") >= 3  # two of workers, and the command's
     line = err.splitlines()[-1]
-    for part in ("RuntimeError: no such luck (", "norms.py, line 11", "sys.exit(0) was called", "line 15", "log.txt"):
+    for part in ("RuntimeError: no such luck (", "norms.py, line 16", "sys.exit(0) was called", "line 20", "log.txt"):
         assert line.count(part) >= 1
     assert line.count("no such luck") == 1
     assert "a worker ended before its runs were done, exit code 0" in line
