@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from itertools import count
 from typing import Any, Protocol
 
 import numpy as np
@@ -169,11 +168,20 @@ def schedule(steps: int, evaluations: int, spacing: str = "log") -> list[int]:
         return list(range(steps + 1))
     if spacing == "even":
         return np.linspace(0, steps, evaluations + 1).round().astype(int).tolist()  # type: ignore[no-any-return]
-    for points in count(evaluations):  # small steps coincide when rounded: widen until enough are left
+    for points in _widened(evaluations):  # small steps coincide when rounded
         due = np.unique(np.geomspace(steps, 1, points).round().astype(int))
         if len(due) >= evaluations:
             return [0, *due.tolist()]
     raise AssertionError
+
+
+def _widened(points: int) -> Iterator[int]:
+    """More and more points: first one by one, then, where evaluations are nearly as many as steps, in hundredths."""
+    yield from range(points, points + 1000)
+    points += 1000
+    while True:
+        yield points
+        points += points // 100
 
 
 def _compiled(step: Callable[..., Any]) -> Callable[..., Any]:

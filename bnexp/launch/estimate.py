@@ -18,7 +18,7 @@ from bnexp.engine.companions import REPEATS
 from bnexp.engine.single import Single
 from bnexp.engine.train import schedule, train
 from bnexp.launch.sink import RunSink
-from bnexp.launch.stacks import Settings, Stack
+from bnexp.launch.stacks import Settings, Stack, cost
 from bnexp.machine import prepare
 from bnexp.runs.folder import RunFolder
 
@@ -30,6 +30,9 @@ FEW_STEPS = 8
 
 SAMPLE = 6
 """Networks of a stack measured at most; more cost as much, each."""
+
+PATIENCE = 5.0
+"""Seconds after which no further kind of network is measured; what is left is scaled from the kinds that were."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +47,10 @@ class Cost:
     """Seconds for the last one, which may be on more images."""
     size: float
     """Bytes on disk for an evaluation of one run."""
+
+    def times(self, factor: float) -> Cost:
+        """That of a network whose steps take so many times as long, and its evaluations."""
+        return Cost(self.step * factor, self.evaluation * factor, self.last * factor, self.size)
 
 
 def dry_run(settings: Settings, stacks: Sequence[Stack]) -> None:
@@ -65,31 +72,63 @@ def estimate(settings: Settings, stacks: Sequence[Stack]) -> str:
     The measured steps leave no trace: their records go to a temporary folder.
     """
     prepare(settings.threads)
-    costs: dict[tuple[object, ...], Cost] = {}
+    costs = _Costs(settings)
     seconds = size = 0.0
     left = 0
-    for stack in stacks:
+    for stack in stacks:  # the costliest first: the kinds measured are those that count
         missing = len(stack.unfinished(settings))
         if not missing:
             continue
         left += missing
         first, networks = stack.configs[0], len(stack.configs)
-        model = first.model
-        kind = model.name, model.depth, model.width, model.multiplier, first.batch, first.norm.batches, first.norm.name
-        if kind not in costs:
-            costs[kind] = (
-                _measure(stack.configs[:: math.ceil(networks / SAMPLE)], settings)
-                if model.stacked
-                else _measure_single(first, settings)
-            )
-        cost, evaluations = costs[kind], len(schedule(stack.steps, first.evaluations))
-        seconds += networks * (cost.step * stack.steps + cost.evaluation * (evaluations - 1) + cost.last)
-        size += cost.size * evaluations * missing
+        each, evaluations = costs.of(stack), len(schedule(stack.steps, first.evaluations))
+        seconds += networks * (each.step * stack.steps + each.evaluation * (evaluations - 1) + each.last)
+        size += each.size * evaluations * missing
     total = sum(len(stack.configs) for stack in stacks)
     return (
         f"{left} of {total} runs to train: about {_duration(seconds / settings.processes)} on {settings.processes} "
         f"processes of {settings.threads} threads ({settings.device}), {size / 1e6:,.0f} MB under {settings.outputs}."
     )
+
+
+class _Costs:
+    """What networks cost by kind, measured, or after `PATIENCE` scaled from the measured kind that is most alike."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.known: dict[tuple[object, ...], tuple[Cost, RunConfig]] = {}
+        self.until = math.inf
+
+    def of(self, stack: Stack) -> Cost:
+        """That of a network of the stack."""
+        first, kind = stack.configs[0], _kind(stack.configs[0])
+        if kind in self.known:
+            return self.known[kind][0]
+        if time.monotonic() > self.until:
+            measured, like = max(self.known.values(), key=lambda known: _likeness(_kind(known[1]), kind))
+            return measured.times(_step(first) / _step(like))
+        if not self.known:
+            data.load(first.data)  # once, and for the training too
+            self.until = time.monotonic() + PATIENCE
+        sample = stack.configs[:: math.ceil(len(stack.configs) / SAMPLE)]
+        measured = _measure(sample, self.settings) if first.model.stacked else _measure_single(first, self.settings)
+        self.known[kind] = measured, first
+        return measured
+
+
+def _kind(config: RunConfig) -> tuple[object, ...]:
+    """What decides how long a step and an evaluation take."""
+    model, norm = config.model, config.norm
+    return model.name, norm.name, model.depth, model.width, model.multiplier, norm.batches, config.batch
+
+
+def _likeness(a: tuple[object, ...], b: tuple[object, ...]) -> list[bool]:
+    return [one == other for one, other in zip(a, b, strict=True)]
+
+
+def _step(config: RunConfig) -> float:
+    """About how long a step takes, as `stacks.cost` has it."""
+    return cost(dataclasses.replace(config, steps=1000, evaluations=1)) / 1000
 
 
 def _measure(configs: Sequence[RunConfig], settings: Settings) -> Cost:
