@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from bnexp import claims
-from bnexp.claims import Judgement, accuracy, drawing, speed, stability, table
-from bnexp.claims.judging import Pair, decide
+from bnexp.claims import Judgement, drawing, measures, speed, stability
+from bnexp.claims.judging import outcome
 from bnexp.report import tables as report
 from bnexp.runs.records import Record, Records
 from bnexp.stats import Interval
@@ -118,13 +118,13 @@ def words(figure: Figure) -> str:
 
 
 def test_the_three_way_rule() -> None:
-    assert decide(Interval(0.01, 0.002, 0.02, 5), 0.001) == "reproduced"
-    assert decide(Interval(0.01, 0.001, 0.02, 5), 0.001) == "undecided"
-    assert decide(Interval(-0.01, -0.02, -0.002, 5), 0.001) == "contradicted"
-    assert decide(Interval(-0.01, -0.02, -0.001, 5), 0.001) == "undecided"
-    assert decide(Interval(2, 1.1, 3, 5), null=1) == "reproduced"
-    assert decide(Interval(0.5, 0.2, 0.9, 5), null=1) == "contradicted"
-    assert decide(Interval(NAN, -math.inf, math.inf, 0)) == "undecided"
+    assert outcome(Interval(0.01, 0.002, 0.02, 5), "points", 0.001).verdict == "reproduced"
+    assert outcome(Interval(0.01, 0.001, 0.02, 5), "points", 0.001).verdict == "undecided"
+    assert outcome(Interval(-0.01, -0.02, -0.002, 5), "points", 0.001).verdict == "contradicted"
+    assert outcome(Interval(-0.01, -0.02, -0.001, 5), "points", 0.001).verdict == "undecided"
+    assert outcome(Interval(2, 1.1, 3, 5), "ratio").verdict == "reproduced"
+    assert outcome(Interval(0.5, 0.2, 0.9, 5), "ratio").verdict == "contradicted"
+    assert outcome(Interval(NAN, -math.inf, math.inf, 0), "points").verdict == "undecided"
 
 
 # ---- accuracy
@@ -147,12 +147,12 @@ NOISY = ((0.970, 0.985), (0.980, 0.970), (0.970, 0.980), (0.975, 0.972))
     ids=["better", "worse", "equal", "noisy", "too small to count", "one seed", "nothing"],
 )
 def test_accuracy(finals: tuple[tuple[float, float], ...], verdict: str) -> None:
-    (judgement,) = accuracy.judge(records(ending(*finals)))
+    (judgement,) = claims.judge(records(ending(*finals)), ["accuracy"])
     assert (judgement.id, judgement.verdict, judgement.n) == ("higher-accuracy", verdict, len(finals))
 
 
 def test_accuracy_is_a_difference_of_fractions() -> None:
-    (judgement,) = accuracy.judge(records(ending(*BETTER)))
+    (judgement,) = claims.judge(records(ending(*BETTER)), ["accuracy"])
     assert judgement.effect == pytest.approx(0.0105)
     assert judgement.ci95 is not None
     assert judgement.ci95[0] < 0.0105 < judgement.ci95[1]
@@ -164,22 +164,22 @@ def test_accuracy_is_a_difference_of_fractions() -> None:
 def test_a_diverged_run_counts_as_chance(last: float) -> None:
     runs = ending(*BETTER)
     runs[0] = run("none", 0, (0.1, 0.1, 0.3, 0.5, NAN, last), status="diverged" if last == 0.97 else "ok")
-    assert accuracy.final_accuracy(runs[0]) == 0.1
-    (judgement,) = accuracy.judge(records(runs))
+    assert measures.final_accuracy(runs[0]) == 0.1
+    (judgement,) = claims.judge(records(runs), ["accuracy"])
     assert "1 run without and 0 with BN diverged" in judgement.why
 
 
 def test_runs_are_paired_by_seed_and_setting() -> None:
     runs = ending((0.90, 0.92), (0.90, 0.92)) + ending((0.96, 0.97), (0.96, 0.97), lr=1.0)
     lonely = [run("batch", 9), run("none", 8), run("my:Norm", 0)]
-    (judgement,) = accuracy.judge(records(runs + lonely))
+    (judgement,) = claims.judge(records(runs + lonely), ["accuracy"])
     assert (judgement.n, judgement.effect) == (2, pytest.approx(0.015))
     assert "mean over 2 settings" in judgement.measured
 
 
 def test_settings_of_the_norm_are_no_mismatch() -> None:
     runs = [replace(r, fields=r.fields | {"norm.eps": 1e-5}) if r.norm == "batch" else r for r in ending(*BETTER)]
-    assert accuracy.judge(records(runs))[0].n == 4
+    assert claims.judge(records(runs), ["accuracy"])[0].n == 4
 
 
 # ---- speed
@@ -198,26 +198,26 @@ def test_settings_of_the_norm_are_no_mismatch() -> None:
     ids=["faster", "slower", "equal", "noisy", "one seed", "one pair"],
 )
 def test_speed(steps: tuple[tuple[float | None, float | None], ...], verdict: str) -> None:
-    judged = by_id(speed.judge(records(crossing(*steps))))
+    judged = by_id(claims.judge(records(crossing(*steps)), ["speed"]))
     assert list(judged) == ["fewer-steps-95", "fewer-steps-97"]
     assert {judgement.verdict for judgement in judged.values()} == {verdict}
 
 
 def test_speed_is_a_ratio_of_steps() -> None:
     pair = crossing((400, 100))
-    assert speed.steps_of(pair[1], 0.95) == pytest.approx(100)
-    judged = by_id(speed.judge(records(crossing((400, 100), (400, 100)))))
+    assert measures.steps_of(pair[1], 0.95) == pytest.approx(100)
+    judged = by_id(claims.judge(records(crossing((400, 100), (400, 100))), ["speed"]))
     # between evaluations the line is straight, but for the bend at 98 %
     assert judged["fewer-steps-95"].effect == pytest.approx(4, rel=0.02)
 
 
 def test_a_run_that_never_arrives_counts_with_its_steps() -> None:
     late = records(crossing((None, 100), (None, 100), (None, None)))
-    judgement = by_id(speed.judge(late))["fewer-steps-95"]
+    judgement = by_id(claims.judge(late, ["speed"]))["fewer-steps-95"]
     assert (judgement.effect, judgement.n, judgement.verdict) == (pytest.approx(10), 2, "reproduced")
     assert "in 2 pairs only the run without BN never reaches 95 %" in judgement.why
     assert "in 1 pair neither run does, and the pair is left out" in judgement.why
-    other = by_id(speed.judge(records(crossing((100, None), (100, None)))))["fewer-steps-95"]
+    other = by_id(claims.judge(records(crossing((100, None), (100, None))), ["speed"]))["fewer-steps-95"]
     assert (other.effect, other.verdict) == (pytest.approx(0.1), "contradicted")
     assert "only the run with BN never" in other.why
 
@@ -267,7 +267,7 @@ def test_reached_says_how_many() -> None:
     ids=["steadier", "less steady", "equal", "noisy", "one seed"],
 )
 def test_stability(far: tuple[tuple[float, float], ...], verdict: str) -> None:
-    (judgement,) = stability.judge(records(drifting(*far)))
+    (judgement,) = claims.judge(records(drifting(*far)), ["stability"])
     assert (judgement.id, judgement.verdict, judgement.n) == ("stable-distribution", verdict, len(far))
 
 
@@ -277,7 +277,7 @@ def test_a_change_of_scale_alone_does_not_decide_stability(dtype: type) -> None:
     for seed in range(5):
         q = wandering(seed, 0.5 + 0.1 * seed)
         runs += [run("none", seed, q=q.astype(dtype)), run("batch", seed, q=(0.1 * q).astype(dtype))]
-    (judgement,) = stability.judge(records(runs))
+    (judgement,) = claims.judge(records(runs), ["stability"])
     assert judgement.verdict == "undecided"
     assert judgement.effect == pytest.approx(1)  # the weaker measure
     assert "raw drift 10.0 times" in judgement.measured
@@ -288,21 +288,21 @@ def test_drift_of_known_percentiles() -> None:
     # one unit of width 2 whose median goes 0, 1, 0 and the others with it; another that rests
     moving = np.array([[-1, 0, 1], [0, 1, 2], [-1, 0, 1]])
     q = np.stack([moving, np.tile([-1, 0, 1], (3, 1))], axis=1).astype(float)
-    assert stability.raw_drift(q).tolist() == [2, 0]
-    assert stability.relative_drift(q, np.arange(3)).tolist() == [1, 0]
-    assert stability.relative_drift(7 * q, np.arange(3)).tolist() == pytest.approx([1, 0])
+    assert measures.raw_drift(q).tolist() == [2, 0]
+    assert measures.relative_drift(q, np.arange(3)).tolist() == [1, 0]
+    assert measures.relative_drift(7 * q, np.arange(3)).tolist() == pytest.approx([1, 0])
 
 
 def test_relative_drift_divides_by_the_mean_width_over_the_steps() -> None:
     q = np.array([[[-1.0, 0, 1]], [[-2, 0, 2]], [[-2, 0, 2]]])  # widths 2, 4 and 4; changes 1, 0, 1 and none
     steps = np.array([0, 1, 4])  # one step of width 3, three of width 4
-    assert stability.relative_drift(q, steps).tolist() == pytest.approx([2 / 3 / 3.75])
+    assert measures.relative_drift(q, steps).tolist() == pytest.approx([2 / 3 / 3.75])
 
 
 def test_a_distribution_of_no_width_stays_finite() -> None:
     q = np.zeros((len(run("none", 0).metrics), 2, 3))
     runs = [run(norm, seed, q=q) for norm in ("none", "batch") for seed in range(2)]
-    assert stability.judge(records(runs))[0].effect == 1
+    assert claims.judge(records(runs), ["stability"])[0].effect == 1
 
 
 def test_runs_without_finite_percentiles_leave_their_pair_out() -> None:
@@ -310,7 +310,7 @@ def test_runs_without_finite_percentiles_leave_their_pair_out() -> None:
     q = wandering(0, 1.0)
     q[3:] = NAN
     runs[0], runs[3] = replace(runs[0], percentiles=q), replace(runs[3], percentiles=None)
-    (judgement,) = stability.judge(records(runs))
+    (judgement,) = claims.judge(records(runs), ["stability"])
     assert judgement.n == 2
     assert "2 pairs left out" in judgement.why
 
@@ -366,7 +366,7 @@ FINALS: list[tuple[Callable[[str, float, float, int], float], str]] = [
 
 @pytest.mark.parametrize(("final", "verdict"), FINALS, ids=["better", "worse", "equal", "noisy"])
 def test_table(final: Callable[[str, float, float, int], float], verdict: str) -> None:
-    judged = by_id(table.judge(records(grid(final))))
+    judged = by_id(claims.judge(records(grid(final)), ["table"]))
     assert list(judged) == ["table-accuracy", "table-steps-95", "table-own-best"]
     assert judged["table-accuracy"].verdict == verdict
     assert judged["table-own-best"].verdict == verdict
@@ -378,7 +378,7 @@ def test_table_counts_cells() -> None:
         gain = {0.1: 0.02, 1.0: -0.01, 3.0: 0.0005}[lr]
         return 0.95 + gain * (norm == "batch")
 
-    judgement = by_id(table.judge(records(grid(final))))["table-accuracy"]
+    judgement = by_id(claims.judge(records(grid(final)), ["table"]))["table-accuracy"]
     assert judgement.effect == pytest.approx((0.02 - 0.01 + 0.0005) / 3)
     assert "higher in 2, lower in 2 and within 0.1 points in 2" in judgement.measured
 
@@ -395,7 +395,7 @@ def test_table_counts_cells() -> None:
 )
 def test_table_steps(steps: tuple[tuple[float, float], ...], verdict: str) -> None:
     runs = crossing(*steps) + crossing(*steps, lr=1.0) + crossing(*[(None, None)] * 3, lr=3.0)
-    judgement = by_id(table.judge(records(runs)))["table-steps-95"]
+    judgement = by_id(claims.judge(records(runs), ["table"]))["table-steps-95"]
     assert (judgement.verdict, judgement.n) == (verdict, 3)
     assert "over the 2 of 3 cells" in judgement.measured
     assert "in 3 pairs neither run does" in judgement.why
@@ -408,7 +408,7 @@ def test_own_best_is_chosen_on_the_other_seeds() -> None:
         good = 0.97 if lr == 1.0 and scale == 0.05 else 0.96
         return (0.99 if seed == 0 else 0.90) if lucky else good + 0.005 * (norm == "batch")
 
-    judgement = by_id(table.judge(records(grid(final))))["table-own-best"]
+    judgement = by_id(claims.judge(records(grid(final)), ["table"]))["table-own-best"]
     assert (judgement.effect, judgement.verdict) == (pytest.approx(0.005), "reproduced")
     assert "without BN at lr 1, scale 0.05; with BN at lr 1, scale 0.05" in judgement.measured
 
@@ -418,7 +418,7 @@ def test_each_arm_has_its_own_best() -> None:
         best = 3.0 if norm == "batch" else 0.1
         return 0.97 if lr == best and scale == 0.3 else 0.9
 
-    judged = by_id(table.judge(records(grid(final))))
+    judged = by_id(claims.judge(records(grid(final)), ["table"]))
     assert judged["table-own-best"].effect == pytest.approx(0)
     assert "without BN at lr 0.1, scale 0.3; with BN at lr 3, scale 0.3" in judged["table-own-best"].measured
 
@@ -426,24 +426,24 @@ def test_each_arm_has_its_own_best() -> None:
 def test_kinds_of_input_have_their_own_best() -> None:
     grey = grid(better)
     binary = grid(lambda norm, *cell: better("none", *cell), **{"data.binarize": True})
-    judged = by_id(table.judge(records(grey + binary)))
+    judged = by_id(claims.judge(records(grey + binary), ["table"]))
     assert judged["table-own-best"].verdict == "reproduced"
     assert judged["table-own-best-binary"].verdict == "undecided"
     assert "over 12 cells" in judged["table-accuracy"].measured
-    only_binary = by_id(table.judge(records(binary)))
+    only_binary = by_id(claims.judge(records(binary), ["table"]))
     assert "table-own-best" in only_binary
     assert "table-own-best-binary" not in only_binary
 
 
 def test_a_seed_with_missing_cells_is_left_out_of_the_table() -> None:
     runs = [r for r in grid(better) if not (r.seed == 2 and r.fields["lr"] == 3.0)]
-    judgement = by_id(table.judge(records(runs)))["table-accuracy"]
+    judgement = by_id(claims.judge(records(runs), ["table"]))["table-accuracy"]
     assert judgement.n == 2
     assert "1 seed left out" in judgement.why
 
 
 def test_one_seed_chooses_no_cell() -> None:
-    judgement = by_id(table.judge(records([r for r in grid(better) if r.seed == 0])))["table-own-best"]
+    judgement = by_id(claims.judge(records([r for r in grid(better) if r.seed == 0]), ["table"]))["table-own-best"]
     assert (judgement.verdict, judgement.n, judgement.effect) == ("undecided", 0, None)
 
 

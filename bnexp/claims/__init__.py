@@ -1,7 +1,8 @@
-"""The paper's claims, each file judging one on records and drawing it; and the door for claims of one's own.
+"""Claims held against records, a file for each subject; and the door for claims of one's own.
 
-A `Claim` has a name, a function that judges `Records`, and what it draws. An experiment names the claims that are
-judged on its runs: those of `REGISTRY`, or `module:name` for a `Claim`, or a sequence of them, of one's own.
+A subject names the claims that belong together, and draws what they are about. An experiment names the subjects that
+are judged on its runs: those of `REGISTRY`, or `module:name` for a `Claim`, a `Subject` or a sequence of them, of one's
+own.
 """
 
 from __future__ import annotations
@@ -31,48 +32,71 @@ from bnexp.claims import (
     table,
 )
 from bnexp.claims import statistics as inference
-from bnexp.claims.judging import Claim, Judgement, Statement, Verdict, contrast, decide, having, judged, pairs
+from bnexp.claims.claim import (
+    BN,
+    LARGEST,
+    PLAIN,
+    SMALLEST,
+    TREATED,
+    Claim,
+    Of,
+    Outcome,
+    Paper,
+    Peculiar,
+    Quantity,
+    Rule,
+    Subject,
+    Verdict,
+    of_run,
+)
+from bnexp.claims.judging import Judgement
+from bnexp.claims.judging import judge as judge_claim
 from bnexp.config import ConfigError
 from bnexp.runs.records import Record, Records
 
 __all__ = [
+    "BN",
+    "LARGEST",
+    "PLAIN",
     "REGISTRY",
+    "SMALLEST",
+    "TREATED",
     "Claim",
     "ClaimError",
     "Judgement",
+    "Of",
+    "Outcome",
+    "Paper",
+    "Peculiar",
+    "Quantity",
     "Record",
     "Records",
-    "Statement",
+    "Rule",
+    "Subject",
     "Verdict",
     "asking",
-    "contrast",
-    "decide",
-    "having",
     "judge",
-    "judged",
-    "pairs",
+    "of_run",
     "resolve",
 ]
 
-_READ_PERCENTILES = (stability, placement, inference)
 
-
-def _claim(module: ModuleType) -> Claim:
-    """The claim of a file: its name is the file's, what it is about the first line of its docstring."""
-    return Claim(
+def _subject(module: ModuleType) -> Subject:
+    """The subject of a file: its name is the file's, what it is about the first line of its docstring."""
+    return Subject(
         name=module.__name__.rpartition(".")[2],
-        judge=module.judge,
-        figures=module.figures,
-        reads_percentiles=module in _READ_PERCENTILES,
+        claims=module.CLAIMS,
+        figures=getattr(module, "figures", lambda records: {}),
         tables=getattr(module, "tables", lambda records: {}),
+        reads_percentiles=getattr(module, "READS_PERCENTILES", False),
         about=(module.__doc__ or "").partition("\n")[0],
     )
 
 
-REGISTRY: dict[str, Claim] = {
-    claim.name: claim
-    for claim in map(
-        _claim,
+REGISTRY: dict[str, Subject] = {
+    subject.name: subject
+    for subject in map(
+        _subject,
         (
             *(accuracy, speed, stability, table),
             *(lr_tolerance, init_robustness, saturating, gradient_flow, batch_size),
@@ -81,56 +105,55 @@ REGISTRY: dict[str, Claim] = {
         ),
     )
 }
-"""The claims that come with bnexp, by name."""
+"""The subjects that come with bnexp, by name."""
 
 
 class ClaimError(Exception):
     """A claim that fails on records; the message says which, how and where in its file."""
 
 
-def resolve(names: Iterable[str]) -> list[Claim]:
-    """The claims that an experiment names, in order; `module:name` is imported.
+def resolve(names: Iterable[str]) -> list[Subject]:
+    """The subjects that an experiment names, in order; `module:name` is imported.
 
     Errors: ConfigError for a name that is none.
     """
-    return [claim for name in names for claim in _resolve(name)]
+    return [_resolve(name) for name in names]
 
 
-def _resolve(name: str) -> Sequence[Claim]:
+def _resolve(name: str) -> Subject:
     if name in REGISTRY:
-        return [REGISTRY[name]]
+        return REGISTRY[name]
     if ":" not in name:
         raise ConfigError(
             f"claims: there is no {name!r}; choose from {', '.join(REGISTRY)}, or write module:name for one of your own"
         )
     value = targets.load("claims", name)
-    claims = [value] if isinstance(value, Claim) else value
-    if not (isinstance(claims, Sequence) and claims and all(isinstance(claim, Claim) for claim in claims)):
-        raise ConfigError(f"claims={name} is of {type(value)}: give a bnexp.claims.Claim, or a list of them")
-    return claims
+    if isinstance(value, Subject):
+        return value
+    claims = [value] if isinstance(value, (Claim, Peculiar)) else value
+    if not (isinstance(claims, Sequence) and claims and all(isinstance(c, (Claim, Peculiar)) for c in claims)):
+        raise ConfigError(f"claims={name} is of {type(value)}: give a bnexp.claims.Claim, a list of them, or a Subject")
+    return Subject(name, claims)
 
 
 @contextlib.contextmanager
-def asking(claim: Claim) -> Iterator[None]:
-    """Whatever the claim raises meanwhile is a ClaimError."""
+def asking(name: str) -> Iterator[None]:
+    """Whatever the claim or the subject of this name raises meanwhile is a ClaimError."""
     try:
         yield
     except Exception as error:
-        raise ClaimError(f"the claim {claim.name} failed: {targets.place(error)}") from error
+        raise ClaimError(f"the claim {name} failed: {targets.place(error)}") from error
 
 
 def judge(records: Records, names: Iterable[str]) -> list[Judgement]:
-    """The judgements of these claims, marked where the data set is a stand-in, and where runs are missing.
+    """The judgements of these subjects, marked where the data set is a stand-in, and where runs are missing.
 
     Errors: ConfigError for an unknown name, ClaimError.
     """
     judgements: list[Judgement] = []
-    for claim in resolve(names):
-        with asking(claim):
-            of_claim = claim.judge(records)
-            if not (isinstance(of_claim, Sequence) and all(isinstance(each, Judgement) for each in of_claim)):
-                raise TypeError(f"judge gave {of_claim!r:.60}, not a list of Judgement")
-        judgements += of_claim
+    for claim in (claim for subject in resolve(names) for claim in subject.claims):
+        with asking(claim.id):
+            judgements.append(judge_claim(claim, records))
     if records.partial:
         judgements = [_marked(each, f"partial: {records.partial}", f"On {records.partial}") for each in judgements]
     if records.dataset["stand_in"]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from bnexp.claims import drawing
-from bnexp.claims.accuracy import final_accuracy
-from bnexp.claims.inception import POINTS, SMALLEST
-from bnexp.claims.judging import Judgement, Statement, in_points, judged, percent
+from bnexp.claims.claim import Outcome, Paper, Peculiar
+from bnexp.claims.inception import SMALLEST
+from bnexp.claims.judging import in_words, outcome
+from bnexp.claims.measures import final_accuracy
+from bnexp.claims.words import percent
 from bnexp.runs.records import Record, Records
 from bnexp.stats import paired, t_interval
 
@@ -46,30 +48,29 @@ def compared(records: Records, name: str) -> tuple[list[Record], list[Record]]:
     return [run for run, _ in pairs], [other for _, other in pairs]
 
 
-def judge(records: Records) -> list[Judgement]:
-    """For each change `helps-CHANGE`: BN-x5 ends higher with it."""
-    judgements = []
-    for name, (change, paper) in CHANGES.items():
+def _helps(name: str) -> Callable[[Records], Outcome]:
+    def judge(records: Records) -> Outcome:
         own = compared(records, name) if records.runs else ([], [])
         ends = [{run.seed: final_accuracy(run) for run in runs} for runs in own]
         interval = t_interval(paired(ends[0], ends[1]))
         means = [percent(float(np.mean(list(values.values()))), 1) if values else "–" for values in ends]
-        judgements.append(
-            judged(
-                Statement(
-                    f"helps-{name.rpartition('.')[2]}",
-                    "4.2.1",
-                    f"In BN-x5, {change} gives a higher final accuracy.",
-                    paper,
-                ),
-                interval,
-                f"{means[0]} with and {means[1]} without the change, a difference of {in_points(interval)}",
-                POINTS,
-                _epochs(own[0]) if name == "data.reshuffle" else "",
-                smallest=SMALLEST,
-            )
-        )
-    return judgements
+        difference = in_words(interval, "points")
+        measured = f"{means[0]} with and {means[1]} without the change, a difference of {difference}"
+        return outcome(interval, "points", SMALLEST, measured, _epochs(own[0]) if name == "data.reshuffle" else "")
+
+    return judge
+
+
+CLAIMS = [
+    Peculiar(
+        f"helps-{name.rpartition('.')[2]}",
+        "4.2.1",
+        f"In BN-x5, {change} gives a higher final accuracy.",
+        Paper(paper),
+        _helps(name),
+    )
+    for name, (change, paper) in CHANGES.items()
+]
 
 
 def _epochs(runs: Sequence[Record]) -> str:

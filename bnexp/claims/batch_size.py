@@ -12,11 +12,13 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from bnexp.claims import drawing, panels
-from bnexp.claims.accuracy import RULE, SMALLEST, final_accuracy
-from bnexp.claims.judging import BN, PLAIN, Judgement, Statement, contrast, having, in_points, judged
+from bnexp.claims import panels
+from bnexp.claims.accuracy import ACCURACY, SMALLEST
+from bnexp.claims.claim import LARGEST, PLAIN, TREATED, Claim, Paper, Quantity, Rule
+from bnexp.claims.matching import having
+from bnexp.claims.measures import final_accuracy
+from bnexp.claims.words import arm_name
 from bnexp.runs.records import Record, Records
-from bnexp.stats import paired, t_interval
 
 SMALL = (2, 4)
 """Examples in the mini-batches called small."""
@@ -26,39 +28,49 @@ REFERENCE = 60
 
 ALTERNATIVES = ("layer", "group", "batch_renorm")
 
-PAPER = "Not in the paper. Wu & He: with mini-batches of 2, BN's error is 10.6 points above group norm's (ResNet-50)."
+PAPER = Paper(
+    "Not in the paper. Wu & He: with mini-batches of 2, BN's error is 10.6 points above group norm's (ResNet-50)."
+)
 
 
-def judge(records: Records) -> list[Judgement]:
-    """`small-batch-bn`, `small-batch-NORM` for each alternative, and `large-batch-bn`."""
-    runs = records.runs
-    largest = max((run.value("batch") for run in runs), default=0)
-    large = having(runs, {"batch": largest})
-    gain = t_interval(contrast(having(large, {"norm": BN}), having(large, {"norm": PLAIN}), final_accuracy))
-    return [
-        _dearer(runs, "small-batch-bn", PLAIN, "Small mini-batches cost a network with BN more than one without."),
-        *(
-            _dearer(
-                runs,
-                f"small-batch-{norm}",
-                norm,
-                f"Small mini-batches cost a network with {drawing.name(norm)} less than BN.",
-            )
-            for norm in ALTERNATIVES
-        ),
-        judged(
-            Statement(
-                "large-batch-bn",
-                "–",
-                "With large mini-batches, the network with BN ends at a higher test accuracy than the one without.",
-                PAPER,
-            ),
-            gain,
-            f"at {largest:,} examples: {in_points(gain)}" if runs else in_points(gain),
-            RULE,
-            smallest=SMALLEST,
-        ),
-    ]
+def cost(runs: Sequence[Record]) -> float | None:
+    """Accuracy at the reference minus the mean over the small mini-batches."""
+    by_batch = {run.value("batch"): final_accuracy(run) for run in runs}
+    small = [by_batch[batch] for batch in SMALL if batch in by_batch]
+    return by_batch[REFERENCE] - statistics.fmean(small) if small and REFERENCE in by_batch else None
+
+
+def _dearer(identity: str, other: str, sentence: str) -> Claim:
+    return Claim(
+        id=identity,
+        source="–",
+        sentence=sentence,
+        quantity=Quantity("what small mini-batches cost", cost, over=("batch",)),
+        rule=Rule("difference", SMALLEST),
+        treated={"norm": TREATED},
+        reference={"norm": other},
+        paper=PAPER,
+    )
+
+
+CLAIMS = [
+    _dearer("small-batch-bn", PLAIN, "Small mini-batches cost a network with BN more than one without."),
+    *(
+        _dearer(f"small-batch-{norm}", norm, f"Small mini-batches cost a network with {arm_name(norm)} less than BN.")
+        for norm in ALTERNATIVES
+    ),
+    Claim(
+        id="large-batch-bn",
+        source="–",
+        sentence="With large mini-batches, the network with BN ends at a higher test accuracy than the one without.",
+        quantity=ACCURACY,
+        rule=Rule("difference", SMALLEST),
+        treated={"norm": TREATED},
+        reference={"norm": PLAIN},
+        among={"batch": LARGEST},
+        paper=PAPER,
+    ),
+]
 
 
 def figures(records: Records) -> dict[str, Figure]:
@@ -88,27 +100,3 @@ def figures(records: Records) -> dict[str, Figure]:
             "percentage points",
         ),
     }
-
-
-def cost(runs: Sequence[Record]) -> dict[int, float]:
-    """By seed: accuracy at the reference minus the mean over the small mini-batches, for seeds that have both."""
-    costs = {}
-    for seed in sorted({run.seed for run in runs}):
-        by_batch = {run.value("batch"): final_accuracy(run) for run in having(runs, {"seed": seed})}
-        small = [by_batch[batch] for batch in SMALL if batch in by_batch]
-        if small and REFERENCE in by_batch:
-            costs[seed] = by_batch[REFERENCE] - statistics.fmean(small)
-    return costs
-
-
-def _dearer(runs: Sequence[Record], name: str, other: str, claim: str) -> Judgement:
-    bn, against = (cost(having(runs, {"norm": norm})) for norm in (BN, other))
-    interval = t_interval(paired(bn, against))
-    both = sorted(bn.keys() & against.keys())
-    said = " and ".join(
-        f"{100 * statistics.fmean(own[seed] for seed in both):.1f} points ({drawing.name(norm)})"
-        for norm, own in ((BN, bn), (other, against))
-        if both
-    )
-    measured = f"cost {said}, a difference of {in_points(interval)}" if both else in_points(interval)
-    return judged(Statement(name, "–", claim, PAPER), interval, measured, RULE, smallest=SMALLEST)

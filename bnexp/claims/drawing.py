@@ -11,7 +11,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from bnexp.claims.judging import BN, PLAIN
+from bnexp.claims.claim import BN, PLAIN
 from bnexp.runs.records import Records
 
 COLOURS = {PLAIN: "#D55E00", BN: "#0072B2"}
@@ -20,21 +20,6 @@ OTHER_COLOURS = (
     *("#882255", "#DDCC77", "#332288"),
 )
 """Okabe and Ito's palette, which colour-blind readers can tell apart; then some of Tol's."""
-
-NAMES = {
-    PLAIN: "without BN",
-    BN: "with BN",
-    "layer": "layer norm",
-    "group": "group norm",
-    "batch_renorm": "batch renorm",
-    "inception": "Inception",
-    "bn_baseline": "BN-Baseline",
-    "bn_x5": "BN-x5",
-    "bn_x30": "BN-x30",
-    "bn_x5_sigmoid": "BN-x5-Sigmoid",
-    "inception_x5": "Inception, lr ×5",
-    "inception_sigmoid": "Inception, sigmoid",
-}
 
 
 def sheet(
@@ -48,11 +33,6 @@ def sheet(
     figure.supxlabel(_wrapped(f"{shows} {records.caption}.", size[0], 9), fontsize=9, **left)
     axes = figure.subplots(rows, columns, squeeze=False, **grid)
     return figure, axes.tolist()
-
-
-def name(norm: str) -> str:
-    """An arm as the figures call it."""
-    return NAMES.get(norm, norm)
 
 
 def colours(norms: Sequence[str]) -> dict[str, str]:

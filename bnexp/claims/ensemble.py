@@ -5,14 +5,16 @@ Intervals are over the test images, not over seeds: there is one ensemble.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from bnexp.claims import drawing
-from bnexp.claims.judging import Judgement, Statement, in_points, judged, percent
+from bnexp.claims.claim import Outcome, Paper, Peculiar
+from bnexp.claims.judging import in_words, outcome
+from bnexp.claims.words import percent
 from bnexp.runs.records import Record, Records
 from bnexp.stats import t_interval
 
@@ -22,9 +24,7 @@ SINGLE, TEN = 0, 1
 
 CROPS = {SINGLE: 1, TEN: 10}
 
-BOUNDS = "no difference", "no difference"
-
-PAPER = (
+PRINTED = (
     ("BN-Inception, single crop", 1, 1, "25.2 %", "7.82 %"),
     ("BN-Inception, multicrop", 144, 1, "21.99 %", "5.82 %"),
     ("BN-Inception ensemble", 144, 6, "20.1 %", "4.9 %"),
@@ -58,28 +58,28 @@ def together(runs: Sequence[Record], crops: int) -> np.ndarray:
     return mean
 
 
-def judge(records: Records) -> list[Judgement]:
-    """`multicrop`, `ensemble` and `ensemble-best`: differences of top-1 errors, image by image."""
-    runs = networks(records)
-    cases = (
-        ("multicrop", "Ten crops of an image give a lower error than one, on the networks' mean.", "25.2 → 21.99 %"),
-        ("ensemble", "The ensemble's error is lower than the mean of its networks'.", "21.99 → 20.1 %"),
-        ("ensemble-best", "The ensemble's error is lower than that of its best network.", "Not given."),
-    )  # fmt: skip
-    judgements = []
-    for identity, claim, paper in cases:
+def _lower(identity: str) -> Callable[[Records], Outcome]:
+    """Differences of top-1 errors, image by image."""
+
+    def judge(records: Records) -> Outcome:
+        runs = networks(records)
         before, after = _errors(identity, runs) if runs else (np.array([]), np.array([]))
         interval = t_interval((before - after).tolist())
         means = f"top-1 error {percent(before.mean(), 2)} and {percent(after.mean(), 2)}, " if runs else ""
-        judgements.append(
-            judged(
-                Statement(identity, SECTION, claim, paper),
-                interval,
-                f"{means}a difference of {in_points(interval)} (n: test images)",
-                BOUNDS,
-            )
-        )
-    return judgements
+        measured = f"{means}a difference of {in_words(interval, 'points')} (n: test images)"
+        return outcome(interval, "points", measured=measured)
+
+    return judge
+
+
+CLAIMS = [
+    Peculiar(identity, SECTION, sentence, Paper(paper), _lower(identity))
+    for identity, sentence, paper in (
+        ("multicrop", "Ten crops of an image give a lower error than one, on the networks' mean.", "25.2 → 21.99 %"),
+        ("ensemble", "The ensemble's error is lower than the mean of its networks'.", "21.99 → 20.1 %"),
+        ("ensemble-best", "The ensemble's error is lower than that of its best network.", "Not given."),
+    )
+]
 
 
 def _errors(identity: str, runs: Sequence[Record]) -> tuple[np.ndarray, np.ndarray]:
@@ -99,7 +99,7 @@ def tables(records: Records) -> dict[str, pd.DataFrame]:
     classes = predicted(runs, SINGLE)[0].shape[1]
     rows = []
     for (model, crops, number, top1, top5), own in zip(
-        PAPER, (predicted(runs, SINGLE), predicted(runs, TEN), [together(runs, TEN)]), strict=True
+        PRINTED, (predicted(runs, SINGLE), predicted(runs, TEN), [together(runs, TEN)]), strict=True
     ):
         row = {"model": model, "crops (paper)": str(crops), "networks": str(number)}
         row |= {"top-1 error (paper)": top1, "top-5 error (paper)": top5}

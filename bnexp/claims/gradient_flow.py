@@ -8,7 +8,7 @@ towards the input. The shallow network is the control: without depth there is no
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import matplotlib
 import numpy as np
@@ -18,7 +18,24 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from bnexp.claims import drawing, panels
-from bnexp.claims.judging import BN, PLAIN, Judgement, Statement, contrast, having, in_unit, judged
+from bnexp.claims.claim import (
+    BN,
+    LARGEST,
+    PLAIN,
+    SMALLEST,
+    TREATED,
+    Claim,
+    Outcome,
+    Paper,
+    Peculiar,
+    Quantity,
+    Rule,
+    of_run,
+)
+from bnexp.claims.judging import outcome
+from bnexp.claims.matching import having
+from bnexp.claims.measures import gradient_norms, growth
+from bnexp.claims.words import arm_name
 from bnexp.runs.records import Record, Records
 from bnexp.stats import t_interval
 
@@ -28,51 +45,63 @@ FLATTER = 0.02
 STEADY = 1.0
 """Decades: a whole growth below this is none that matters."""
 
-TINY = 1e-38
-"""What a norm of 0 is taken for: the smallest that float32 resolves."""
-
 ACTIVATIONS = ("sigmoid", "tanh", "relu")
 
-PAPER = "Conjectured and not measured: BN makes gradient propagation better behaved."
+PAPER = Paper("Conjectured and not measured: BN makes gradient propagation better behaved.")
 
 
-def judge(records: Records) -> list[Judgement]:
-    """`gradient-flow-ACTIVATION`, `no-vanishing-with-bn` and, for control, `gradient-flow-shallow`."""
-    runs = [run for run in records.runs if not run.value("model.residual")]
-    depths = panels.values(runs, "model.depth")
-    deep = having(runs, {"model.depth": depths[-1]}) if depths else []
-    shallow = having(runs, {"model.depth": depths[0]}) if depths else []
-    return [
-        *(_flatter(kind, having(deep, {"model.activation": kind})) for kind in ACTIVATIONS),
-        _steady(
-            Statement(
-                "no-vanishing-with-bn",
-                "3.3, 5",
-                "With BN, gradients change less than tenfold from the last layer of a deep network to the first.",
-                PAPER,
-            ),
-            having(deep, {"norm": BN}),
-        ),
-        _steady(
-            Statement(
-                "gradient-flow-shallow",
-                "3.3, 5",
-                "Without BN, gradients change less than tenfold in a shallow network (control).",
-                "Not measured.",
-            ),
-            having(shallow, {"norm": PLAIN}),
-        ),
-    ]
+def slope(run: Record) -> float | None:
+    """The size of the growth for each layer between the second and the last."""
+    grown = growth(run)
+    return None if grown is None else abs(grown) / (int(run.value("model.depth")) - 2)
 
 
-def growth(run: Record) -> float | None:
-    """Decades from the last hidden layer to the second; None where there is nothing finite or none between."""
-    depth = int(run.value("model.depth"))
-    if depth < 3:
-        return None
-    second, last = (_norms(run, layer) for layer in (2, depth))
-    logs = np.log10(second) - np.log10(last)
-    return float(logs[np.isfinite(logs)].mean()) if np.isfinite(logs).any() else None
+def _steady(among: dict[str, object]) -> Callable[[Records], Outcome]:
+    def judge(records: Records) -> Outcome:
+        known = [run for run in having(records.runs, among | {"model.residual": False}) if growth(run) is not None]
+        by_seed = [having(known, {"seed": seed}) for seed in sorted({run.seed for run in known})]
+        interval = t_interval([STEADY - statistics.fmean(abs(growth(run) or 0.0) for run in own) for own in by_seed])
+        each = ", ".join(
+            f"{kind} {_mean(having(known, {'model.activation': kind})):+.1f}"
+            for kind in ACTIVATIONS
+            if having(known, {"model.activation": kind})
+        ).replace("-", "−")
+        measured = f"decades from the last layer to the second: {each}" if known else "nothing to compare"
+        return outcome(interval, "decades", measured=measured)
+
+    return judge
+
+
+CLAIMS = [
+    *(
+        Claim(
+            id=f"gradient-flow-{kind}",
+            source="3.3, 5",
+            sentence=f"In a deep {kind} network, gradients keep their size from layer to layer better with BN.",
+            quantity=Quantity("size of the slope of the gradient's norm", of_run(slope), "decades per layer"),
+            rule=Rule("difference", FLATTER, less=True),
+            treated={"norm": TREATED},
+            reference={"norm": PLAIN},
+            among={"model.residual": False, "model.depth": LARGEST, "model.activation": kind},
+            paper=PAPER,
+        )
+        for kind in ACTIVATIONS
+    ),
+    Peculiar(
+        id="no-vanishing-with-bn",
+        source="3.3, 5",
+        sentence="With BN, gradients change less than tenfold from the last layer of a deep network to the first.",
+        paper=PAPER,
+        judge=_steady({"norm": BN, "model.depth": LARGEST}),
+    ),
+    Peculiar(
+        id="gradient-flow-shallow",
+        source="3.3, 5",
+        sentence="Without BN, gradients change less than tenfold in a shallow network (control).",
+        paper=Paper("Not measured."),
+        judge=_steady({"norm": PLAIN, "model.depth": SMALLEST}),
+    ),
+]
 
 
 def figures(records: Records) -> dict[str, Figure]:
@@ -83,48 +112,6 @@ def figures(records: Records) -> dict[str, Figure]:
     return {"gradients": _draw_over_training(records, runs), "gradients_by_layer": _draw_by_layer(records, runs)}
 
 
-def _flatter(kind: str, runs: Sequence[Record]) -> Judgement:
-    def slope(run: Record) -> float | None:
-        grown = growth(run)
-        return None if grown is None else abs(grown) / (int(run.value("model.depth")) - 2)
-
-    interval = t_interval(contrast(having(runs, {"norm": PLAIN}), having(runs, {"norm": BN}), slope))
-    arms = [having(runs, {"norm": norm}) for norm in (PLAIN, BN)]
-    means = " and ".join(
-        f"{_mean(own):+.1f} decades {drawing.name(n)}" for n, own in zip((PLAIN, BN), arms, strict=True)
-    )
-    return judged(
-        Statement(
-            f"gradient-flow-{kind}",
-            "3.3, 5",
-            f"In a deep {kind} network, gradients keep their size from layer to layer better with BN.",
-            PAPER,
-        ),
-        interval,
-        f"size of the slope without minus with BN: {in_unit(interval, 'decades per layer', 3)}"
-        + (f"; from the last layer to the second {means}".replace("-", "−") if runs else ""),
-        (f"+{FLATTER:g} decades per layer", f"−{FLATTER:g} decades per layer"),
-        smallest=FLATTER,
-    )
-
-
-def _steady(statement: Statement, runs: Sequence[Record]) -> Judgement:
-    known = [run for run in runs if growth(run) is not None]
-    by_seed = [having(known, {"seed": seed}) for seed in sorted({run.seed for run in known})]
-    interval = t_interval([STEADY - statistics.fmean(abs(growth(run) or 0.0) for run in own) for own in by_seed])
-    each = ", ".join(
-        f"{kind} {_mean(having(known, {'model.activation': kind})):+.1f}"
-        for kind in ACTIVATIONS
-        if having(known, {"model.activation": kind})
-    ).replace("-", "−")
-    measured = f"decades from the last layer to the second: {each}" if known else "nothing to compare"
-    return judged(statement, interval, measured, (f"0, {STEADY:g} decade minus the mean size of the growth", "0"))
-
-
-def _norms(run: Record, layer: int) -> np.ndarray:
-    return np.asarray(np.maximum(run.metrics[f"gradient_norm/linear{layer}"].to_numpy(dtype=float), TINY))
-
-
 def _mean(runs: Sequence[Record]) -> float:
     known = [grown for grown in map(growth, runs) if grown is not None]
     return statistics.fmean(known) if known else float("nan")
@@ -132,7 +119,7 @@ def _mean(runs: Sequence[Record]) -> float:
 
 def _geometric(runs: Sequence[Record], layer: int) -> np.ndarray:
     """The norm at a layer's weights, `[evaluations]`, geometric mean over the seeds."""
-    return np.asarray(np.exp(np.mean([np.log(_norms(run, layer)) for run in runs], axis=0)))
+    return np.asarray(np.exp(np.mean([np.log(gradient_norms(run, layer)) for run in runs], axis=0)))
 
 
 def _draw_over_training(records: Records, runs: Sequence[Record]) -> Figure:
@@ -152,7 +139,7 @@ def _draw_over_training(records: Records, runs: Sequence[Record]) -> Figure:
     for norm, line in zip((PLAIN, BN), axes, strict=True):
         for kind, panel in zip(kinds, line, strict=True):
             own = having(runs, {"norm": norm, "model.activation": kind, "model.depth": depth})
-            panel.set_title(f"{kind}, {drawing.name(norm)}", fontsize=10)
+            panel.set_title(f"{kind}, {arm_name(norm)}", fontsize=10)
             for layer in range(1, depth + 1) if own else ():
                 steps = own[0].metrics["step"].to_numpy()
                 colour = viridis((layer - 1) / max(depth - 1, 1))
@@ -191,7 +178,7 @@ def _draw_by_layer(records: Records, runs: Sequence[Record]) -> Figure:
                 own = having(runs, {"norm": norm, "model.activation": kind, "model.depth": depth})
                 table = np.array([_geometric(own, layer) for layer in range(1, depth + 1) if own])
                 for at, style in ((-1, "-"), (len(own[0].metrics) // 2, ":")) if own else ():
-                    label = drawing.name(norm) if style == "-" else None
+                    label = arm_name(norm) if style == "-" else None
                     panel.plot(range(1, depth + 1), table[:, at], color=colours[norm], ls=style, label=label)
             panel.set_yscale("log")
             panel.set_title(f"{kind}, {depth} layers", fontsize=10)

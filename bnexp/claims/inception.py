@@ -16,21 +16,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bnexp.claims import drawing
-from bnexp.claims.accuracy import chance, diverged, final_accuracy
-from bnexp.claims.judging import (
-    Judgement,
-    Statement,
-    as_ratio,
-    count,
-    having,
-    in_points,
-    judged,
-    percent,
-    unanimous,
-)
-from bnexp.claims.speed import length
+from bnexp.claims.claim import Outcome, Paper, Peculiar, Verdict
+from bnexp.claims.judging import in_words, outcome
+from bnexp.claims.matching import having
+from bnexp.claims.measures import chance, diverged, final_accuracy, length
+from bnexp.claims.words import arm_name, count, percent
 from bnexp.runs.records import Record, Records
-from bnexp.stats import paired, ratio_interval, steps_to, t_interval
+from bnexp.stats import Interval, paired, ratio_interval, steps_to, t_interval
 
 SECTION = "4.2.2, Figures 2 and 3"
 
@@ -42,8 +34,6 @@ CLEARLY = 0.1
 
 AT_CHANCE = 0.01
 """How far above chance a network may end that has learnt nothing."""
-
-POINTS = f"+{100 * SMALLEST:g} percentage points", f"−{100 * SMALLEST:g} percentage points"
 
 
 @dataclass(frozen=True)
@@ -117,99 +107,32 @@ def missed(baseline: dict[int, Record], others: dict[int, Record]) -> str:
     return f"{count(never, 'run')} with BN never reaches it and its last step stands in" if never else ""
 
 
-def judge_speed(baseline: dict[int, Record], others: dict[int, Record], statement: Statement) -> Judgement:
-    """That the others reach the baseline's best accuracy in fewer steps."""
+def faster(baseline: dict[int, Record], others: dict[int, Record]) -> Outcome:
+    """Whether the others reach the baseline's best accuracy in fewer steps."""
     interval = ratio_interval(list(log_speed_ups(baseline, others).values()))
     target = percent(float(np.mean([best(run) for run in baseline.values()])), 1) if baseline else "–"
-    return judged(
-        statement,
-        interval,
-        f"steps without BN / steps with BN to Inception's best ({target}): {as_ratio(interval)}",
-        ("1", "1"),
-        missed(baseline, others),
-        null=1,
-    )
+    measured = f"steps without BN / steps with BN to Inception's best ({target}): {in_words(interval, 'ratio')}"
+    return outcome(interval, "ratio", 0.0, measured, missed(baseline, others))
 
 
-def judge_higher(lower: dict[int, Record], higher: dict[int, Record], statement: Statement) -> Judgement:
-    """That some runs end at a higher test accuracy than others."""
-    ends = [{seed: final_accuracy(run) for seed, run in runs.items()} for runs in (lower, higher)]
+def higher(lower: dict[int, Record], others: dict[int, Record]) -> Outcome:
+    """Whether the others end at a higher test accuracy."""
+    ends = [{seed: final_accuracy(run) for seed, run in runs.items()} for runs in (lower, others)]
     interval = t_interval(paired(ends[1], ends[0]))
     means = [percent(float(np.mean(list(own.values()))), 1) if own else "–" for own in ends]
-    return judged(
-        statement, interval, f"{means[0]} and {means[1]}, a difference of {in_points(interval)}", POINTS,
-        smallest=SMALLEST,
-    )  # fmt: skip
+    measured = f"{means[0]} and {means[1]}, a difference of {in_words(interval, 'points')}"
+    return outcome(interval, "points", SMALLEST, measured)
 
 
-def judge(records: Records) -> list[Judgement]:
-    """Ten judgements, of the seven arms' steps, final accuracies and failures."""
-    runs = {name: arm(records, name) for name in ARMS}
-    base = runs["inception"]
-    judgements = [
-        judge_speed(
-            base,
-            runs[name],
-            Statement(
-                f"steps-{name}",
-                SECTION,
-                f"{drawing.name(name)} reaches Inception's best accuracy in fewer steps.",
-                paper,
-            ),
-        )
-        for name, paper in FASTER.items()
-    ]
-    later = {seed: -value for seed, value in log_speed_ups(base, runs["bn_x30"]).items()}
-    sooner = {seed: -value for seed, value in log_speed_ups(base, runs["bn_x5"]).items()}
-    interval = ratio_interval(paired(later, sooner))
-    judgements.append(
-        judged(
-            Statement(
-                "x30-later",
-                SECTION,
-                "BN-x30 is slower at first: it needs more steps to Inception's best accuracy than BN-x5.",
-                "2.7·10⁶ against 2.1·10⁶ steps, 1.3 times",
-            ),
-            interval,
-            f"steps of BN-x30 / steps of BN-x5: {as_ratio(interval)}",
-            ("1", "1"),
-            null=1,
-        )
-    )
-    for identity, low, high, claim, paper in (
-        ("x5-higher", "inception", "bn_x5", "BN-x5 ends higher than Inception.", "73.0 against 72.2 %, +0.8"),
-        ("x30-higher", "bn_x5", "bn_x30", "BN-x30 ends higher than BN-x5.", "74.8 against 73.0 %, +1.8"),
-        ("sigmoid-lower", "bn_x5_sigmoid", "bn_x5", "With sigmoid, BN-x5 ends lower.", "69.8 against 73.0 %, −3.2"),
-    ):
-        judgements.append(judge_higher(runs[low], runs[high], Statement(identity, SECTION, claim, paper)))
-    judgements.append(judge_sigmoid_trains(runs["bn_x5_sigmoid"]))
-    judgements.append(
-        _judge_all(
-            runs["inception_x5"],
-            diverged,
-            Statement(
-                "x5-diverges",
-                "4.2.2",
-                "Without BN, five times the learning rate makes the parameters reach machine infinity.",
-                "They do.",
-            ),
-            "diverged",
-        )
-    )
-    judgements.append(judge_at_chance(runs["inception_sigmoid"]))
-    return judgements
-
-
-def judge_sigmoid_trains(runs: dict[int, Record]) -> Judgement:
-    """That Inception of sigmoids trains with BN."""
+def sigmoid_trains(runs: dict[int, Record]) -> Outcome:
+    """Whether networks end clearly above chance."""
     interval = t_interval([final_accuracy(run) - chance(run) for run in runs.values()])
-    return judged(
-        Statement("sigmoid-trains", "4.2.2", "With BN, Inception trains with sigmoids.", "69.8 %, chance being 0.1 %"),
-        interval,
-        f"final accuracy above chance: {in_points(interval)}",
-        (f"+{100 * CLEARLY:g} percentage points", f"−{100 * CLEARLY:g} percentage points"),
-        smallest=CLEARLY,
-    )
+    return outcome(interval, "points", CLEARLY, f"final accuracy above chance: {in_words(interval, 'points')}")
+
+
+def stays_at_chance(runs: dict[int, Record]) -> Outcome:
+    """Whether networks have learnt nothing."""
+    return _all_of(runs, at_chance, f"within {100 * AT_CHANCE:g} point of chance")
 
 
 def at_chance(run: Record) -> bool:
@@ -217,21 +140,84 @@ def at_chance(run: Record) -> bool:
     return final_accuracy(run) <= chance(run) + AT_CHANCE
 
 
-def judge_at_chance(runs: dict[int, Record]) -> Judgement:
-    """That Inception of sigmoids stays at chance without BN."""
-    return _judge_all(
-        runs,
-        at_chance,
-        Statement(
-            "sigmoid-at-chance", "4.2.2", "Without BN, Inception with sigmoids stays at chance to the end.", "1/1000"
-        ),
-        f"within {100 * AT_CHANCE:g} point of chance",
-    )
-
-
-def _judge_all(runs: dict[int, Record], holds: Callable[[Record], bool], statement: Statement, what: str) -> Judgement:
+def _all_of(runs: dict[int, Record], holds: Callable[[Record], bool], what: str) -> Outcome:
+    """What must be so on every seed: contradicted where it is so on none."""
     ends = ", ".join("NaN" if diverged(run) else percent(final_accuracy(run), 1) for run in runs.values())
-    return unanimous(statement, [holds(run) for run in runs.values()], f"final accuracy {ends or '–'}", what)
+    n, those = len(runs), sum(map(holds, runs.values()))
+    verdict: Verdict = "undecided"
+    if n >= 2:
+        verdict = "reproduced" if those == n else "undecided" if those else "contradicted"
+    why = f"{those} of {count(n, 'seed')} {what}" + ("; two are the least that a verdict is given on" if n < 2 else "")
+    share = those / n if n else math.nan
+    return Outcome(f"final accuracy {ends or '–'}", Interval(share, math.nan, math.nan, n), verdict, why)
+
+
+def _later(records: Records) -> Outcome:
+    base = arm(records, "inception")
+    later, sooner = (
+        {seed: -value for seed, value in log_speed_ups(base, arm(records, name)).items()}
+        for name in ("bn_x30", "bn_x5")
+    )
+    interval = ratio_interval(paired(later, sooner))
+    return outcome(interval, "ratio", measured=f"steps of BN-x30 / steps of BN-x5: {in_words(interval, 'ratio')}")
+
+
+def _faster_than_inception(name: str) -> Callable[[Records], Outcome]:
+    return lambda records: faster(arm(records, "inception"), arm(records, name))
+
+
+def _higher_than(low: str, high: str) -> Callable[[Records], Outcome]:
+    return lambda records: higher(arm(records, low), arm(records, high))
+
+
+CLAIMS = [
+    *(
+        Peculiar(
+            f"steps-{name}",
+            SECTION,
+            f"{arm_name(name)} reaches Inception's best accuracy in fewer steps.",
+            Paper(paper),
+            _faster_than_inception(name),
+        )
+        for name, paper in FASTER.items()
+    ),
+    Peculiar(
+        "x30-later",
+        SECTION,
+        "BN-x30 is slower at first: it needs more steps to Inception's best accuracy than BN-x5.",
+        Paper("2.7·10⁶ against 2.1·10⁶ steps, 1.3 times"),
+        _later,
+    ),
+    *(
+        Peculiar(identity, SECTION, sentence, Paper(paper), _higher_than(low, high))
+        for identity, low, high, sentence, paper in (
+            ("x5-higher", "inception", "bn_x5", "BN-x5 ends higher than Inception.", "73.0 against 72.2 %, +0.8"),
+            ("x30-higher", "bn_x5", "bn_x30", "BN-x30 ends higher than BN-x5.", "74.8 against 73.0 %, +1.8"),
+            ("sigmoid-lower", "bn_x5_sigmoid", "bn_x5", "With sigmoid, BN-x5 ends lower.", "69.8 against 73.0 %, −3.2"),
+        )
+    ),
+    Peculiar(
+        "sigmoid-trains",
+        "4.2.2",
+        "With BN, Inception trains with sigmoids.",
+        Paper("69.8 %, chance being 0.1 %"),
+        lambda records: sigmoid_trains(arm(records, "bn_x5_sigmoid")),
+    ),
+    Peculiar(
+        "x5-diverges",
+        "4.2.2",
+        "Without BN, five times the learning rate makes the parameters reach machine infinity.",
+        Paper("They do."),
+        lambda records: _all_of(arm(records, "inception_x5"), diverged, "diverged"),
+    ),
+    Peculiar(
+        "sigmoid-at-chance",
+        "4.2.2",
+        "Without BN, Inception with sigmoids stays at chance to the end.",
+        Paper("1/1000"),
+        lambda records: stays_at_chance(arm(records, "inception_sigmoid")),
+    ),
+]
 
 
 def tables(records: Records) -> dict[str, pd.DataFrame]:
@@ -246,7 +232,7 @@ def tables(records: Records) -> dict[str, pd.DataFrame]:
         found = [step for step in reached if step is not None]
         rows.append(
             {
-                "network": drawing.name(name),
+                "network": arm_name(name),
                 "lr (paper)": f"{row.lr:g}",
                 "steps to 72.2 % (paper)": row.steps,
                 "max accuracy (paper)": row.accuracy,
@@ -288,7 +274,7 @@ def draw_on(
     axes: Axes,
     arms: dict[str, dict[int, Record]],
     base: dict[int, Record],
-    called: Callable[[str], str] = drawing.name,
+    called: Callable[[str], str] = arm_name,
     limit: float | None = None,
 ) -> None:
     """The curves on these axes, up to a `limit`."""

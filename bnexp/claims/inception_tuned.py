@@ -6,6 +6,7 @@ aside from the training data; what is compared is measured on test images.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,21 +14,24 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bnexp.claims import drawing, panels
-from bnexp.claims.accuracy import diverged, final_accuracy
+from bnexp.claims import drawing, inception, panels
+from bnexp.claims.claim import Outcome, Paper, Peculiar
 from bnexp.claims.inception import (
     best,
     by_seed,
     curve,
     draw_on,
-    judge_at_chance,
-    judge_higher,
-    judge_sigmoid_trains,
-    judge_speed,
+    faster,
+    higher,
     log_speed_ups,
+    sigmoid_trains,
+    stays_at_chance,
 )
-from bnexp.claims.judging import Judgement, Statement, as_ratio, having, judged, percent
+from bnexp.claims.judging import in_words, outcome
+from bnexp.claims.matching import having
+from bnexp.claims.measures import final_accuracy, validation_accuracy
 from bnexp.claims.panels import Layout
+from bnexp.claims.words import arm_name, percent
 from bnexp.runs.records import Record, Records
 from bnexp.stats import paired, ratio_interval, steps_to
 
@@ -45,13 +49,6 @@ Setting = tuple[float, float]
 def setting(run: Record) -> Setting:
     """Learning rate and initial scale."""
     return float(run.fields["lr"]), float(run.fields["init.scale"])
-
-
-def validation_accuracy(run: Record) -> float:
-    """Of the network at the end; 0 for one that diverged, and without validation images, so that the first is taken."""
-    if diverged(run) or "validation_accuracy" not in run.metrics:
-        return 0.0
-    return float(run.metrics["validation_accuracy"].iloc[-1])
 
 
 def settings(records: Records, arm: str) -> dict[Setting, list[Record]]:
@@ -75,54 +72,50 @@ def untuned(records: Records, name: str) -> dict[int, Record]:
     return by_seed(settings(records, "bn_x5" if name == "bn_x30" else name).get(UNTUNED[name], []))
 
 
-def judge(records: Records) -> list[Judgement]:
-    """For BN with and without the changes of §4.2.1: speed and accuracy; what tuning does to the speed-up; sigmoids."""
-    base = tuned(records, BASE)
-    judgements = []
-    for arm in RELU:
-        with_bn = tuned(records, arm)
-        called = "BN" if arm == "bn_baseline" else "BN and the changes of §4.2.1"
-        each = f"With each network at its own best learning rate and initial scale, the one with {called} "
-        judgements += [
-            judge_speed(
-                base,
-                with_bn,
-                Statement(
-                    f"tuned-steps-{arm}",
-                    SECTION,
-                    f"{each}reaches the best accuracy of Inception without BN in fewer steps.",
-                    "Not compared: the others' rates are multiples of Inception's, whose choice is not explained.",
-                ),
-            ),
-            judge_higher(
-                base,
-                with_bn,
-                Statement(f"tuned-higher-{arm}", SECTION, f"{each}ends higher than without.", "Not compared."),
-            ),
-        ]
-    judgements.append(_judge_shrinking(records))
-    judgements.append(judge_sigmoid_trains(tuned(records, SIGMOID[0])))
-    judgements.append(judge_at_chance(tuned(records, SIGMOID[1])))
-    return judgements
-
-
-def _judge_shrinking(records: Records) -> Judgement:
+def _shrinking(records: Records) -> Outcome:
     before = log_speed_ups(untuned(records, BASE), untuned(records, "bn_x5"))
     after = log_speed_ups(tuned(records, BASE), tuned(records, "bn_x5"))
     interval = ratio_interval(paired(before, after))
-    own = [as_ratio(ratio_interval(list(logs.values()))) for logs in (before, after)]
-    return judged(
-        Statement(
-            "tuning-shrinks",
+    own = [in_words(ratio_interval(list(logs.values())), "ratio") for logs in (before, after)]
+    measured = f"untuned {own[0]}, tuned {own[1]}; untuned / tuned: {in_words(interval, 'ratio')}"
+    return outcome(interval, "ratio", measured=measured)
+
+
+def _compared(arm: str) -> list[Peculiar]:
+    called = "BN" if arm == "bn_baseline" else "BN and the changes of §4.2.1"
+    each = f"With each network at its own best learning rate and initial scale, the one with {called} "
+    return [
+        Peculiar(
+            f"tuned-steps-{arm}",
             SECTION,
-            "BN's speed-up at the paper's multiples of one rate is larger than with each network at its own best.",
-            "Not compared.",
+            f"{each}reaches the best accuracy of Inception without BN in fewer steps.",
+            Paper("Not compared: the others' rates are multiples of Inception's, whose choice is not explained."),
+            lambda records: faster(tuned(records, BASE), tuned(records, arm)),
         ),
-        interval,
-        f"untuned {own[0]}, tuned {own[1]}; untuned / tuned: {as_ratio(interval)}",
-        ("1", "1"),
-        null=1,
-    )
+        Peculiar(
+            f"tuned-higher-{arm}",
+            SECTION,
+            f"{each}ends higher than without.",
+            Paper("Not compared."),
+            lambda records: higher(tuned(records, BASE), tuned(records, arm)),
+        ),
+    ]
+
+
+_SIGMOID = {claim.id: claim for claim in inception.CLAIMS if claim.id in ("sigmoid-trains", "sigmoid-at-chance")}
+
+CLAIMS = [
+    *(claim for arm in RELU for claim in _compared(arm)),
+    Peculiar(
+        "tuning-shrinks",
+        SECTION,
+        "BN's speed-up at the paper's multiples of one rate is larger than with each network at its own best.",
+        Paper("Not compared."),
+        _shrinking,
+    ),
+    replace(_SIGMOID["sigmoid-trains"], judge=lambda records: sigmoid_trains(tuned(records, SIGMOID[0]))),
+    replace(_SIGMOID["sigmoid-at-chance"], judge=lambda records: stays_at_chance(tuned(records, SIGMOID[1]))),
+]
 
 
 def tables(records: Records) -> dict[str, pd.DataFrame]:
@@ -143,7 +136,7 @@ def tables(records: Records) -> dict[str, pd.DataFrame]:
             rows.append(
                 {
                     "settings": what,
-                    "network": _called(name) if find is tuned else drawing.name(name),
+                    "network": _called(name) if find is tuned else arm_name(name),
                     "lr": f"{lr:g}",
                     "initial scale": f"He × {scale:g}",
                     "validation accuracy": percent(
@@ -160,7 +153,7 @@ def tables(records: Records) -> dict[str, pd.DataFrame]:
 
 def _called(arm: str) -> str:
     """An arm at a rate of its own: it is no multiple of Inception's any more."""
-    return {"bn_x5": "BN and §4.2.1", "bn_x5_sigmoid": "BN and §4.2.1, sigmoid"}.get(arm, drawing.name(arm))
+    return {"bn_x5": "BN and §4.2.1", "bn_x5_sigmoid": "BN and §4.2.1, sigmoid"}.get(arm, arm_name(arm))
 
 
 def figures(records: Records) -> dict[str, Figure]:
@@ -184,7 +177,7 @@ def figures(records: Records) -> dict[str, Figure]:
         arms = {name: runs for name in names if (runs := find(records, name))}
         axes.set_title(title, fontsize=10)
         if arms:
-            called = _called if find is tuned else drawing.name
+            called = _called if find is tuned else arm_name
             draw_on(axes, arms, find(records, BASE), called, 1.05 * max(map(best, records.runs)))
     return {
         "untuned_and_tuned": figure,

@@ -6,31 +6,20 @@ The control is each arm at its own best choice, made on the other seeds: it tell
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from bnexp.claims import drawing, panels
-from bnexp.claims.accuracy import RULE, SMALLEST, TRAINS, common_chance, diverged, final_accuracy, trains
-from bnexp.claims.judging import (
-    BN,
-    PLAIN,
-    Judgement,
-    Pair,
-    Statement,
-    count,
-    having,
-    in_points,
-    judged,
-    own_best,
-    per_seed,
-    percent,
-)
+from bnexp.claims.accuracy import ACCURACY, SMALLEST
+from bnexp.claims.claim import BN, PLAIN, TREATED, Claim, Of, Paper, Quantity, Rule
+from bnexp.claims.matching import having
+from bnexp.claims.measures import TRAINS, common_chance, final_accuracy, share_that_trains, spread
 from bnexp.claims.panels import Layout
+from bnexp.claims.words import arm_name, percent
 from bnexp.runs.records import Record, Records
-from bnexp.stats import t_interval
 
 COARSE = 0.01
 """A point: the smallest difference that counts where hopeless choices are among the settings."""
@@ -38,48 +27,66 @@ COARSE = 0.01
 GOOD_SCHEMES = ("xavier", "he", "orthogonal")
 """The schemes that are recommended, at their own scale."""
 
-SECTION = "abstract, 1"
-PAPER = "BN lets us be less careful about initialisation; no number is given."
+INIT = ("init.scheme", "init.scale")
+SPREAD = Quantity("standard deviation of the final accuracy over the initial weights", spread, over=INIT)
+SHARE = Quantity("share of the initial weights that trains", share_that_trains, "share", over=INIT)
 
 
-def judge(records: Records) -> list[Judgement]:
-    """`init-spread`, `init-share`, `init-schemes`, `init-own-best`."""
-    good = [r for r in records.runs if r.value("init.scheme") in GOOD_SCHEMES and r.value("init.scale") == 1]
-    spread = "standard deviation of the final accuracy over the {}, without minus with BN: "
-    return [
-        _judge(
-            records.runs,
-            Statement("init-spread", SECTION, "With BN, the accuracy depends less on the initial weights.", PAPER),
-            lambda plain, bn: _spread(plain) - _spread(bn),
-            spread.format("schemes and scales"),
-            COARSE,
-        ),
-        _judge(
-            records.runs,
-            Statement(
-                "init-share",
-                SECTION,
-                f"With BN, more of the initial schemes and scales train (at least {percent(TRAINS)}).",
-                PAPER,
-            ),
-            lambda plain, bn: _share(bn) - _share(plain),
-            "share that trains, with minus without BN: ",
-            COARSE,
-        ),
-        _judge(
-            good,
-            Statement(
-                "init-schemes",
-                SECTION,
-                "With BN, the accuracy depends less on which recommended scheme is taken (Xavier, He, orthogonal).",
-                PAPER,
-            ),
-            lambda plain, bn: _spread(plain) - _spread(bn),
-            spread.format("recommended schemes"),
-            SMALLEST,
-        ),
-        _judge_own_best(records),
-    ]
+def _claim(
+    identity: str,
+    sentence: str,
+    quantity: Quantity,
+    rule: Rule,
+    among: Mapping[str, Any],
+    paper: str = "BN lets us be less careful about initialisation; no number is given.",
+    selected: tuple[str, ...] = (),
+) -> Claim:
+    return Claim(
+        id=identity,
+        source="abstract, 1",
+        sentence=sentence,
+        quantity=quantity,
+        rule=rule,
+        treated={"norm": TREATED},
+        reference={"norm": PLAIN},
+        among=among,
+        selected=selected,
+        paper=Paper(paper),
+    )
+
+
+CLAIMS = [
+    _claim(
+        "init-spread",
+        "With BN, the accuracy depends less on the initial weights.",
+        SPREAD,
+        Rule("difference", COARSE, less=True),
+        {},
+    ),
+    _claim(
+        "init-share",
+        f"With BN, more of the initial schemes and scales train (at least {percent(TRAINS)}).",
+        SHARE,
+        Rule("difference", COARSE),
+        {},
+    ),
+    _claim(
+        "init-schemes",
+        "With BN, the accuracy depends less on which recommended scheme is taken (Xavier, He, orthogonal).",
+        SPREAD,
+        Rule("difference", SMALLEST, less=True),
+        {"init.scheme": Of("among", GOOD_SCHEMES), "init.scale": 1},
+    ),
+    _claim(
+        "init-own-best",
+        "With each network at its own best initial scheme and scale, the network with BN ends at a higher accuracy.",
+        ACCURACY,
+        Rule("difference", SMALLEST),
+        {},
+        "Not tried.",
+        selected=INIT,
+    ),
+]
 
 
 def figures(records: Records) -> dict[str, Figure]:
@@ -114,55 +121,8 @@ def _arms(runs: Sequence[Record]) -> dict[tuple[int, str], tuple[list[Record], l
     return arms
 
 
-def _judge(
-    runs: Sequence[Record],
-    statement: Statement,
-    measure: Callable[[Sequence[Record], Sequence[Record]], float],
-    what: str,
-    smallest: float,
-) -> Judgement:
-    values: dict[int, list[float]] = {}
-    arms = _arms(runs)
-    for (seed, _), (plain, bn) in arms.items():
-        values.setdefault(seed, []).append(measure(plain, bn))
-    interval = t_interval([statistics.fmean(own) for own in values.values()])
-    lost = sum(diverged(run) for both in arms.values() for own in both for run in own)
-    note = f"{count(lost, 'run')} diverged and count as chance" if lost else ""
-    bounds = f"+{100 * smallest:g} percentage points", f"−{100 * smallest:g} percentage points"
-    return judged(statement, interval, f"{what}{in_points(interval)}", bounds, note, smallest=smallest)
-
-
-def _judge_own_best(records: Records) -> Judgement:
-    chosen = []
-    for kind in dict.fromkeys(run.value("model.activation") for run in records.runs):
-        best = [
-            own_best(having(records.runs, {"norm": norm, "model.activation": kind}), _init, final_accuracy)
-            for norm in (PLAIN, BN)
-        ]
-        chosen += [Pair(best[0][seed], best[1][seed]) for seed in best[0].keys() & best[1].keys()]
-    gains = per_seed(chosen, lambda pair: final_accuracy(pair.bn) - final_accuracy(pair.plain))
-    interval = t_interval(list(gains.values()))
-    claim = "With each network at its own best initial scheme and scale, the network with BN ends at a higher accuracy."
-    return judged(
-        Statement("init-own-best", SECTION, claim, "Not tried."),
-        interval,
-        in_points(interval),
-        RULE,
-        "each seed's choices made on the other seeds",
-        smallest=SMALLEST,
-    )
-
-
 def _init(run: Record) -> tuple[str, float]:
     return str(run.value("init.scheme")), float(run.value("init.scale"))
-
-
-def _spread(runs: Sequence[Record]) -> float:
-    return statistics.pstdev(map(final_accuracy, runs))
-
-
-def _share(runs: Sequence[Record]) -> float:
-    return statistics.fmean(map(trains, runs))
 
 
 def _draw_spread(records: Records) -> Figure:
@@ -178,7 +138,7 @@ def _draw_spread(records: Records) -> Figure:
     )
     colours = drawing.colours([PLAIN, BN])
     for panel, measure, label in zip(
-        axes, (_spread, _share), ("standard deviation, points", "share that trains, %"), strict=True
+        axes, (spread, share_that_trains), ("standard deviation, points", "share that trains, %"), strict=True
     ):
         for (_, kind), both in arms.items():
             for norm, own, aside in zip((PLAIN, BN), both, (-0.12, 0.12), strict=True):
@@ -190,6 +150,6 @@ def _draw_spread(records: Records) -> Figure:
         panel.grid(axis="y", color="0.9")
         drawing.plain_axes(panel)
     for norm in (PLAIN, BN):
-        axes[1].scatter([], [], color=colours[norm], label=drawing.name(norm))
+        axes[1].scatter([], [], color=colours[norm], label=arm_name(norm))
     figure.legend(loc="outside right center", frameon=False, fontsize=9)
     return figure

@@ -5,46 +5,42 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from bnexp.claims import panels
-from bnexp.claims.accuracy import TRAINS, final_accuracy
-from bnexp.claims.judging import Judgement, Statement, having, percent
-from bnexp.claims.lr_tolerance import cells, judge_own_best, judge_own_speed, judge_range, own_bests
+from bnexp.claims.claim import Paper
+from bnexp.claims.lr_tolerance import own_best, wider
+from bnexp.claims.measures import TRAINS, final_accuracy
 from bnexp.claims.panels import Layout
+from bnexp.claims.words import percent
 from bnexp.runs.records import Records
 
 NAMES = {"sgd": "plain SGD", "momentum": "SGD with momentum", "adam": "Adam"}
 SECTION = "4.2"
-PAPER = "SGD with momentum on ImageNet; other optimizers are not tried."
+PAPER = Paper("SGD with momentum on ImageNet; other optimizers are not tried.")
 
-
-def judge(records: Records) -> list[Judgement]:
-    """For each optimizer `optimizer-NAME`, `optimizer-speed-NAME` and `optimizer-range-NAME`."""
-    judgements = []
-    for name, called in NAMES.items():
-        of = cells(having(records.runs, {"optimizer.name": name}), "model.activation", "model.depth")
-        chosen = own_bests(of)
-        better = f"Under {called}, each network at its own best learning rate, the network with BN "
-        judgements += [
-            judge_own_best(
-                chosen,
-                Statement(f"optimizer-{name}", SECTION, f"{better}ends at a higher test accuracy.", PAPER),
+CLAIMS = [
+    claim
+    for optimizer, called in NAMES.items()
+    for claim in (
+        *own_best(
+            (f"optimizer-{optimizer}", f"optimizer-speed-{optimizer}"),
+            SECTION,
+            (
+                f"Under {called}, each network at its own best learning rate, the network with BN ends at a higher "
+                "test accuracy.",
+                f"Under {called}, each network at its own best learning rate, the network with BN reaches "
+                f"{percent(TRAINS)} in fewer steps.",
             ),
-            judge_own_speed(
-                chosen,
-                Statement(
-                    f"optimizer-speed-{name}", SECTION, f"{better}reaches {percent(TRAINS)} in fewer steps.", PAPER
-                ),
-            ),
-            judge_range(
-                of,
-                Statement(
-                    f"optimizer-range-{name}",
-                    SECTION,
-                    f"Under {called}, BN trains over a wider range of learning rates.",
-                    PAPER,
-                ),
-            ),
-        ]
-    return judgements
+            (PAPER, PAPER),
+            {"optimizer.name": optimizer},
+        ),
+        wider(
+            f"optimizer-range-{optimizer}",
+            SECTION,
+            f"Under {called}, BN trains over a wider range of learning rates.",
+            PAPER,
+            {"optimizer.name": optimizer},
+        ),
+    )
+]
 
 
 def figures(records: Records) -> dict[str, Figure]:

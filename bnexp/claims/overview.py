@@ -8,8 +8,9 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from bnexp.claims import drawing, panels
-from bnexp.claims.accuracy import common_chance, diverged, final_accuracy
+from bnexp.claims.measures import common_chance, diverged, final_accuracy
 from bnexp.claims.panels import Layout
+from bnexp.claims.words import arm_name
 from bnexp.runs.records import Record, Records
 
 MOST = 5
@@ -75,7 +76,7 @@ def _curves_of(records: Records) -> Figure:
     (run,) = records.runs
     figure, ((accuracy, loss),) = drawing.sheet(
         records,
-        f"Accuracy and loss during training, {drawing.name(run.norm)}",
+        f"Accuracy and loss during training, {arm_name(run.norm)}",
         f"Seed {run.seed}. Accuracies, and the test loss, are those of the network as it is used; the training loss is "
         "that of the mini-batch." + (" The run diverged." if diverged(run) else ""),
         (9, 4.2),

@@ -20,7 +20,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from bnexp.claims import drawing
-from bnexp.claims.judging import PLAIN
+from bnexp.claims.claim import PLAIN
+from bnexp.claims.words import arm_name
 from bnexp.runs.records import Record, Records
 
 SETTINGS = {
@@ -75,7 +76,7 @@ def called(setting: str, of: Any = None) -> str:
         return f"{name} {'on' if of else 'off'}"
     if setting in ("model.activation", "optimizer.name", "init.scheme"):
         return str(of)
-    return drawing.name(of) if setting == "norm" else f"{name} {of:g}" if isinstance(of, float) else f"{name} {of}"
+    return arm_name(of) if setting == "norm" else f"{name} {of:g}" if isinstance(of, float) else f"{name} {of}"
 
 
 def lines(
@@ -230,7 +231,7 @@ def _band(
     style |= {"color": colour, "lw": 1.6, "ls": "--" if arm == PLAIN else "-", "ms": 3.5}
     low, high = ([edge(own) for own in results] for edge in (min, max))
     panel.fill_between(at, low, high, color=colour, alpha=0.22, lw=0)
-    panel.plot(at, [sum(own) / len(own) for own in results], label=drawing.name(arm), **style)
+    panel.plot(at, [sum(own) / len(own) for own in results], label=arm_name(arm), **style)
     panel.grid(axis="y", color="0.9")
 
 

@@ -6,95 +6,96 @@ normalised, less stable. The control is the network without BN: what a misplaced
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from matplotlib.figure import Figure
 
 from bnexp.claims import drawing, panels
-from bnexp.claims.accuracy import RULE, SMALLEST, TRAINS, common_chance, final_accuracy
-from bnexp.claims.judging import BN, PLAIN, Judgement, Statement, as_ratio, contrast, having, in_points, judged, percent
+from bnexp.claims.accuracy import ACCURACY, SMALLEST
+from bnexp.claims.claim import PLAIN, TREATED, Claim, Paper, Quantity, Rule, of_run
+from bnexp.claims.measures import TRAINS, common_chance, drift
 from bnexp.claims.panels import Layout
-from bnexp.claims.saturating import MORE, saturated
-from bnexp.claims.speed import length, steps_of
-from bnexp.claims.stability import ROUNDING, drift
+from bnexp.claims.saturating import MORE, SATURATED
+from bnexp.claims.speed import steps_to
+from bnexp.claims.stability import READS_PERCENTILES, ROUNDING
+from bnexp.claims.words import arm_name, percent
 from bnexp.runs.records import Record, Records
-from bnexp.stats import ratio_interval, t_interval
 
-SECTION = "3.2, 5"
+__all__ = ["CLAIMS", "READS_PERCENTILES", "figures"]
 
 WORDS = {"before": "before the nonlinearity", "after": "after the nonlinearity", "input": "on the layer's input"}
 
+BEFORE, AFTER, INPUT = ({"norm": TREATED, "norm.placement": placement} for placement in WORDS)
 
-def judge(records: Records) -> list[Judgement]:
-    """`placement-accuracy`, `-input`, `-speed`, `-sparsity`, `-stability` and `-control`."""
-    before, after, on_input = (_placed(records, placement) for placement in WORDS)
-    steps = ratio_interval(contrast(after, before, _log_steps))
-    sparser = t_interval(contrast(after, before, saturated))
-    wander = ratio_interval(contrast(after, before, _log_drift))
-    return [
-        _accuracy(
-            "placement-accuracy",
-            "BN before the nonlinearity gives a higher test accuracy than after it.",
-            "Before is said to be better; no number is given.",
-            before,
-            after,
+
+def _claim(
+    identity: str,
+    sentence: str,
+    paper: str,
+    arms: tuple[Mapping[str, Any], Mapping[str, Any]],
+    quantity: Quantity = ACCURACY,
+    rule: Rule = Rule("difference", SMALLEST),  # noqa: B008
+) -> Claim:
+    return Claim(
+        id=f"placement-{identity}",
+        source="3.2, 5",
+        sentence=sentence,
+        quantity=quantity,
+        rule=rule,
+        treated=arms[0],
+        reference=arms[1],
+        paper=Paper(paper),
+    )
+
+
+CLAIMS = [
+    _claim(
+        "accuracy",
+        "BN before the nonlinearity gives a higher test accuracy than after it.",
+        "Before is said to be better; no number is given.",
+        (BEFORE, AFTER),
+    ),
+    _claim(
+        "input",
+        "BN before the nonlinearity gives a higher test accuracy than on the layer's input.",
+        "The input could be normalised too, but its distribution is likely to change shape; not tried.",
+        (BEFORE, INPUT),
+    ),
+    _claim(
+        "speed",
+        f"BN before the nonlinearity reaches {percent(TRAINS)} in fewer steps than after it.",
+        "Not tried.",
+        (BEFORE, AFTER),
+        steps_to(TRAINS),
+        Rule("difference", less=True),
+    ),
+    _claim(
+        "sparsity",
+        "After the nonlinearity, BN leaves the nonlinearity itself sparser: more of it saturated, or 0.",
+        "Said of normalising the nonlinearity's output; no number is given.",
+        (AFTER, BEFORE),
+        SATURATED,
+        Rule("difference", MORE),
+    ),
+    _claim(
+        "stability",
+        "After the nonlinearity, BN leaves the distribution of the nonlinearity's input less stable.",
+        "Said of the affine map's output, more nearly Gaussian than the nonlinearity's; no number is given.",
+        (AFTER, BEFORE),
+        Quantity(
+            "relative drift of the last hidden layer's input", of_run(lambda run: drift(run, "relative")), "ratio"
         ),
-        _accuracy(
-            "placement-input",
-            "BN before the nonlinearity gives a higher test accuracy than on the layer's input.",
-            "The input could be normalised too, but its distribution is likely to change shape; not tried.",
-            before,
-            on_input,
-        ),
-        judged(
-            Statement(
-                "placement-speed",
-                SECTION,
-                f"BN before the nonlinearity reaches {percent(TRAINS)} in fewer steps than after it.",
-                "Not tried.",
-            ),
-            steps,
-            f"steps after / steps before: {as_ratio(steps)}",
-            ("1", "1"),
-            "the last step stands in for a run that never gets there",
-            null=1,
-        ),
-        judged(
-            Statement(
-                "placement-sparsity",
-                SECTION,
-                "After the nonlinearity, BN leaves the nonlinearity itself sparser: more of it saturated, or 0.",
-                "Said of normalising the nonlinearity's output; no number is given.",
-            ),
-            sparser,
-            "saturated fraction (ReLU: zeros) after minus before: "
-            f"{in_points(sparser)}{_each(after, before, saturated)}",
-            (f"+{100 * MORE:g} percentage points", f"−{100 * MORE:g} percentage points"),
-            smallest=MORE,
-        ),
-        judged(
-            Statement(
-                "placement-stability",
-                SECTION,
-                "After the nonlinearity, BN leaves the distribution of the nonlinearity's input less stable.",
-                "Said of the affine map's output, more nearly Gaussian than the nonlinearity's; no number is given.",
-            ),
-            wander,
-            f"relative drift of the last hidden layer's input, after / before: {as_ratio(wander)}",
-            ("1", "1"),
-            null=1,
-            smallest=ROUNDING,
-        ),
-        _accuracy(
-            "placement-control",
-            "BN after the nonlinearity still gives a higher test accuracy than no BN.",
-            "Not tried.",
-            after,
-            having(records.runs, {"norm": PLAIN}),
-        ),
-    ]
+        Rule("difference", ROUNDING),
+    ),
+    _claim(
+        "control",
+        "BN after the nonlinearity still gives a higher test accuracy than no BN.",
+        "Not tried.",
+        (AFTER, {"norm": PLAIN}),
+    ),
+]
 
 
 def figures(records: Records) -> dict[str, Figure]:
@@ -129,35 +130,6 @@ def figures(records: Records) -> dict[str, Figure]:
     }
 
 
-def _placed(records: Records, placement: str) -> list[Record]:
-    return having(records.runs, {"norm": BN, "norm.placement": placement})
-
-
-def _accuracy(name: str, claim: str, paper: str, a: Sequence[Record], b: Sequence[Record]) -> Judgement:
-    interval = t_interval(contrast(a, b, final_accuracy))
-    measured = f"{in_points(interval)}{_each(a, b, final_accuracy)}"
-    return judged(Statement(name, SECTION, claim, paper), interval, measured, RULE, smallest=SMALLEST)
-
-
-def _each(a: Sequence[Record], b: Sequence[Record], measure: Callable[[Record], float | None]) -> str:
-    """For `measured`: the mean for each nonlinearity, in percentage points."""
-    means = {
-        kind: t_interval(contrast(having(a, {"model.activation": kind}), b, measure)).mean
-        for kind in panels.values(a, "model.activation")
-    }
-    parts = [f"{kind} {100 * mean:+.2f}" for kind, mean in means.items()]
-    return f"; {', '.join(parts)}".replace("-", "−") if parts else ""
-
-
-def _log_steps(run: Record) -> float:
-    return math.log(steps_of(run, TRAINS) or length(run))
-
-
-def _log_drift(run: Record) -> float | None:
-    far = drift(run, "relative")
-    return None if far is None else math.log(far)
-
-
 def _arm(run: Record) -> str:
     return PLAIN if run.norm == PLAIN else f"BN {WORDS.get(run.value('norm.placement'), run.norm)}"
 
@@ -180,7 +152,7 @@ def _draw_drift(records: Records) -> Figure:
             for run in records.runs
             if _arm(run) == arm and (far := drift(run, "relative")) is not None
         ]
-        axes.scatter([x for x, _ in dots], [y for _, y in dots], s=26, color=colours[arm], label=drawing.name(arm))
+        axes.scatter([x for x, _ in dots], [y for _, y in dots], s=26, color=colours[arm], label=arm_name(arm))
     axes.set_yscale("log")
     drawing.log_numbers(axes.yaxis)
     axes.set_xticks(range(len(kinds)), kinds)

@@ -7,133 +7,107 @@ cost no more than the smallest difference that counts. Dropout's best rate is ch
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.figure import Figure
 
 from bnexp.claims import panels
-from bnexp.claims.accuracy import RULE, SMALLEST, common_chance, diverged, final_accuracy
-from bnexp.claims.judging import (
-    BN,
-    PLAIN,
-    Judgement,
-    Statement,
-    contrast,
-    having,
-    in_points,
-    in_unit,
-    judged,
-    own_best,
-)
+from bnexp.claims.accuracy import ACCURACY, SMALLEST
+from bnexp.claims.claim import LARGEST, PLAIN, TREATED, Claim, Of, Outcome, Paper, Peculiar, Quantity, Rule, of_run
+from bnexp.claims.judging import compare, in_words, outcome
+from bnexp.claims.measures import common_chance, companion_noise, final_accuracy, gap
 from bnexp.claims.panels import Layout
-from bnexp.runs.records import Record, Records
-from bnexp.stats import Interval, t_interval
+from bnexp.runs.records import Records
+from bnexp.stats import Interval
 
 NOISE = 0.01
 """Standard deviations of the activation: the smallest noise that counts."""
 
+DROPPED, KEPT = {"model.dropout": Of("above", (0,))}, {"model.dropout": 0}
 
-def judge(records: Records) -> list[Judgement]:
-    """The gap, Dropout without loss, and the noise that companions make, with their controls."""
-    plain, bn = (having(records.runs, {"norm": norm}) for norm in (PLAIN, BN))
-    none = {"model.dropout": 0}
-    most = {"model.dropout": max((run.value("model.dropout") for run in records.runs), default=0)}
-    narrower = t_interval(contrast(having(plain, none), having(bn, none), gap))
-    by_dropout = t_interval(contrast(having(plain, none), having(plain, most), gap, "model.dropout"))
-    lost = t_interval(_dropout_gain(bn))
-    kept = Interval(-lost.mean + SMALLEST, -lost.hi + SMALLEST, -lost.lo + SMALLEST, lost.n)
-    needed = t_interval(_dropout_gain(plain))
-    noise = t_interval(contrast(having(bn, none), having(plain, none), companion_noise))
-    chosen = "dropout chosen for each seed on the other seeds, for each size and L2 weight"
-    return [
-        judged(
-            Statement(
-                "narrower-gap",
-                "3.4",
-                "BN narrows the gap between training and test accuracy.",
-                "Said to regularise; no number is given.",
-            ),
-            narrower,
-            f"gap without minus gap with BN: {in_points(narrower)}{_by_size(plain, bn)}",
-            RULE,
-            _diverged(records.runs),
-            smallest=SMALLEST,
-        ),
-        judged(
-            Statement(
-                "narrower-gap-dropout",
-                "3.4",
-                "Without BN, dropout narrows the gap between training and test accuracy (control).",
-                "Known of dropout.",
-            ),
-            by_dropout,
-            f"gap without dropout minus gap at {most['model.dropout']:g}: {in_points(by_dropout)}",
-            RULE,
-            smallest=SMALLEST,
-        ),
-        judged(
-            Statement(
-                "dropout-can-go",
-                "3.4, 4.2.1",
-                f"With BN, leaving dropout out costs no more than {100 * SMALLEST:g} points of test accuracy.",
-                "Dropout is removed from BN-Inception without more overfitting; no number is given.",
-            ),
-            kept,
-            f"best dropout minus none, with BN: {in_points(lost)}",
-            (f"0, the loss subtracted from {100 * SMALLEST:g} points", "0"),
-            chosen,
-        ),
-        judged(
-            Statement(
-                "dropout-needed-without",
-                "3.4",
-                "Without BN, dropout raises the test accuracy (control).",
-                "Inception has 40 % dropout.",
-            ),
-            needed,
-            f"best dropout minus none, without BN: {in_points(needed)}",
-            RULE,
-            chosen,
-            smallest=SMALLEST,
-        ),
-        judged(
-            Statement(
-                "combines-with-dropout",
-                "3.4",
-                "With BN, dropout still raises the test accuracy: the two combine.",
-                "Not claimed; popular accounts say so.",
-            ),
-            lost,
-            f"best dropout minus none, with BN: {in_points(lost)}",
-            RULE,
-            chosen,
-            smallest=SMALLEST,
-        ),
-        judged(
-            Statement(
-                "companions",
-                "3.4",
-                "With BN, an example's activations depend on its companions in the mini-batch.",
-                "Said to be the reason why BN regularises; not measured.",
-            ),
-            noise,
-            "noise of an activation from one set of companions to another, in its standard deviations over examples, "
-            f"with minus without BN: {in_unit(noise, 'standard deviations', 3)}{_dropout_noise(plain)}",
-            (f"+{NOISE:g}", f"−{NOISE:g}"),
-            smallest=NOISE,
-        ),
-    ]
+GAP = Quantity("training minus test accuracy", of_run(gap))
 
 
-def gap(run: Record) -> float | None:
-    """Training minus test accuracy at the end; None for a run that diverged, which has none."""
-    return None if diverged(run) else float(run.metrics["train_accuracy"].iloc[-1] - run.metrics["accuracy"].iloc[-1])
+def _dropout_gains(identity: str, sentence: str, paper: str, norm: Any) -> Claim:
+    """That the best Dropout raises the accuracy of networks with this norm."""
+    return Claim(
+        id=identity,
+        source="3.4",
+        sentence=sentence,
+        quantity=ACCURACY,
+        rule=Rule("difference", SMALLEST),
+        treated=DROPPED,
+        reference=KEPT,
+        among={"norm": norm},
+        selected=("model.dropout",),
+        paper=Paper(paper),
+    )
 
 
-def companion_noise(run: Record) -> float | None:
-    """At the last evaluation; None for a run that diverged."""
-    return None if diverged(run) else float(run.metrics["companion_noise"].iloc[-1])
+COMBINES = _dropout_gains(
+    "combines-with-dropout",
+    "With BN, dropout still raises the test accuracy: the two combine.",
+    "Not claimed; popular accounts say so.",
+    TREATED,
+)
+
+
+def _can_go(records: Records) -> Outcome:
+    """Non-inferiority of no Dropout."""
+    lost = compare(COMBINES, records.runs).interval
+    kept = Interval(SMALLEST - lost.mean, SMALLEST - lost.hi, SMALLEST - lost.lo, lost.n)
+    return outcome(kept, "points", measured=f"best dropout minus none, with BN: {in_words(lost, 'points')}")
+
+
+CLAIMS = [
+    Claim(
+        id="narrower-gap",
+        source="3.4",
+        sentence="BN narrows the gap between training and test accuracy.",
+        quantity=GAP,
+        rule=Rule("difference", SMALLEST, less=True),
+        treated={"norm": TREATED},
+        reference={"norm": PLAIN},
+        among=KEPT,
+        paper=Paper("Said to regularise; no number is given."),
+    ),
+    Claim(
+        id="narrower-gap-dropout",
+        source="3.4",
+        sentence="Without BN, dropout narrows the gap between training and test accuracy (control).",
+        quantity=GAP,
+        rule=Rule("difference", SMALLEST, less=True),
+        treated={"model.dropout": LARGEST},
+        reference=KEPT,
+        among={"norm": PLAIN},
+        paper=Paper("Known of dropout."),
+    ),
+    Peculiar(
+        id="dropout-can-go",
+        source="3.4, 4.2.1",
+        sentence=f"With BN, leaving dropout out costs no more than {100 * SMALLEST:g} points of test accuracy.",
+        paper=Paper("Dropout is removed from BN-Inception without more overfitting; no number is given."),
+        judge=_can_go,
+    ),
+    _dropout_gains(
+        "dropout-needed-without",
+        "Without BN, dropout raises the test accuracy (control).",
+        "Inception has 40 % dropout.",
+        PLAIN,
+    ),
+    COMBINES,
+    Claim(
+        id="companions",
+        source="3.4",
+        sentence="With BN, an example's activations depend on its companions in the mini-batch.",
+        quantity=Quantity("noise that companions make", of_run(companion_noise), "deviations"),
+        rule=Rule("difference", NOISE),
+        treated={"norm": TREATED},
+        reference={"norm": PLAIN},
+        among=KEPT,
+        paper=Paper("Said to be the reason why BN regularises; not measured."),
+    ),
+]
 
 
 def figures(records: Records) -> dict[str, Figure]:
@@ -172,37 +146,3 @@ def figures(records: Records) -> dict[str, Figure]:
             Layout(columns="data.examples"),
         ),
     }
-
-
-def _dropout_gain(runs: Sequence[Record]) -> list[float]:
-    """Final accuracy at the best dropout above 0 minus that at 0, averaged over each seed's sizes and L2 weights."""
-    best: list[Record] = []
-    for key in {(run.value("data.examples"), run.value("l2")) for run in runs}:
-        own = having(runs, {"data.examples": key[0], "l2": key[1]})
-        dropped = [run for run in own if run.value("model.dropout") > 0]
-        best += own_best(dropped, lambda run: run.value("model.dropout"), final_accuracy).values()
-    return contrast(best, having(runs, {"model.dropout": 0}), final_accuracy, "model.dropout")
-
-
-def _by_size(plain: Sequence[Record], bn: Sequence[Record]) -> str:
-    sizes = panels.values(plain, "data.examples")
-    means = []
-    for size in sizes:
-        mean = t_interval(contrast(having(plain, {"data.examples": size, "model.dropout": 0}), bn, gap)).mean
-        means.append(f"{size:,} examples {100 * mean:+.2f}".replace("-", "−"))
-    return f"; {', '.join(means)}" if means else ""
-
-
-def _dropout_noise(plain: Sequence[Record]) -> str:
-    rates = [rate for rate in panels.values(plain, "model.dropout") if rate > 0]
-    means = []
-    for rate in rates:
-        known = [own for own in map(companion_noise, having(plain, {"model.dropout": rate})) if own is not None]
-        if known:
-            means.append(f"dropout {rate:g} {statistics.fmean(known):.3f}")
-    return f"; for comparison, without BN: {', '.join(means)}" if means else ""
-
-
-def _diverged(runs: Sequence[Record]) -> str:
-    n = sum(map(diverged, runs))
-    return f"{n} runs diverged and are left out" if n else ""

@@ -10,26 +10,19 @@ from __future__ import annotations
 import itertools
 import statistics
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from bnexp.claims import drawing, panels
-from bnexp.claims.accuracy import RULE, SMALLEST, TRAINS, chance, common_chance, final_accuracy
-from bnexp.claims.judging import (
-    BN,
-    PLAIN,
-    Judgement,
-    Statement,
-    contrast,
-    having,
-    in_points,
-    judged,
-    percent,
-)
+from bnexp.claims.accuracy import ACCURACY, SMALLEST
+from bnexp.claims.claim import BN, LARGEST, PLAIN, TREATED, Claim, Of, Outcome, Paper, Peculiar, Quantity, Rule, of_run
+from bnexp.claims.judging import outcome
+from bnexp.claims.matching import having
+from bnexp.claims.measures import TRAINS, chance, final_accuracy, saturated
 from bnexp.claims.panels import Layout
+from bnexp.claims.words import arm_name, percent
 from bnexp.runs.records import Record, Records
 from bnexp.stats import t_interval
 
@@ -39,39 +32,101 @@ AT_CHANCE = 2
 MORE = 0.01
 """The smallest difference of saturated fractions that counts."""
 
-PAPER = "Inception with sigmoid stays at chance (1/1000) without BN; BN-x5-Sigmoid reaches 69.8 %."
+SATURATED = Quantity("saturated fraction", of_run(saturated), "share")
+
+PAPER = Paper("Inception with sigmoid stays at chance (1/1000) without BN; BN-x5-Sigmoid reaches 69.8 %.")
+CONTROL = Paper("Not tried: the control that tells whether saturation is the point.")
 
 
-def judge(records: Records) -> list[Judgement]:
-    """`sigmoid-fails-deep`, `sigmoid-trains-with-bn`, the controls, and `less-saturated`."""
-    runs = having(records.runs, {"model.residual": False})
-    deepest = max((run.value("model.depth") for run in records.runs), default=0)
-    deep = having(records.runs, {"model.depth": deepest})
-    straight = having(deep, {"model.residual": False})
-    return [
-        _fails_deep(having(runs, {"norm": PLAIN, "model.activation": "sigmoid"}), deepest),
-        _trains_with_bn(having(runs, {"model.activation": "sigmoid"})),
-        *(
-            _gain(
-                f"saturating-{kind}",
-                f"A {kind} network of {deepest} layers, too, ends at a higher test accuracy with BN.",
-                having(straight, {"model.activation": kind}),
-            )
-            for kind in ("tanh", "relu")
-        ),
+def _at_chance(run: Record) -> bool:
+    return final_accuracy(run) < AT_CHANCE * chance(run)
+
+
+def _fails_deep(records: Records) -> Outcome:
+    plain = having(records.runs, {"norm": PLAIN, "model.activation": "sigmoid", "model.residual": False})
+    depths = panels.values(plain, "model.depth")
+    margins = [AT_CHANCE * chance(run) - final_accuracy(run) for run in having(plain, {"model.depth": LARGEST})]
+    means = {d: statistics.fmean(map(final_accuracy, having(plain, {"model.depth": d}))) for d in depths}
+    measured = ", ".join(f"{depth} layers {percent(mean, 1)}" for depth, mean in means.items())
+    judged = outcome(t_interval(margins), "points", measured=measured or "nothing to compare")
+    if judged.verdict == "reproduced" and any(map(_at_chance, having(plain, {"model.depth": depths[0]}))):
+        why = f"at {depths[0]} layers, too, a run is at chance, so that it is not shown that depth is the reason"
+        return Outcome(judged.measured, judged.interval, "undecided", why)
+    return judged
+
+
+def _trains_with_bn(records: Records) -> Outcome:
+    runs = having(records.runs, {"model.residual": False, "model.activation": "sigmoid"})
+    plain, bn = (having(runs, {"norm": norm}) for norm in (PLAIN, BN))
+    depths = panels.values(plain, "model.depth")
+    hopeless = [d for d in depths if all(_at_chance(r) for r in having(plain, {"model.depth": d}))]
+    there = [run for run in bn if run.value("model.depth") in hopeless]
+    by_seed = [having(there, {"seed": seed}) for seed in sorted({run.seed for run in there})]
+    means = {d: statistics.fmean(map(final_accuracy, having(there, {"model.depth": d}))) for d in hopeless if there}
+    measured = ", ".join(f"{depth} layers {percent(mean, 1)}" for depth, mean in means.items())
+    return outcome(
+        t_interval([statistics.fmean(map(final_accuracy, own)) - TRAINS for own in by_seed]),
+        "points",
+        measured=f"final test accuracy with BN: {measured}" if measured else "none stays at chance without BN",
+    )
+
+
+def _gain(identity: str, sentence: str, activation: str, residual: bool) -> Claim:
+    return Claim(
+        id=identity,
+        source="4.2.2",
+        sentence=sentence,
+        quantity=ACCURACY,
+        rule=Rule("difference", SMALLEST),
+        treated={"norm": TREATED},
+        reference={"norm": PLAIN},
+        among={"model.depth": LARGEST, "model.residual": residual, "model.activation": activation},
+        paper=CONTROL,
+    )
+
+
+CLAIMS = [
+    Peculiar(
+        id="sigmoid-fails-deep",
+        source="4.2.2",
+        sentence="Without BN and residual connections, a sigmoid network stays at chance from some depth on.",
+        paper=PAPER,
+        judge=_fails_deep,
+    ),
+    Peculiar(
+        id="sigmoid-trains-with-bn",
+        source="4.2.2",
+        sentence=f"With BN, sigmoid networks that stay at chance without it train (at least {percent(TRAINS)}).",
+        paper=PAPER,
+        judge=_trains_with_bn,
+    ),
+    *(
         _gain(
-            "saturating-residual",
-            f"With residual connections a sigmoid network of {deepest} layers, too, ends at a higher accuracy with BN.",
-            having(deep, {"model.residual": True, "model.activation": "sigmoid"}),
-        ),
-        _less_saturated([run for run in runs if run.value("model.activation") in ("sigmoid", "tanh")]),
-    ]
-
-
-def saturated(run: Record) -> float | None:
-    """The fraction averaged over hidden layers and evaluations after the first; None where none is finite."""
-    table = run.metrics.filter(like="saturated/").iloc[1:].to_numpy(dtype=float)
-    return float(np.nanmean(table)) if np.isfinite(table).any() else None
+            f"saturating-{kind}",
+            f"A {kind} network of the greatest depth, too, ends at a higher test accuracy with BN.",
+            kind,
+            residual=False,
+        )
+        for kind in ("tanh", "relu")
+    ),
+    _gain(
+        "saturating-residual",
+        "With residual connections a sigmoid network of the greatest depth, too, ends at a higher accuracy with BN.",
+        "sigmoid",
+        residual=True,
+    ),
+    Claim(
+        id="less-saturated",
+        source="2",
+        sentence="With BN, fewer sigmoid and tanh units are saturated during training.",
+        quantity=SATURATED,
+        rule=Rule("difference", MORE, less=True),
+        treated={"norm": TREATED},
+        reference={"norm": PLAIN},
+        among={"model.residual": False, "model.activation": Of("among", ("sigmoid", "tanh"))},
+        paper=Paper("BN keeps the inputs of a nonlinearity from the saturated regime; no number is given."),
+    ),
+]
 
 
 def figures(records: Records) -> dict[str, Figure]:
@@ -92,87 +147,6 @@ def figures(records: Records) -> dict[str, Figure]:
     return {"depth_accuracy": depth} | ({"saturation": _draw_saturation(records, runs)} if runs else {})
 
 
-def _at_chance(run: Record) -> bool:
-    return final_accuracy(run) < AT_CHANCE * chance(run)
-
-
-def _fails_deep(plain: Sequence[Record], deepest: int) -> Judgement:
-    depths = sorted({run.value("model.depth") for run in plain})
-    low = [d for d in depths if all(_at_chance(r) for r in having(plain, {"model.depth": d}))]
-    first = next((d for d in depths if all(e in low for e in depths if e >= d)), None)
-    interval = t_interval(
-        [AT_CHANCE * chance(run) - final_accuracy(run) for run in having(plain, {"model.depth": deepest})]
-    )
-    shallow = having(plain, {"model.depth": depths[0]}) if depths else []
-    where = f"at chance on every seed from {first} layers on" if first else "on some seed above chance at every depth"
-    means = ", ".join(
-        f"{depth} layers {percent(statistics.fmean(map(final_accuracy, having(plain, {'model.depth': depth}))), 1)}"
-        for depth in depths
-    )
-    judgement = judged(
-        Statement(
-            "sigmoid-fails-deep",
-            "4.2.2",
-            "Without BN and residual connections, a sigmoid network stays at chance from some depth on.",
-            PAPER,
-        ),
-        interval,
-        f"{where} ({means})" if plain else "nothing to compare",
-        (f"0, {percent(AT_CHANCE * common_chance(plain))} minus the accuracy at {deepest} layers", "0"),
-    )
-    if judgement.verdict == "reproduced" and any(map(_at_chance, shallow)):
-        why = f"at {depths[0]} layers, too, a run is at chance, so that it is not shown that depth is the reason"
-        return replace(judgement, verdict="undecided", why=why)
-    return judgement
-
-
-def _trains_with_bn(runs: Sequence[Record]) -> Judgement:
-    plain, bn = having(runs, {"norm": PLAIN}), having(runs, {"norm": BN})
-    depths = sorted({run.value("model.depth") for run in plain})
-    hopeless = [d for d in depths if all(_at_chance(r) for r in having(plain, {"model.depth": d}))]
-    there = [run for run in bn if run.value("model.depth") in hopeless]
-    by_seed = [having(there, {"seed": seed}) for seed in sorted({run.seed for run in there})]
-    interval = t_interval([statistics.fmean(map(final_accuracy, own)) - TRAINS for own in by_seed])
-    means = ", ".join(
-        f"{depth} layers {percent(statistics.fmean(map(final_accuracy, having(there, {'model.depth': depth}))), 1)}"
-        for depth in hopeless
-        if having(there, {"model.depth": depth})
-    )
-    return judged(
-        Statement(
-            "sigmoid-trains-with-bn",
-            "4.2.2",
-            f"With BN, sigmoid networks that stay at chance without it train (at least {percent(TRAINS)}).",
-            PAPER,
-        ),
-        interval,
-        f"final test accuracy with BN: {means}" if means else "nothing to compare: none stays at chance without BN",
-        (f"{percent(TRAINS)}, averaged over these depths", percent(TRAINS)),
-    )
-
-
-def _gain(name: str, claim: str, runs: Sequence[Record]) -> Judgement:
-    interval = t_interval(contrast(having(runs, {"norm": BN}), having(runs, {"norm": PLAIN}), final_accuracy))
-    statement = Statement(name, "4.2.2", claim, "Not tried: the control that tells whether saturation is the point.")
-    return judged(statement, interval, in_points(interval), RULE, smallest=SMALLEST)
-
-
-def _less_saturated(runs: Sequence[Record]) -> Judgement:
-    interval = t_interval(contrast(having(runs, {"norm": PLAIN}), having(runs, {"norm": BN}), saturated))
-    return judged(
-        Statement(
-            "less-saturated",
-            "2",
-            "With BN, fewer sigmoid and tanh units are saturated during training.",
-            "BN keeps the inputs of a nonlinearity from the saturated regime; no number is given.",
-        ),
-        interval,
-        f"saturated fraction (slope under a tenth of the greatest) without minus with BN: {in_points(interval)}",
-        (f"+{100 * MORE:g} percentage points", f"−{100 * MORE:g} percentage points"),
-        smallest=MORE,
-    )
-
-
 def _draw_saturation(records: Records, runs: Sequence[Record]) -> Figure:
     depths = panels.values(runs, "model.depth")
     shown = sorted({min(depths, key=lambda depth: abs(depth - wanted)) for wanted in (3, 12, 20)})
@@ -191,7 +165,7 @@ def _draw_saturation(records: Records, runs: Sequence[Record]) -> Figure:
     for depth, line in zip(shown, axes, strict=True):
         for (kind, norm), panel in zip(arms, line, strict=True):
             own = having(runs, {"model.depth": depth, "model.activation": kind, "norm": norm})
-            panel.set_title(f"{kind}, {depth} layers, {drawing.name(norm)}", fontsize=9)
+            panel.set_title(f"{kind}, {depth} layers, {arm_name(norm)}", fontsize=9)
             if not own:
                 continue
             names = [f"saturated/hidden{i}" for i in range(1, depth + 1)]

@@ -10,99 +10,75 @@ next to nothing and dividing by it would decide all. BN must win by both measure
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from bnexp.claims import drawing
-from bnexp.claims.judging import (
-    BN,
-    PLAIN,
-    Judgement,
-    Pair,
-    Verdict,
-    as_ratio,
-    count,
-    decide,
-    effect,
-    over_settings,
-    pairs,
-    per_seed,
-    reason,
-)
+from bnexp.claims.claim import BN, PLAIN, Outcome, Paper, Peculiar
+from bnexp.claims.judging import contrast, outcome
+from bnexp.claims.matching import having
+from bnexp.claims.measures import DRIFTS, drift, raw_drift
+from bnexp.claims.words import arm_name, as_ratio
 from bnexp.runs.records import Record, Records
 from bnexp.stats import PERCENTILES, Interval, ratio_interval
 
-TINY = 1e-9
-"""Floor of widths and drifts, below what float32 resolves of inputs of size 1: it only keeps quotients finite."""
+READS_PERCENTILES = True
 
 ROUNDING = 1e-6
 """A ratio nearer to 1 than this is rounding (percentiles are kept in float32), no effect."""
 
 
-def raw_drift(q: np.ndarray) -> np.ndarray:
-    """Each unit's drift, averaged over the percentiles; q `[evaluations, units, percentiles]` to `[units]`."""
-    return np.asarray(np.abs(np.diff(q, axis=0)).sum(axis=0).mean(axis=-1))
+def _both_measures(records: Records) -> Outcome:
+    """Drift without BN over drift with BN; the effect is that of the weaker measure."""
+    intervals = {measure: ratio(records, measure) for measure in DRIFTS}
+    outcomes = {measure: outcome(own, "ratio", ROUNDING) for measure, own in intervals.items()}
+    weaker = min(intervals, key=lambda m: abs(math.log(intervals[m].mean)) if intervals[m].n else 0.0)
+    agreed = len({own.verdict for own in outcomes.values()}) == 1
+    return Outcome(
+        "without BN / with BN: " + "; ".join(f"{m} drift {as_ratio(own)}" for m, own in intervals.items()),
+        intervals[weaker],
+        outcomes[weaker].verdict if agreed else "undecided",
+        "; ".join(f"by {m} drift, {own.why}" for m, own in outcomes.items()),
+    )
 
 
-def relative_drift(q: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """As `raw_drift`, divided by the unit's mean width over the steps; steps `[evaluations]`."""
-    width = np.trapezoid(q[:, :, -1] - q[:, :, 0], steps, axis=0) / (steps[-1] - steps[0])
-    return np.asarray(raw_drift(q) / np.maximum(width, TINY))
+CLAIMS = [
+    Peculiar(
+        id="stable-distribution",
+        source="4.1, Figure 1(b, c)",
+        sentence="With BN, the inputs of the last hidden layer's nonlinearities keep a more stable distribution over "
+        "training.",
+        paper=Paper(
+            "No number is printed; without BN a unit's three percentiles wander and spread over the training, "
+            "with BN they hardly move."
+        ),
+        judge=_both_measures,
+    )
+]
 
 
-MEASURES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
-    "raw": lambda q, steps: raw_drift(q),
-    "relative": relative_drift,
-}
+def log_drift(measure: str) -> Callable[[Record], float | None]:
+    """The logarithm of a run's drift."""
+
+    def log_of(run: Record) -> float | None:
+        far = drift(run, measure)
+        return None if far is None else math.log(far)
+
+    return log_of
 
 
-def drift(run: Record, measure: str) -> float | None:
-    """A run's drift averaged over its units; None without percentiles, or where any is not finite."""
-    q = run.percentiles
-    if q is None or not np.isfinite(q).all():
-        return None
-    return max(float(MEASURES[measure](q.astype(np.float64), run.metrics["step"].to_numpy()).mean()), TINY)
+def ratio(records: Records, measure: str) -> Interval:
+    """Drift without BN over drift with BN."""
+    arms = [having(records.runs, {"norm": norm}) for norm in (PLAIN, BN)]
+    return ratio_interval(contrast(*arms, log_drift(measure)))
 
 
 def typical_unit(q: np.ndarray) -> int:
     """The unit whose raw drift is the median of the units' (the lower one of two), as long as all is finite."""
     ranked = np.argsort(raw_drift(_until_divergence(q)), kind="stable")
     return int(ranked[(len(ranked) - 1) // 2])
-
-
-def judge(records: Records) -> list[Judgement]:
-    """`stable-distribution`: drift without BN over drift with BN, paired by seed, by both measures."""
-    matched = pairs(records)
-    intervals = {measure: _interval(matched, measure) for measure in MEASURES}
-    verdicts = {decide(interval, ROUNDING, null=1) for interval in intervals.values()}
-    verdict: Verdict = verdicts.pop() if len(verdicts) == 1 else "undecided"
-    weaker = min(intervals.values(), key=lambda interval: abs(math.log(interval.mean)) if interval.n else 0.0)
-    left_out = sum(_log_ratio(pair, "raw") is None for pair in matched)
-    note = f"{count(left_out, 'pair')} left out, with a run that diverged or kept no percentiles" if left_out else ""
-    said = "; ".join(f"{measure} drift {as_ratio(interval)}" for measure, interval in intervals.items())
-    return [
-        Judgement(
-            id="stable-distribution",
-            section="4.1, Figure 1(b, c)",
-            claim="With BN, the inputs of the last hidden layer's nonlinearities keep a more stable distribution over "
-            "training.",
-            paper="No number is printed; without BN a unit's three percentiles wander and spread over the training, "
-            "with BN they hardly move.",
-            measured=f"without BN / with BN: {said}{over_settings(matched)}",
-            **effect(weaker),
-            verdict=verdict,
-            why=reason(
-                verdict,
-                weaker.n,
-                "1 by both measures",
-                "1 by both measures",
-                "the effect is that of the weaker measure",
-                note,
-            ),
-        )
-    ]
 
 
 def figures(records: Records) -> dict[str, Figure]:
@@ -128,7 +104,7 @@ def _percentiles(records: Records, run: Record, letter: str) -> Figure:
     stopped = "" if len(q) == len(run.percentiles) else f" The run diverged after step {steps[-1]:,}."
     figure, axes = drawing.sheet(
         records,
-        f"Input of a typical {activation}, last hidden layer, {drawing.name(run.norm)} — as Figure 1({letter})",
+        f"Input of a typical {activation}, last hidden layer, {arm_name(run.norm)} — as Figure 1({letter})",
         f"15th, 50th and 85th percentile over the test images of the input of unit {unit}, in the run of seed "
         f"{run.seed}: the unit whose percentiles travel as far as the median of the {run.percentiles.shape[1]} units'. "
         "The vertical axis is the paper's, −2 to 2"
@@ -162,19 +138,14 @@ def _drifts(records: Records, arms: dict[str, list[Record]]) -> Figure:
         records,
         "How far the distribution of the last hidden layer's inputs travels",
         "Sum of the changes of the 15th, 50th and 85th percentile from each evaluation to the next, mean over units "
-        "and percentiles; a dot per run, a grey line between matched runs. Left in units of the input, right in widths "
+        "and percentiles; a dot per run. Left in units of the input, right in widths "
         "(15th to 85th percentile, mean over the steps) of the distribution itself. Lower is more stable.",
         (8, 5),
         columns=2,
     )
     colours = drawing.colours(list(arms))
     at = {norm: i for i, norm in enumerate(arms)}
-    matched = pairs(records)
-    for axes, measure in zip(panels, MEASURES, strict=True):
-        for pair in matched:
-            ends = [d for d in (drift(pair.plain, measure), drift(pair.bn, measure)) if d is not None]
-            if len(ends) == 2:
-                axes.plot([at[PLAIN], at[BN]], ends, color="0.8", lw=1, zorder=1)
+    for axes, measure in zip(panels, DRIFTS, strict=True):
         for norm, runs in arms.items():
             dots = [d for d in (drift(run, measure) for run in runs) if d is not None]
             axes.scatter([at[norm]] * len(dots), dots, color=colours[norm], s=36, zorder=2, edgecolor="white", lw=0.6)
@@ -187,23 +158,14 @@ def _drifts(records: Records, arms: dict[str, list[Record]]) -> Figure:
         lo, hi = axes.get_ylim()
         axes.set_ylim(lo / 1.6, hi * 1.6)
         drawing.log_numbers(axes.yaxis)
-        axes.set_xticks(range(len(arms)), [drawing.name(norm) for norm in arms])
+        axes.set_xticks(range(len(arms)), [arm_name(norm) for norm in arms])
         axes.set_xlim(-0.5, len(arms) - 0.5)
         axes.set_ylabel(f"{measure} drift (log scale)")
-        ratio = _interval(matched, measure)
-        axes.set_title(f"without / with BN: {as_ratio(ratio).replace(' (', chr(10) + '(')}", fontsize=10)
+        over = ratio(records, measure)
+        axes.set_title(f"without / with BN: {as_ratio(over).replace(' (', chr(10) + '(')}", fontsize=10)
         axes.grid(axis="y", color="0.9")
         drawing.plain_axes(axes)
     return figure
-
-
-def _interval(matched: Sequence[Pair], measure: str) -> Interval:
-    return ratio_interval(list(per_seed(matched, lambda pair: _log_ratio(pair, measure)).values()))
-
-
-def _log_ratio(pair: Pair, measure: str) -> float | None:
-    plain, bn = drift(pair.plain, measure), drift(pair.bn, measure)
-    return None if plain is None or bn is None else math.log(plain / bn)
 
 
 def _until_divergence(q: np.ndarray | None) -> np.ndarray:

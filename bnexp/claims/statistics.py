@@ -8,20 +8,25 @@ weights, so that Figure 1(c) drawn with them shows a wobble that the distributio
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from bnexp.claims import drawing, panels
-from bnexp.claims.accuracy import RULE, SMALLEST, chance, common_chance, final_accuracy
-from bnexp.claims.judging import BN, PLAIN, Judgement, Statement, as_ratio, contrast, having, in_points, judged
+from bnexp.claims.accuracy import ACCURACY, SMALLEST
+from bnexp.claims.claim import BN, PLAIN, TREATED, Claim, Outcome, Paper, Peculiar, Quantity, Rule, of_run
+from bnexp.claims.judging import contrast, in_words, outcome
+from bnexp.claims.matching import having
+from bnexp.claims.measures import DRIFTS, chance, common_chance, drift, final_accuracy
 from bnexp.claims.panels import Layout
-from bnexp.claims.stability import MEASURES, ROUNDING, drift, typical_unit
+from bnexp.claims.stability import READS_PERCENTILES, ROUNDING, typical_unit
+from bnexp.claims.words import arm_name
 from bnexp.runs.records import Record, Records
-from bnexp.stats import PERCENTILES, Interval, ratio_interval, t_interval
+from bnexp.stats import PERCENTILES, t_interval
 
-SECTION = "3.1"
+__all__ = ["CLAIMS", "READS_PERCENTILES", "figures"]
 
 REFERENCE = 100
 """Mini-batches."""
@@ -30,64 +35,89 @@ MOMENTUM = 0.1
 """Of the moving averages judged: what is usual."""
 
 
-def judge(records: Records) -> list[Judgement]:
-    """`statistics-converged`, `one-batch-is-too-few`, `moving-averages-lag`, `-wobble` and `own-statistics`."""
-    reference, moving = (
-        population(records, REFERENCE),
-        having(records.runs, {"norm": BN, "norm.statistics": "moving", "norm.momentum": MOMENTUM}),
+def population(batches: int, norm: Any = TREATED) -> dict[str, Any]:
+    """The arm evaluated with Algorithm 2 and so many mini-batches."""
+    return {"norm": norm, "norm.statistics": "population", "norm.batches": batches}
+
+
+MOVING = {"norm": TREATED, "norm.statistics": "moving", "norm.momentum": MOMENTUM}
+
+
+def mean_accuracy(run: Record) -> float:
+    """Test accuracy over the evaluations after the first."""
+    return float(run.metrics["accuracy"].iloc[1:].fillna(chance(run)).mean())
+
+
+def late_accuracy(run: Record) -> float:
+    """Test accuracy over the last half of the training."""
+    late = run.metrics["step"] >= run.metrics["step"].iloc[-1] / 2
+    return float(run.metrics["accuracy"][late].fillna(chance(run)).mean())
+
+
+def _converged(records: Records) -> Outcome:
+    """Whether 1,000 mini-batches differ from 100 by less than counts."""
+    arms = [having(records.runs, population(batches)) for batches in (1000, REFERENCE)]
+    differences = contrast(*arms, final_accuracy)
+    return outcome(
+        t_interval([SMALLEST - abs(difference) for difference in differences]),
+        "points",
+        measured=f"accuracy with 1,000 minus with 100: {in_words(t_interval(differences), 'points')}",
     )
-    many = contrast(population(records, 1000), reference, final_accuracy)
-    within = t_interval([SMALLEST - abs(difference) for difference in many])
-    wobble = ratio_interval(contrast(moving, reference, _log_drift))
-    return [
-        judged(
-            Statement(
-                "statistics-converged",
-                SECTION,
-                "100 mini-batches are enough for Algorithm 2: 1,000 give the same test accuracy (control).",
-                "Several mini-batches; how many is not said.",
-            ),
-            within,
-            f"accuracy with 1,000 minus with 100: {in_points(t_interval(many))}",
-            (f"0, the size of the difference subtracted from {100 * SMALLEST:g} points", "0"),
-        ),
-        _accuracy(
-            "one-batch-is-too-few",
-            "One mini-batch is too few for Algorithm 2: the test accuracy is lower, over the last half of training.",
-            "Several mini-batches; how many is not said.",
-            t_interval(contrast(reference, population(records, 1), _late_accuracy)),
-        ),
-        _accuracy(
-            "moving-averages-lag",
-            f"During training, moving averages (momentum {MOMENTUM:g}) give a lower test accuracy than Algorithm 2.",
-            "Moving averages serve to follow the accuracy during training; no difference is mentioned.",
-            t_interval(contrast(reference, moving, _mean_accuracy)),
-        ),
-        judged(
-            Statement(
-                "moving-averages-wobble",
-                "3.1, 4.1",
-                "Moving averages make the distributions of Figure 1(c) look less stable than they are.",
-                "Not mentioned; the figure shows the training network, normalised by its mini-batch.",
-            ),
-            wobble,
-            f"raw drift by moving averages / by Algorithm 2: {as_ratio(wobble)}{_refuted(records, moving)}",
-            ("1", "1"),
-            null=1,
-            smallest=ROUNDING,
-        ),
-        _accuracy(
-            "own-statistics",
-            "Population statistics give a higher test accuracy than those of the test mini-batch itself.",
-            "Population statistics are used because the output shall depend on the input alone.",
-            t_interval(contrast(reference, having(records.runs, {"norm.statistics": "batch"}), final_accuracy)),
-        ),
-    ]
 
 
-def population(records: Records, batches: int) -> list[Record]:
-    """The runs evaluated with Algorithm 2 and so many mini-batches."""
-    return having(records.runs, {"norm": BN, "norm.statistics": "population", "norm.batches": batches})
+def _below(identity: str, sentence: str, paper: str, other: Mapping[str, Any], quantity: Quantity = ACCURACY) -> Claim:
+    """That the accuracy is lower than by Algorithm 2."""
+    return Claim(
+        id=identity,
+        source="3.1",
+        sentence=sentence,
+        quantity=quantity,
+        rule=Rule("difference", SMALLEST),
+        treated=population(REFERENCE),
+        reference=other,
+        paper=Paper(paper),
+    )
+
+
+CLAIMS = [
+    Peculiar(
+        id="statistics-converged",
+        source="3.1",
+        sentence="100 mini-batches are enough for Algorithm 2: 1,000 give the same test accuracy (control).",
+        paper=Paper("Several mini-batches; how many is not said."),
+        judge=_converged,
+    ),
+    _below(
+        "one-batch-is-too-few",
+        "One mini-batch is too few for Algorithm 2: the test accuracy is lower, over the last half of training.",
+        "Several mini-batches; how many is not said.",
+        population(1),
+        Quantity("test accuracy over the last half of training", of_run(late_accuracy)),
+    ),
+    _below(
+        "moving-averages-lag",
+        f"During training, moving averages (momentum {MOMENTUM:g}) give a lower test accuracy than Algorithm 2.",
+        "Moving averages serve to follow the accuracy during training; no difference is mentioned.",
+        MOVING,
+        Quantity("test accuracy over the training", of_run(mean_accuracy)),
+    ),
+    Claim(
+        id="moving-averages-wobble",
+        source="3.1, 4.1",
+        sentence="Moving averages make the distributions of Figure 1(c) look less stable than they are.",
+        quantity=Quantity("raw drift", of_run(lambda run: drift(run, "raw")), "ratio"),
+        rule=Rule("difference", ROUNDING),
+        treated=MOVING,
+        reference=population(REFERENCE),
+        paper=Paper("Not mentioned; the figure shows the training network, normalised by its mini-batch."),
+    ),
+    _below(
+        "own-statistics",
+        "Population statistics give a higher test accuracy than those of the test mini-batch itself.",
+        "Population statistics are used because the output shall depend on the input alone.",
+        {"norm": TREATED, "norm.statistics": "batch"},
+    ),
+]
 
 
 def arm(run: Record) -> str:
@@ -117,46 +147,9 @@ def figures(records: Records) -> dict[str, Figure]:
     }
     if any(drift(run, "raw") is not None for run in records.runs):
         drawn["statistics_drift"] = _draw_drift(records)
-    if any(run.percentiles is not None for run in population(records, REFERENCE)):
+    if any(run.percentiles is not None for run in having(records.runs, population(REFERENCE))):
         drawn["statistics_trap"] = _draw_trap(records)
     return drawn
-
-
-def _accuracy(name: str, claim: str, paper: str, interval: Interval) -> Judgement:
-    measured = f"accuracy by Algorithm 2 (k = {REFERENCE}) minus the other: {in_points(interval)}"
-    return judged(Statement(name, SECTION, claim, paper), interval, measured, RULE, smallest=SMALLEST)
-
-
-def _mean_accuracy(run: Record) -> float:
-    return float(run.metrics["accuracy"].iloc[1:].fillna(chance(run)).mean())
-
-
-def _late_accuracy(run: Record) -> float:
-    late = run.metrics["step"] >= run.metrics["step"].iloc[-1] / 2
-    return float(run.metrics["accuracy"][late].fillna(chance(run)).mean())
-
-
-def _log_drift(run: Record) -> float | None:
-    far = drift(run, "raw")
-    return None if far is None else math.log(far)
-
-
-def _refuted(records: Records, moving: Sequence[Record]) -> str:
-    """Whether the network without BN lies between the two, so that moving averages alone refute Figure 1(b, c)."""
-    groups = {"without BN": having(records.runs, {"norm": PLAIN}), "by Algorithm 2": population(records, REFERENCE)}
-    groups["by moving averages"] = list(moving)
-    means = {}
-    for name, runs in groups.items():
-        known = [far for run in runs if (far := _log_drift(run)) is not None]
-        if not known:
-            return ""
-        means[name] = math.exp(math.fsum(known) / len(known))
-    said = ", ".join(f"{name} {mean:.2f}" for name, mean in means.items())
-    lies = means["by Algorithm 2"] < means["without BN"] < means["by moving averages"]
-    verdict = (
-        "moving averages alone would refute Figure 1(b, c)" if lies else "Figure 1(b, c) comes out the same by both"
-    )
-    return f"; drift {said}: {verdict}"
 
 
 def _draw_drift(records: Records) -> Figure:
@@ -171,7 +164,7 @@ def _draw_drift(records: Records) -> Figure:
         sharey=True,
     )
     colours = drawing.colours(arms)
-    for panel, measure in zip(axes, MEASURES, strict=True):
+    for panel, measure in zip(axes, DRIFTS, strict=True):
         for i, name in enumerate(arms):
             dots = [far for run in records.runs if arm(run) == name and (far := drift(run, measure)) is not None]
             panel.scatter(dots, [i] * len(dots), color=colours[name], s=26)
@@ -180,7 +173,7 @@ def _draw_drift(records: Records) -> Figure:
         panel.set_xscale("log")
         drawing.log_numbers(panel.xaxis)
         panel.set_xlabel(f"{measure} drift")
-        panel.set_yticks(range(len(arms)), [drawing.name(name) for name in arms])
+        panel.set_yticks(range(len(arms)), [arm_name(name) for name in arms])
         panel.set_ylim(len(arms) - 0.5, -0.5)
         panel.grid(axis="y", color="0.9")
         drawing.plain_axes(panel)
@@ -188,7 +181,7 @@ def _draw_drift(records: Records) -> Figure:
 
 
 def _draw_trap(records: Records) -> Figure:
-    reference = next(run for run in population(records, REFERENCE) if run.percentiles is not None)
+    reference = next(run for run in having(records.runs, population(REFERENCE)) if run.percentiles is not None)
     assert reference.percentiles is not None
     unit = typical_unit(reference.percentiles)
     wanted = [PLAIN, arm(reference), "moving averages, 0.1", "moving averages, 0.01", "test batch's own"]
@@ -212,7 +205,7 @@ def _draw_trap(records: Records) -> Figure:
         panel.fill_between(steps, q[:, 0], q[:, -1], color=colour, alpha=0.15, lw=0)
         for values, percentile in zip(q.T, PERCENTILES, strict=True):
             panel.plot(steps, values, color=colour, lw=2 if percentile == 50 else 1.1)
-        panel.set_title(drawing.name(name), fontsize=10)
+        panel.set_title(arm_name(name), fontsize=10)
         panel.grid(axis="y", color="0.9")
         drawing.steps_axis(panel, float(np.max(steps)))
         drawing.plain_axes(panel)

@@ -7,7 +7,7 @@ so the claims of Figure 1(a) are judged here over all cells of the table, and wi
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,25 +18,13 @@ from matplotlib.image import AxesImage
 from matplotlib.ticker import LogLocator, NullLocator
 
 from bnexp.claims import drawing
-from bnexp.claims.accuracy import RULE, SMALLEST, diverged, diverged_note, final_accuracy
-from bnexp.claims.judging import (
-    BN,
-    PLAIN,
-    Judgement,
-    Pair,
-    as_ratio,
-    count,
-    decide,
-    effect,
-    in_points,
-    pairs,
-    per_seed,
-    percent,
-    reason,
-)
-from bnexp.claims.speed import censoring_note, log_ratio, steps_of
+from bnexp.claims.accuracy import ACCURACY, SMALLEST
+from bnexp.claims.claim import BN, PLAIN, TREATED, Claim, Paper, Rule
+from bnexp.claims.matching import having, matched
+from bnexp.claims.measures import diverged, final_accuracy, length, steps_of
+from bnexp.claims.speed import steps_to
+from bnexp.claims.words import arm_name, percent
 from bnexp.runs.records import Record, Records
-from bnexp.stats import ratio_interval, t_interval
 
 TARGET = 0.95
 """Test accuracy of which the steps are compared: 97 % is out of reach of most cells in a table's shorter runs."""
@@ -49,18 +37,46 @@ SCALE = "Initial scale: standard deviation of the Gaussian from which the weight
 Cell = tuple[float, float, bool]
 """Learning rate, initial scale, binary inputs."""
 
+ARMS = {"treated": {"norm": TREATED}, "reference": {"norm": PLAIN}}
 
-def judge(records: Records) -> list[Judgement]:
-    """`table-accuracy`, `table-steps-95`, and `table-own-best` for each kind of input."""
-    matched, left_out = _complete(pairs(records))
-    note = f"{count(left_out, 'seed')} left out, with cells missing" if left_out else ""
-    kinds = sorted({_cell(pair.bn)[2] for pair in matched}) or [False]
-    names = ["grey", "binary"] if len(kinds) > 1 else [""]
-    best = [
-        _own_best([pair for pair in matched if _cell(pair.bn)[2] == kind], name, note)
-        for kind, name in zip(kinds, names, strict=True)
-    ]
-    return [_accuracy(matched, note), _steps(matched, note), *best]
+CLAIMS = [
+    Claim(
+        id="table-accuracy",
+        source="4.1, Figure 1(a)",
+        sentence="Over a table of learning rates and initial scales, networks with BN end at a higher test accuracy.",
+        quantity=ACCURACY,
+        rule=Rule("difference", SMALLEST),
+        **ARMS,
+        paper=Paper("One setting is shown, its learning rate not given; there the curve with BN ends above the other."),
+    ),
+    Claim(
+        id=f"table-steps-{100 * TARGET:.0f}",
+        source="4.1, Figure 1(a)",
+        sentence=f"Over a table of learning rates and initial scales, networks with BN reach {percent(TARGET)} test "
+        "accuracy in fewer steps.",
+        quantity=steps_to(TARGET),
+        rule=Rule("difference", less=True),
+        **ARMS,
+        paper=Paper(
+            "One setting is shown, its learning rate not given; there the curve with BN rises earlier and faster."
+        ),
+    ),
+    *(
+        Claim(
+            id=f"table-own-best{suffix}",
+            source="4.1, Figure 1(a)",
+            sentence="With each network at the learning rate and initial scale that suit it best, the network with BN "
+            f"ends at a higher test accuracy ({inputs} inputs).",
+            quantity=ACCURACY,
+            rule=Rule("difference", SMALLEST),
+            **ARMS,
+            among={"data.binarize": inputs == "binary"},
+            selected=("lr", "init.scale"),
+            paper=Paper("Not tried; both networks are shown at one setting, its learning rate not given."),
+        )
+        for suffix, inputs in (("", "grey"), ("-binary", "binary"))
+    ),
+]
 
 
 def figures(records: Records) -> dict[str, Figure]:
@@ -70,116 +86,14 @@ def figures(records: Records) -> dict[str, Figure]:
     return {"table_accuracy": _draw_accuracy(records), "table_steps": _draw_steps(records)}
 
 
-def _accuracy(matched: Sequence[Pair], note: str) -> Judgement:
-    interval = t_interval(list(per_seed(matched, _difference).values()))
-    cells = [_mean(map(_difference, own)) for own in _by_cell(matched).values()]
-    verdict = decide(interval, SMALLEST)
-    higher, lower = sum(d > SMALLEST for d in cells), sum(d < -SMALLEST for d in cells)
-    return Judgement(
-        id="table-accuracy",
-        section="4.1, Figure 1(a)",
-        claim="Over a table of learning rates and initial scales, networks with BN end at a higher test accuracy.",
-        paper="One setting is shown, its learning rate not given; there the curve with BN ends above the other.",
-        measured=f"mean over {count(len(cells), 'cell')}: {in_points(interval)}; BN's mean is higher in {higher}, "
-        f"lower in {lower} and within {100 * SMALLEST:g} points in {len(cells) - higher - lower}",
-        **effect(interval),
-        verdict=verdict,
-        why=reason(verdict, interval.n, *RULE, diverged_note(matched), note),
-    )
-
-
-def _steps(matched: Sequence[Pair], note: str) -> Judgement:
-    interval = ratio_interval(list(per_seed(matched, lambda pair: log_ratio(pair, TARGET)).values()))
-    verdict = decide(interval, null=1)
-    cells = _by_cell(matched)
-    compared = sum(any(log_ratio(pair, TARGET) is not None for pair in own) for own in cells.values())
-    return Judgement(
-        id=f"table-steps-{100 * TARGET:.0f}",
-        section="4.1, Figure 1(a)",
-        claim=f"Over a table of learning rates and initial scales, networks with BN reach {percent(TARGET)} test "
-        "accuracy in fewer steps.",
-        paper="One setting is shown, its learning rate not given; there the curve with BN rises earlier and faster.",
-        measured=f"steps without BN / steps with BN: {as_ratio(interval)}, geometric mean over the {compared} of "
-        f"{count(len(cells), 'cell')} in which an arm reaches {percent(TARGET)}",
-        **effect(interval),
-        verdict=verdict,
-        why=reason(verdict, interval.n, "1", "1", censoring_note(matched, TARGET), note),
-    )
-
-
-def _own_best(matched: Sequence[Pair], kind: str, note: str) -> Judgement:
-    """Each arm at the cell that is best on the mean of the other seeds, so that no seed chooses what it judges."""
-    chosen = {seed: (_best(matched, PLAIN, seed), _best(matched, BN, seed)) for seed in {p.seed for p in matched}}
-    if len(chosen) < 2:
-        interval, where = t_interval([]), "one seed leaves no others to choose the cells by"
-    else:
-        scores = {
-            seed: _score(matched, BN, bn, {seed}) - _score(matched, PLAIN, plain, {seed})
-            for seed, (plain, bn) in sorted(chosen.items())
-        }
-        interval = t_interval(list(scores.values()))
-        where = "; ".join(
-            f"{drawing.name(norm)} at {_named({cells[i] for cells in chosen.values()})}"
-            for i, norm in enumerate((PLAIN, BN))
-        )
-    verdict = decide(interval, SMALLEST)
-    inputs = f" ({kind} inputs)" if kind else ""
-    return Judgement(
-        id="table-own-best-binary" if kind == "binary" else "table-own-best",
-        section="4.1, Figure 1(a)",
-        claim="With each network at the learning rate and initial scale that suit it best, the network with BN ends at "
-        f"a higher test accuracy{inputs}.",
-        paper="Not tried; both networks are shown at one setting, its learning rate not given.",
-        measured=f"{in_points(interval)}; {where}",
-        **effect(interval),
-        verdict=verdict,
-        why=reason(verdict, interval.n, *RULE, "cells chosen for each seed on the other seeds", note),
-    )
-
-
-def _best(matched: Sequence[Pair], norm: str, seed: int) -> Cell:
-    others = {pair.seed for pair in matched} - {seed}
-    cells = sorted(_by_cell(matched))
-    return max(cells, key=lambda cell: _score(matched, norm, cell, others)) if others else cells[0]
-
-
-def _score(matched: Sequence[Pair], norm: str, cell: Cell, seeds: Set[int]) -> float:
-    runs = [pair.bn if norm == BN else pair.plain for pair in _by_cell(matched)[cell] if pair.seed in seeds]
-    return _mean(map(final_accuracy, runs))
-
-
-def _difference(pair: Pair) -> float:
-    return final_accuracy(pair.bn) - final_accuracy(pair.plain)
-
-
-def _complete(matched: Sequence[Pair]) -> tuple[list[Pair], int]:
-    """The pairs of the seeds that have every cell, and how many seeds have not."""
-    cells = set(_by_cell(matched))
-    seeds = {pair.seed for pair in matched}
-    whole = {s for s in seeds if {_cell(pair.bn) for pair in matched if pair.seed == s} == cells}
-    return [pair for pair in matched if pair.seed in whole], len(seeds - whole)
-
-
-def _by_cell(matched: Sequence[Pair]) -> dict[Cell, list[Pair]]:
-    cells: dict[Cell, list[Pair]] = {}
-    for pair in matched:
-        cells.setdefault(_cell(pair.bn), []).append(pair)
-    return cells
-
-
-def _cell(run: Record) -> Cell:
-    return run.fields["lr"], run.fields["init.scale"], bool(run.fields.get("data.binarize"))
-
-
-def _named(cells: set[Cell]) -> str:
-    return " or ".join(f"lr {lr:g}, scale {scale:g}" for lr, scale, _ in sorted(cells))
-
-
 def _draw_accuracy(records: Records) -> Figure:
     arms = records.arms("norm", "lr", "init.scale", "data.binarize")
     norms = list(dict.fromkeys(key[0] for key in arms))
     grid = _Grid(records)
-    gaps = {cell: _mean(map(_difference, own)) for cell, own in _by_cell(pairs(records)).items()}
+    gaps = {
+        cell: _mean(final_accuracy(bn) - final_accuracy(plain) for plain, bn in own)
+        for cell, own in _pairs(records).items()
+    }
     half = min(max(SMALLEST, *map(abs, gaps.values())), WIDEST) if gaps else WIDEST
     columns = len(norms) + bool(gaps)
     figure, axes = drawing.sheet(
@@ -199,7 +113,7 @@ def _draw_accuracy(records: Records) -> Figure:
         texts = {
             cell: f"{100 * mean:.1f}{'†' if any(map(diverged, cells[cell])) else ''}" for cell, mean in means.items()
         }
-        shown = grid.draw(panels, drawing.name(norm), means, texts, "viridis", Normalize(0.7, 1))
+        shown = grid.draw(panels, arm_name(norm), means, texts, "viridis", Normalize(0.7, 1))
     bar = figure.colorbar(shown, ax=[line[len(norms) - 1] for line in axes], extend="min")
     bar.ax.yaxis.set_major_formatter(lambda x, _: f"{100 * x:.0f} %")
     if gaps:
@@ -213,14 +127,20 @@ def _draw_accuracy(records: Records) -> Figure:
 
 def _draw_steps(records: Records) -> Figure:
     grid = _Grid(records)
-    cells = _by_cell(pairs(records))
+    cells = _pairs(records)
     ratios, texts = {}, {}
     for cell, own in cells.items():
-        known = [ratio for pair in own if (ratio := log_ratio(pair, TARGET)) is not None]
+        steps = [[steps_of(run, TARGET) for run in pair] for pair in own]
+        known = [
+            math.log((a or length(plain)) / (b or length(bn)))
+            for (a, b), (plain, bn) in zip(steps, own, strict=True)
+            if a or b
+        ]
         ratios[cell] = math.exp(_mean(known)) if known else math.nan
-        plain = sum(steps_of(pair.plain, TARGET) is not None for pair in own)
-        bn = sum(steps_of(pair.bn, TARGET) is not None for pair in own)
-        texts[cell] = f"{ratios[cell]:.2g}" + (f"\n{plain} | {bn} of {len(own)}" if min(plain, bn) < len(own) else "")
+        without, with_bn = (sum(arm is not None for arm in arms) for arms in zip(*steps, strict=True))
+        texts[cell] = f"{ratios[cell]:.2g}" + (
+            f"\n{without} | {with_bn} of {len(own)}" if min(without, with_bn) < len(own) else ""
+        )
         if not known:
             texts[cell] = "neither"
     figure, axes = drawing.sheet(
@@ -285,6 +205,21 @@ class _Grid:
             inputs = f"{'binary' if kind else 'grey'} inputs" if len(self.kinds) > 1 else ""
             panel.set_title(", ".join(filter(None, [title, inputs])), fontsize=10)
         return shown
+
+
+def _cell(run: Record) -> Cell:
+    return run.fields["lr"], run.fields["init.scale"], bool(run.fields.get("data.binarize"))
+
+
+def _pairs(records: Records) -> dict[Cell, list[tuple[Record, Record]]]:
+    """By cell, the runs of a seed without and with BN."""
+    arms = matched(having(records.runs, {"norm": BN}), having(records.runs, {"norm": PLAIN}), ())
+    pairs: dict[Cell, list[tuple[Record, Record]]] = {}
+    for cell, by_seed in arms.treated.items():
+        for seed, (bn,) in by_seed.items():
+            for plain in arms.reference[cell].get(seed, ()):
+                pairs.setdefault(_cell(bn), []).append((plain, bn))
+    return pairs
 
 
 def _mean(values: Iterable[float]) -> float:

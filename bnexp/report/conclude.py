@@ -89,7 +89,7 @@ def _report(gathered: Records, configs: Sequence[Config], altered: bool) -> None
     target = place(Path(first.results), gathered) if first.experiment and not altered else sweep
     check_writable(str(target))
     with locked([target], lambda: None):
-        percentiles = any(claim.reads_percentiles for claim in claims.resolve(gathered.claims))
+        percentiles = any(subject.reads_percentiles for subject in claims.resolve(gathered.claims))
         records.save(gathered, target / "records", percentiles)
         judgements, figures = write(gathered, target)
         tensorboard.summarise(gathered, judgements, figures, sweep / "tensorboard")

@@ -14,9 +14,9 @@ import yaml
 from rich.markup import escape
 from rich.table import Column, Table
 
-from bnexp.claims.accuracy import diverged, final_accuracy
-from bnexp.claims.judging import in_points
+from bnexp.claims.measures import diverged, final_accuracy
 from bnexp.claims.speed import TARGETS, reached
+from bnexp.claims.words import in_points
 from bnexp.config import ConfigError, flatten
 from bnexp.console import out
 from bnexp.report.tables import TARGETED

@@ -86,8 +86,8 @@ def _print_claims(experiment: Experiment) -> None:
     """The claims that would be judged."""
     for name in experiment.claims or ():
         try:
-            for claim in claims.resolve([name]):
-                out.print(f"  {claim.name}: {claim.about}", markup=False, soft_wrap=True)
+            for claim in (claim for subject in claims.resolve([name]) for claim in subject.claims):
+                out.print(f"  {claim.id}: {claim.sentence}", markup=False, soft_wrap=True)
         except ConfigError as error:
             out.print(f"  {error}", style="bold red", markup=False, soft_wrap=True)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from bnexp.claims.accuracy import diverged, final_accuracy
+from bnexp.claims.measures import diverged, final_accuracy
 from bnexp.claims.speed import TARGETS, reached
 from bnexp.runs.records import Records
 from bnexp.stats import t_interval

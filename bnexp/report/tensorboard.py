@@ -14,7 +14,7 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams, scalar
 
 from bnexp.claims import Judgement
-from bnexp.claims.accuracy import diverged, final_accuracy
+from bnexp.claims.measures import diverged, final_accuracy
 from bnexp.claims.stability import typical_unit
 from bnexp.runs.records import Record, Records
 from bnexp.stats import PERCENTILES

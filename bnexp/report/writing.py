@@ -46,10 +46,10 @@ def _drawn(gathered: Records) -> tuple[dict[str, Figure], dict[str, DataFrame]]:
     """The claims' figures, or, where they draw none, those of any sweep; and the claims' tables."""
     figures: dict[str, Figure] = {}
     tables: dict[str, DataFrame] = {}
-    for claim in claims.resolve(gathered.claims):
-        with claims.asking(claim):
-            figures |= claim.figures(gathered)
-            tables |= claim.tables(gathered)
+    for subject in claims.resolve(gathered.claims):
+        with claims.asking(subject.name):
+            figures |= subject.figures(gathered)
+            tables |= subject.tables(gathered)
     return figures or overview.figures(gathered), tables
 
 
