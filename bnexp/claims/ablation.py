@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from bnexp.claims import drawing
+from bnexp.claims import drawing, rules
 from bnexp.claims.claim import Outcome, Paper, Peculiar
+from bnexp.claims.comparing import three_way, told
 from bnexp.claims.inception import SMALLEST
-from bnexp.claims.judging import in_words, outcome
 from bnexp.claims.measures import final_accuracy
 from bnexp.claims.words import percent
 from bnexp.runs.records import Record, Records
@@ -52,11 +52,10 @@ def _helps(name: str) -> Callable[[Records], Outcome]:
     def judge(records: Records) -> Outcome:
         own = compared(records, name) if records.runs else ([], [])
         ends = [{run.seed: final_accuracy(run) for run in runs} for runs in own]
-        interval = t_interval(paired(ends[0], ends[1]))
+        gain = rules.single(paired(ends[0], ends[1]), 0.0)
         means = [percent(float(np.mean(list(values.values()))), 1) if values else "–" for values in ends]
-        difference = in_words(interval, "points")
-        measured = f"{means[0]} with and {means[1]} without the change, a difference of {difference}"
-        return outcome(interval, "points", SMALLEST, measured, _epochs(own[0]) if name == "data.reshuffle" else "")
+        measured = f"{means[0]} with and {means[1]} without the change, a difference of {told(gain, 'points')}"
+        return three_way(gain, "points", SMALLEST, measured, _epochs(own[0]) if name == "data.reshuffle" else "")
 
     return judge
 
@@ -64,7 +63,7 @@ def _helps(name: str) -> Callable[[Records], Outcome]:
 CLAIMS = [
     Peculiar(
         f"helps-{name.rpartition('.')[2]}",
-        "4.2.1",
+        "§4.2.1",
         f"In BN-x5, {change} gives a higher final accuracy.",
         Paper(paper),
         _helps(name),

@@ -10,16 +10,16 @@ from matplotlib.figure import Figure
 from pandas import DataFrame
 
 from bnexp.runs.records import Record, Records
-from bnexp.stats import Interval
 
 PLAIN, BN = "none", "batch"
 """The norms that the paper compares in §4.1, as `Record.norm` names them."""
 
 Unit = Literal["points", "ratio", "decades", "decades per layer", "share", "deviations"]
 
-Kind = Literal["difference"]
+Kind = Literal["difference", "no_worse", "equals", "time", "range", "rate", "own"]
+"""How an effect decides; `own` is a claim with a function of its own."""
 
-Verdict = Literal["reproduced", "contradicted", "undecided"]
+Verdict = Literal["reproduced", "contradicted", "no difference", "mixed", "undecided"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Of:
 
     kind: Literal["treated", "largest", "smallest", "above", "among"]
     values: tuple[Any, ...] = ()
+    """What they are above, or among; None is for runs without the setting."""
 
 
 TREATED = Of("treated")
@@ -52,6 +53,8 @@ class Quantity:
     measure: Callable[[Sequence[Record]], float | None]
     unit: Unit = "points"
     over: tuple[str, ...] = ()
+    of_images: bool = False
+    """It is the share of the test images that a network at the end classifies correctly."""
 
 
 def of_run(measure: Callable[[Record], float | None]) -> Callable[[Sequence[Record]], float | None]:
@@ -66,23 +69,29 @@ def of_run(measure: Callable[[Record], float | None]) -> Callable[[Sequence[Reco
 
 @dataclass(frozen=True)
 class Rule:
-    """How a quantity decides."""
+    """How a quantity decides; docs/protocol.md has the table."""
 
     kind: Kind
     margin: float = 0.0
-    """The smallest effect that counts, in the quantity's unit; of ratios, on logarithms."""
+    """The smallest effect that counts, in the quantity's unit; of ratios, on natural logarithms."""
     less: bool = False
     """The sentence says that the treated arm has less of it."""
     target: float = 0.0
-    """Of one arm, or of `equals`, the value that it is held against."""
+    """What an arm is held against that has no other, or the effect that `equals` speaks of."""
+    universal: bool = False
+    """The sentence is about every cell, not about their average."""
 
 
 @dataclass(frozen=True)
 class Paper:
-    """What there is to be compared with."""
+    """What our effect stands beside."""
 
     text: str
     """The paper's figure, or what it says."""
+    effect: float | None = None
+    """The paper's figure as an effect in the quantity's unit; a ratio as it is."""
+    outside: str = ""
+    """Evidence at larger scale, and whose."""
 
 
 @dataclass(frozen=True)
@@ -91,19 +100,26 @@ class Claim:
 
     id: str
     source: str
-    """The paper's section, or who says so."""
+    """The paper's section, a popular account, or a later paper."""
     sentence: str
+    """`{epochs}` in it is filled in from the runs."""
     quantity: Quantity
     rule: Rule
-    treated: Settings
-    """Of the arm that the sentence is about."""
-    reference: Settings | None
-    """Of the arm that it is compared with; none for a sentence about one arm."""
     paper: Paper
+    treated: Settings = field(default_factory=lambda: {"norm": TREATED})
+    """Of the arm that the sentence is about."""
+    reference: Settings | None = field(default_factory=lambda: {"norm": PLAIN})
+    """Of the arm that it is compared with; none for a sentence about one arm."""
     among: Settings = field(default_factory=dict)
     """Of both arms."""
+    cells: tuple[str, ...] = ()
+    """Settings by whose values it is judged apart; over all others that vary it is averaged."""
     selected: tuple[str, ...] = ()
-    """Settings at which each arm is at its own best."""
+    """Settings at which each arm is at its own best, on validation images, with seeds that are not judged."""
+    primary: bool = False
+    """One of the experiment's two or three main claims."""
+    control: str = ""
+    """For a control, the outcome that would have failed it."""
 
 
 @dataclass(frozen=True)
@@ -115,16 +131,44 @@ class Peculiar:
     sentence: str
     paper: Paper
     judge: Callable[[Records], Outcome]
+    unit: Unit = "points"
+    primary: bool = False
+    control: str = ""
+
+
+@dataclass(frozen=True)
+class CellOutcome:
+    """What the runs of one cell say."""
+
+    cell: str
+    effect: float
+    ci95: tuple[float, float]
+    verdict: Verdict
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What a rule makes of the runs."""
 
-    measured: str
-    interval: Interval
     verdict: Verdict
     why: str
+    measured: str
+    effect: float | None = None
+    """In the quantity's unit; a ratio as it is."""
+    ci95: tuple[float, float] | None = None
+    n: int = 0
+    """Seeds of the arm that has fewer."""
+    p: float | None = None
+    """One-sided, at the margin, of the verdict; of an undecided claim that of the nearest verdict."""
+    values: Sequence[Mapping[str, Any]] = ()
+    """`arm`, `cell`, `seed`, `value`."""
+    cells: Sequence[CellOutcome] = ()
+    selected: Mapping[str, Any] | None = None
+    """By arm, and cell where there are several, the settings chosen."""
+    flags: Mapping[str, str] = field(default_factory=dict)
+    """A word, with the sentence behind it."""
+    seeds_needed: int | None = None
+    """Of an undecided claim: n at which the interval's half-width would be below the margin."""
 
 
 @dataclass(frozen=True)

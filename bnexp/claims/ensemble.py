@@ -11,14 +11,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bnexp.claims import drawing
+from bnexp.claims import drawing, rules
 from bnexp.claims.claim import Outcome, Paper, Peculiar
-from bnexp.claims.judging import in_words, outcome
+from bnexp.claims.comparing import three_way, told
 from bnexp.claims.words import percent
 from bnexp.runs.records import Record, Records
-from bnexp.stats import t_interval
 
-SECTION = "4.2.3, Figure 4"
+SECTION = "§4.2.3, Figure 4"
 SINGLE, TEN = 0, 1
 """Rows of `Record.predictions`."""
 
@@ -64,10 +63,10 @@ def _lower(identity: str) -> Callable[[Records], Outcome]:
     def judge(records: Records) -> Outcome:
         runs = networks(records)
         before, after = _errors(identity, runs) if runs else (np.array([]), np.array([]))
-        interval = t_interval((before - after).tolist())
+        drop = rules.single((before - after).tolist(), 0.0)
         means = f"top-1 error {percent(before.mean(), 2)} and {percent(after.mean(), 2)}, " if runs else ""
-        measured = f"{means}a difference of {in_words(interval, 'points')} (n: test images)"
-        return outcome(interval, "points", measured=measured)
+        measured = f"{means}a difference of {told(drop, 'points')} (n: test images)"
+        return three_way(drop, "points", 0.0, measured)
 
     return judge
 

@@ -15,16 +15,16 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bnexp.claims import drawing
-from bnexp.claims.claim import Outcome, Paper, Peculiar, Verdict
-from bnexp.claims.judging import in_words, outcome
+from bnexp.claims import drawing, rules
+from bnexp.claims.claim import Outcome, Paper, Peculiar
+from bnexp.claims.comparing import three_way, told
 from bnexp.claims.matching import having
 from bnexp.claims.measures import chance, diverged, final_accuracy, length
 from bnexp.claims.words import arm_name, count, percent
 from bnexp.runs.records import Record, Records
-from bnexp.stats import Interval, paired, ratio_interval, steps_to, t_interval
+from bnexp.stats import paired, steps_to
 
-SECTION = "4.2.2, Figures 2 and 3"
+SECTION = "§4.2.2, Figures 2 and 3"
 
 SMALLEST = 0.005
 """The smallest difference of final accuracies that counts: half a point, 50 of CIFAR-10's 10,000 test images."""
@@ -109,25 +109,25 @@ def missed(baseline: dict[int, Record], others: dict[int, Record]) -> str:
 
 def faster(baseline: dict[int, Record], others: dict[int, Record]) -> Outcome:
     """Whether the others reach the baseline's best accuracy in fewer steps."""
-    interval = ratio_interval(list(log_speed_ups(baseline, others).values()))
+    ratio = rules.single(list(log_speed_ups(baseline, others).values()), 0.0)
     target = percent(float(np.mean([best(run) for run in baseline.values()])), 1) if baseline else "–"
-    measured = f"steps without BN / steps with BN to Inception's best ({target}): {in_words(interval, 'ratio')}"
-    return outcome(interval, "ratio", 0.0, measured, missed(baseline, others))
+    measured = f"steps without BN / steps with BN to Inception's best ({target}): {told(ratio, 'ratio')}"
+    return three_way(ratio, "ratio", 0.0, measured, missed(baseline, others))
 
 
 def higher(lower: dict[int, Record], others: dict[int, Record]) -> Outcome:
     """Whether the others end at a higher test accuracy."""
     ends = [{seed: final_accuracy(run) for seed, run in runs.items()} for runs in (lower, others)]
-    interval = t_interval(paired(ends[1], ends[0]))
+    gain = rules.single(paired(ends[1], ends[0]), 0.0)
     means = [percent(float(np.mean(list(own.values()))), 1) if own else "–" for own in ends]
-    measured = f"{means[0]} and {means[1]}, a difference of {in_words(interval, 'points')}"
-    return outcome(interval, "points", SMALLEST, measured)
+    measured = f"{means[0]} and {means[1]}, a difference of {told(gain, 'points')}"
+    return three_way(gain, "points", SMALLEST, measured)
 
 
 def sigmoid_trains(runs: dict[int, Record]) -> Outcome:
     """Whether networks end clearly above chance."""
-    interval = t_interval([final_accuracy(run) - chance(run) for run in runs.values()])
-    return outcome(interval, "points", CLEARLY, f"final accuracy above chance: {in_words(interval, 'points')}")
+    above = rules.single([final_accuracy(run) - chance(run) for run in runs.values()], 0.0)
+    return three_way(above, "points", CLEARLY, f"final accuracy above chance: {told(above, 'points')}")
 
 
 def stays_at_chance(runs: dict[int, Record]) -> Outcome:
@@ -141,15 +141,14 @@ def at_chance(run: Record) -> bool:
 
 
 def _all_of(runs: dict[int, Record], holds: Callable[[Record], bool], what: str) -> Outcome:
-    """What must be so on every seed: contradicted where it is so on none."""
+    """Whether something is so on more seeds than not."""
     ends = ", ".join("NaN" if diverged(run) else percent(final_accuracy(run), 1) for run in runs.values())
-    n, those = len(runs), sum(map(holds, runs.values()))
-    verdict: Verdict = "undecided"
-    if n >= 2:
-        verdict = "reproduced" if those == n else "undecided" if those else "contradicted"
-    why = f"{those} of {count(n, 'seed')} {what}" + ("; two are the least that a verdict is given on" if n < 2 else "")
-    share = those / n if n else math.nan
-    return Outcome(f"final accuracy {ends or '–'}", Interval(share, math.nan, math.nan, n), verdict, why)
+    share = rules.Share(sum(map(holds, runs.values())), len(runs))
+    decision = rules.decide_rate(share)
+    why = f"{share.yes} of {count(share.n, 'seed')} {what}, by the exact interval of the share, against one half"
+    ci95 = share.exact if share.n else None
+    effect = share.rate if share.n else None
+    return Outcome(decision.verdict, why, f"final accuracy {ends or '–'}", effect, ci95, share.n, decision.p)
 
 
 def _later(records: Records) -> Outcome:
@@ -158,8 +157,8 @@ def _later(records: Records) -> Outcome:
         {seed: -value for seed, value in log_speed_ups(base, arm(records, name)).items()}
         for name in ("bn_x30", "bn_x5")
     )
-    interval = ratio_interval(paired(later, sooner))
-    return outcome(interval, "ratio", measured=f"steps of BN-x30 / steps of BN-x5: {in_words(interval, 'ratio')}")
+    ratio = rules.single(paired(later, sooner), 0.0)
+    return three_way(ratio, "ratio", 0.0, f"steps of BN-x30 / steps of BN-x5: {told(ratio, 'ratio')}")
 
 
 def _faster_than_inception(name: str) -> Callable[[Records], Outcome]:
@@ -178,6 +177,7 @@ CLAIMS = [
             f"{arm_name(name)} reaches Inception's best accuracy in fewer steps.",
             Paper(paper),
             _faster_than_inception(name),
+            "ratio",
         )
         for name, paper in FASTER.items()
     ),
@@ -187,6 +187,7 @@ CLAIMS = [
         "BN-x30 is slower at first: it needs more steps to Inception's best accuracy than BN-x5.",
         Paper("2.7·10⁶ against 2.1·10⁶ steps, 1.3 times"),
         _later,
+        "ratio",
     ),
     *(
         Peculiar(identity, SECTION, sentence, Paper(paper), _higher_than(low, high))
@@ -198,24 +199,26 @@ CLAIMS = [
     ),
     Peculiar(
         "sigmoid-trains",
-        "4.2.2",
+        "§4.2.2",
         "With BN, Inception trains with sigmoids.",
         Paper("69.8 %, chance being 0.1 %"),
         lambda records: sigmoid_trains(arm(records, "bn_x5_sigmoid")),
     ),
     Peculiar(
         "x5-diverges",
-        "4.2.2",
+        "§4.2.2",
         "Without BN, five times the learning rate makes the parameters reach machine infinity.",
         Paper("They do."),
         lambda records: _all_of(arm(records, "inception_x5"), diverged, "diverged"),
+        "share",
     ),
     Peculiar(
         "sigmoid-at-chance",
-        "4.2.2",
+        "§4.2.2",
         "Without BN, Inception with sigmoids stays at chance to the end.",
         Paper("1/1000"),
         lambda records: stays_at_chance(arm(records, "inception_sigmoid")),
+        "share",
     ),
 ]
 

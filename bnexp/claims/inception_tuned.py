@@ -14,8 +14,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bnexp.claims import drawing, inception, panels
+from bnexp.claims import drawing, inception, panels, rules
 from bnexp.claims.claim import Outcome, Paper, Peculiar
+from bnexp.claims.comparing import three_way, told
 from bnexp.claims.inception import (
     best,
     by_seed,
@@ -27,15 +28,14 @@ from bnexp.claims.inception import (
     sigmoid_trains,
     stays_at_chance,
 )
-from bnexp.claims.judging import in_words, outcome
 from bnexp.claims.matching import having
 from bnexp.claims.measures import final_accuracy, validation_accuracy
 from bnexp.claims.panels import Layout
 from bnexp.claims.words import arm_name, percent
 from bnexp.runs.records import Record, Records
-from bnexp.stats import paired, ratio_interval, steps_to
+from bnexp.stats import paired, steps_to
 
-SECTION = "4.2"
+SECTION = "§4.2"
 BASE = "inception"
 RELU = ("bn_baseline", "bn_x5")
 SIGMOID = ("bn_x5_sigmoid", "inception_sigmoid")
@@ -75,10 +75,10 @@ def untuned(records: Records, name: str) -> dict[int, Record]:
 def _shrinking(records: Records) -> Outcome:
     before = log_speed_ups(untuned(records, BASE), untuned(records, "bn_x5"))
     after = log_speed_ups(tuned(records, BASE), tuned(records, "bn_x5"))
-    interval = ratio_interval(paired(before, after))
-    own = [in_words(ratio_interval(list(logs.values())), "ratio") for logs in (before, after)]
-    measured = f"untuned {own[0]}, tuned {own[1]}; untuned / tuned: {in_words(interval, 'ratio')}"
-    return outcome(interval, "ratio", measured=measured)
+    ratio = rules.single(paired(before, after), 0.0)
+    each = [told(rules.single(list(logs.values()), 0.0), "ratio") for logs in (before, after)]
+    measured = f"untuned {each[0]}, tuned {each[1]}; untuned / tuned: {told(ratio, 'ratio')}"
+    return three_way(ratio, "ratio", 0.0, measured)
 
 
 def _compared(arm: str) -> list[Peculiar]:
@@ -91,6 +91,7 @@ def _compared(arm: str) -> list[Peculiar]:
             f"{each}reaches the best accuracy of Inception without BN in fewer steps.",
             Paper("Not compared: the others' rates are multiples of Inception's, whose choice is not explained."),
             lambda records: faster(tuned(records, BASE), tuned(records, arm)),
+            "ratio",
         ),
         Peculiar(
             f"tuned-higher-{arm}",
@@ -112,6 +113,7 @@ CLAIMS = [
         "BN's speed-up at the paper's multiples of one rate is larger than with each network at its own best.",
         Paper("Not compared."),
         _shrinking,
+        "ratio",
     ),
     replace(_SIGMOID["sigmoid-trains"], judge=lambda records: sigmoid_trains(tuned(records, SIGMOID[0]))),
     replace(_SIGMOID["sigmoid-at-chance"], judge=lambda records: stays_at_chance(tuned(records, SIGMOID[1]))),

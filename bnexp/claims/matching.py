@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bnexp.claims.claim import BN, Of, Settings
+from bnexp.claims.measures import validation_accuracy
 from bnexp.runs.records import Record
+
+TUNING = 1000
+"""The seed from which on runs serve to choose settings and are judged by no claim."""
+
+UNBOUNDED = {"model.dropout": 0, "l2": 0}
+"""Settings with a least value beyond which there is none: at it, nothing is at the edge of a grid."""
 
 Cell = tuple[tuple[str, Any], ...]
 """Settings with their values, in order of their names."""
@@ -39,28 +46,28 @@ def _fitting(runs: Sequence[Record], name: str, wanted: Any, treated: str) -> li
     return known[-1:] if wanted.kind == "largest" else known[:1]
 
 
-@dataclass(frozen=True)
-class Matched:
-    """The runs of two arms in the cells that both have; of one arm, its runs."""
-
-    treated: Runs
-    reference: Runs
+def judged(runs: Iterable[Record]) -> list[Record]:
+    """The runs on which claims are judged."""
+    return [run for run in runs if run.seed < TUNING]
 
 
-def matched(treated: Sequence[Record], reference: Sequence[Record] | None, apart: Iterable[str]) -> Matched:
-    """Runs by cell and seed; cells are all settings that vary, but the seed, the norms' and those of `apart`.
+def tuning(runs: Iterable[Record]) -> list[Record]:
+    """The runs by which settings are chosen."""
+    return [run for run in runs if run.seed >= TUNING]
 
-    `reference` is None for a claim about one arm.
+
+def side_by_side(arms: Sequence[Sequence[Record]], apart: Iterable[str]) -> list[Runs]:
+    """Each arm's runs by cell and seed, in the cells that all arms have.
+
+    Cells are all settings that vary, but the seed, the norms' and those of `apart`.
     """
-    every = [*treated, *(reference or ())]
+    every = [run for arm in arms for run in arm]
     left_out = {"seed", *apart}
     names = sorted({name for run in every for name in run.fields if name not in left_out and not _of_norm(name)})
     varying = [name for name in names if len({repr(run.fields.get(name)) for run in every}) > 1]
-    arms = by_cell(treated, varying), by_cell(reference or (), varying)
-    if reference is not None:
-        both = arms[0].keys() & arms[1].keys()
-        arms = ({cell: of for cell, of in arm.items() if cell in both} for arm in arms)  # type: ignore[assignment]
-    return Matched(*arms)
+    cells = [by_cell(arm, varying) for arm in arms]
+    shared = set.intersection(*(set(arm) for arm in cells))
+    return [{cell: seeds for cell, seeds in arm.items() if cell in shared} for arm in cells]
 
 
 def by_cell(runs: Iterable[Record], names: Sequence[str]) -> Runs:
@@ -69,14 +76,48 @@ def by_cell(runs: Iterable[Record], names: Sequence[str]) -> Runs:
     for run in sorted(runs, key=lambda run: run.seed):
         cell = tuple((name, run.value(name)) for name in names)
         cells.setdefault(cell, {}).setdefault(run.seed, []).append(run)
-    return dict(sorted(cells.items(), key=lambda item: tuple((str(type(v)), v) for _, v in item[0] if v is not None)))
+    return dict(
+        sorted(cells.items(), key=lambda item: [(str(type(value)), value) for _, value in item[0] if value is not None])
+    )
+
+
+def _order(cell: Cell) -> list[tuple[str, Any]]:
+    """Numbers by size; what is no number by its name."""
+    return [("", value) if isinstance(value, (int, float)) else (str(value), 0) for _, value in cell]
 
 
 def _of_norm(name: str) -> bool:
     return name.startswith("norm.")
 
 
-def described(cell: Mapping[str, Any] | Cell) -> str:
-    """A cell in words."""
-    pairs = cell.items() if isinstance(cell, Mapping) else cell
-    return ", ".join(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in pairs)
+@dataclass(frozen=True)
+class Choice:
+    """The settings that suit an arm best."""
+
+    settings: dict[str, Any]
+    score: float
+    """Mean accuracy on the validation images."""
+    edge: str
+    """The setting that stands at the edge of its grid; empty where none does."""
+
+
+def choose(runs: Sequence[Record], names: Sequence[str]) -> Choice | None:
+    """The settings whose mean validation accuracy over tuning runs is best; of equally good ones the first in order."""
+    scores: dict[tuple[Any, ...], list[float]] = {}
+    for run in runs:
+        scores.setdefault(tuple(run.value(name) for name in names), []).append(validation_accuracy(run))
+    if not scores:
+        return None
+    means = {setting: sum(own) / len(own) for setting, own in scores.items()}
+    best = max(sorted(means, key=repr), key=lambda setting: means[setting])
+    chosen = dict(zip(names, best, strict=True))
+    return Choice(chosen, means[best], _edge(chosen, runs))
+
+
+def _edge(chosen: Settings, runs: Sequence[Record]) -> str:
+    for name, value in chosen.items():
+        grid = sorted({run.value(name) for run in runs if isinstance(run.value(name), (int, float))})
+        if len(grid) < 2 or value not in (grid[0], grid[-1]) or UNBOUNDED.get(name) == value:
+            continue
+        return f"{name} {value:g} of {grid[0]:g} to {grid[-1]:g}"
+    return ""

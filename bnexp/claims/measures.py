@@ -58,6 +58,14 @@ def validation_accuracy(run: Record) -> float:
     return float(run.metrics["validation_accuracy"].iloc[-1])
 
 
+def rises(run: Record) -> float:
+    """What the test accuracy gains over the last quarter of the steps."""
+    if diverged(run):
+        return 0.0
+    steps, accuracy = run.metrics["step"].to_numpy(dtype=float), run.metrics["accuracy"].to_numpy(dtype=float)
+    return float(accuracy[-1] - np.interp(0.75 * steps[-1], steps, accuracy))
+
+
 def trains(run: Record) -> bool:
     """Whether the run ends where a network on MNIST that trains does."""
     return final_accuracy(run) >= TRAINS
@@ -74,6 +82,19 @@ def companion_noise(run: Record) -> float | None:
 
 
 # Steps
+
+
+def epochs(runs: Sequence[Record]) -> str:
+    """The passes over the training examples that the longest run makes, in words."""
+    known = [
+        run.fields["steps"] * run.fields["batch"] / run.fields["data.examples"]
+        for run in runs
+        if {"steps", "batch", "data.examples"} <= run.fields.keys()
+    ]
+    if not known:
+        return "these epochs"
+    most = max(known)
+    return f"{most:.2g} epochs" if most < 10 else f"{most:,.0f} epochs"
 
 
 def length(run: Record) -> float:
@@ -111,18 +132,18 @@ def gradient_norms(run: Record, layer: int) -> np.ndarray:
     return np.asarray(np.maximum(run.metrics[f"gradient_norm/linear{layer}"].to_numpy(dtype=float), VANISHED))
 
 
-def growth(run: Record) -> float | None:
-    """Decades of the gradient from the last hidden layer to the second, the mean over the evaluations.
+def growths(run: Record) -> np.ndarray | None:
+    """Decades of the gradient from the last hidden layer to the second, at each evaluation where they are finite.
 
-    These are of one shape, the first is not; negative means vanishing towards the input. None where nothing is finite
-    or there is no layer between.
+    These layers are of one shape, the first is not; negative means vanishing towards the input. None where nothing is
+    finite or there is no layer between.
     """
     depth = int(run.value("model.depth"))
     if depth < 3:
         return None
     second, last = (gradient_norms(run, layer) for layer in (2, depth))
     logs = np.log10(second) - np.log10(last)
-    return float(logs[np.isfinite(logs)].mean()) if np.isfinite(logs).any() else None
+    return logs[np.isfinite(logs)] if np.isfinite(logs).any() else None
 
 
 # Distributions
@@ -153,6 +174,48 @@ def drift(run: Record, measure: str) -> float | None:
     return max(float(DRIFTS[measure](q.astype(np.float64), run.metrics["step"].to_numpy()).mean()), TINY)
 
 
+START = 0.1
+"""The part of the training that is start-up."""
+
+
+def wander(run: Record, what: str, started: bool = True, relative: bool = True) -> float | None:
+    """How far the `mean` or the `spread` of a unit's input wanders over the steps: its standard deviation over time.
+
+    Over the last hidden layer's units the mean; over the steps after start-up, or those of it. Relative: in widths
+    (standard deviations) of the unit's own distribution, the mean over the same steps. None where the moments were not
+    kept or are not finite.
+    """
+    if run.moments is None or not np.isfinite(run.moments).all():
+        return None
+    steps = run.metrics["step"].to_numpy(dtype=float)
+    late = steps >= START * steps[-1]
+    at = late if started else ~late | (np.cumsum(late) == 1)
+    if at.sum() < 3:
+        return None
+    steps, moments = steps[at], run.moments[at].astype(np.float64)
+    spread = np.sqrt(moments[..., 1])
+    series = moments[..., 0] if what == "mean" else spread  # [evaluations, units]
+    middle = _over_time(series, steps)
+    deviation = np.sqrt(_over_time((series - middle) ** 2, steps))
+    width = np.maximum(_over_time(spread, steps), TINY) if relative else 1.0
+    return max(float((deviation / width).mean()), TINY)
+
+
+def _over_time(series: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """The mean over the steps, `[evaluations, units]` to `[units]`."""
+    return np.asarray(np.trapezoid(series, steps, axis=0) / (steps[-1] - steps[0]))
+
+
+def metric_at_end(name: str) -> Callable[[Record], float | None]:
+    """A metric at the last evaluation; None where there is none, or it is not finite."""
+
+    def at_end(run: Record) -> float | None:
+        value = float(run.metrics[name].iloc[-1]) if name in run.metrics else math.nan
+        return value if math.isfinite(value) else None
+
+    return at_end
+
+
 # Of the runs of a sweep
 
 
@@ -163,8 +226,13 @@ def decades_that_train(runs: Sequence[Record]) -> float:
 
 
 def highest_rate(runs: Sequence[Record]) -> float | None:
-    """The largest learning rate that trains."""
-    return max((float(run.fields["lr"]) for run in runs if trains(run)), default=None)
+    """The largest learning rate that trains, in decades."""
+    return max((math.log10(run.fields["lr"]) for run in runs if trains(run)), default=None)
+
+
+def lowest_rate(runs: Sequence[Record]) -> float | None:
+    """The smallest learning rate that trains, in decades."""
+    return min((math.log10(run.fields["lr"]) for run in runs if trains(run)), default=None)
 
 
 def best_rate(runs: Sequence[Record]) -> float | None:

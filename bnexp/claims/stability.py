@@ -1,78 +1,65 @@
 """§4.1, Figure 1(b, c): with BN, the inputs of the last hidden layer's nonlinearity are distributed more stably.
 
-Drift is how far the 15th, 50th and 85th percentile of a unit's input travel over training: the sum of their changes
-from each evaluation to the next, up and down. *Raw* drift is in units of the input. *Relative* drift is in widths of
-the unit's own distribution, from its 15th to its 85th percentile, for a network whose inputs are merely smaller is
-not more stable; the width is the mean over the training's steps, since that of a small Gaussian's first steps is
-next to nothing and dividing by it would decide all. BN must win by both measures.
+A unit's input wanders as far as its mean, and its spread, deviate from their averages over the steps: the standard
+deviation over time, evaluations weighted by the steps between them. It is told in widths of the unit's own
+distribution, for a network whose inputs are merely smaller is not more stable, and once as it is. Start-up, the first
+tenth of the training, is judged apart: every distribution moves there.
 """
 
 from __future__ import annotations
-
-import math
-from collections.abc import Callable
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from bnexp.claims import drawing
-from bnexp.claims.claim import BN, PLAIN, Outcome, Paper, Peculiar
-from bnexp.claims.judging import contrast, outcome
-from bnexp.claims.matching import having
-from bnexp.claims.measures import DRIFTS, drift, raw_drift
-from bnexp.claims.words import arm_name, as_ratio
+from bnexp.claims.claim import BN, PLAIN, Claim, Paper, Quantity, Rule, of_run
+from bnexp.claims.measures import raw_drift, wander
+from bnexp.claims.words import arm_name
 from bnexp.runs.records import Record, Records
-from bnexp.stats import PERCENTILES, Interval, ratio_interval
+from bnexp.stats import PERCENTILES
 
 READS_PERCENTILES = True
 
-ROUNDING = 1e-6
-"""A ratio nearer to 1 than this is rounding (percentiles are kept in float32), no effect."""
+PAPER = Paper(
+    "No number is printed; without BN the distributions change significantly over time, both in their mean and in "
+    "their variance, with BN they are much more stable."
+)
 
 
-def _both_measures(records: Records) -> Outcome:
-    """Drift without BN over drift with BN; the effect is that of the weaker measure."""
-    intervals = {measure: ratio(records, measure) for measure in DRIFTS}
-    outcomes = {measure: outcome(own, "ratio", ROUNDING) for measure, own in intervals.items()}
-    weaker = min(intervals, key=lambda m: abs(math.log(intervals[m].mean)) if intervals[m].n else 0.0)
-    agreed = len({own.verdict for own in outcomes.values()}) == 1
-    return Outcome(
-        "without BN / with BN: " + "; ".join(f"{m} drift {as_ratio(own)}" for m, own in intervals.items()),
-        intervals[weaker],
-        outcomes[weaker].verdict if agreed else "undecided",
-        "; ".join(f"by {m} drift, {own.why}" for m, own in outcomes.items()),
+def wandering(what: str, started: bool = True, relative: bool = True) -> Quantity:
+    """How far the mean or the spread of the units' inputs wanders."""
+    when = "" if started else " in the first tenth of the training"
+    unit = " in widths of the distribution" if relative else ""
+    return Quantity(
+        f"standard deviation over the steps of the {what} of a unit's input{unit}{when}",
+        of_run(lambda run: wander(run, what, started, relative)),
+        "ratio",
+    )
+
+
+def more_stable(suffix: str, words: str, quantity: Quantity, primary: bool = False) -> Claim:
+    """That the treated arm's distributions wander less."""
+    return Claim(
+        id=f"stable-{suffix}",
+        source="§4.1, Figure 1(b, c)",
+        sentence=f"With BN, {words} of the inputs of the last hidden layer's nonlinearities wanders less over the "
+        "training.",
+        quantity=quantity,
+        rule=Rule("difference", less=True),
+        paper=PAPER,
+        primary=primary,
     )
 
 
 CLAIMS = [
-    Peculiar(
-        id="stable-distribution",
-        source="4.1, Figure 1(b, c)",
-        sentence="With BN, the inputs of the last hidden layer's nonlinearities keep a more stable distribution over "
-        "training.",
-        paper=Paper(
-            "No number is printed; without BN a unit's three percentiles wander and spread over the training, "
-            "with BN they hardly move."
-        ),
-        judge=_both_measures,
-    )
+    more_stable("mean", "the mean, in widths of the distribution,", wandering("mean"), primary=True),
+    more_stable("spread", "the spread, in widths of the distribution,", wandering("spread")),
+    more_stable(
+        "mean-start", "at the start the mean, in widths of the distribution,", wandering("mean", started=False)
+    ),
+    more_stable("spread-start", "at the start the spread, in widths,", wandering("spread", started=False)),
+    more_stable("mean-raw", "the mean, as it is,", wandering("mean", relative=False)),
 ]
-
-
-def log_drift(measure: str) -> Callable[[Record], float | None]:
-    """The logarithm of a run's drift."""
-
-    def log_of(run: Record) -> float | None:
-        far = drift(run, measure)
-        return None if far is None else math.log(far)
-
-    return log_of
-
-
-def ratio(records: Records, measure: str) -> Interval:
-    """Drift without BN over drift with BN."""
-    arms = [having(records.runs, {"norm": norm}) for norm in (PLAIN, BN)]
-    return ratio_interval(contrast(*arms, log_drift(measure)))
 
 
 def typical_unit(q: np.ndarray) -> int:
@@ -82,19 +69,20 @@ def typical_unit(q: np.ndarray) -> int:
 
 
 def figures(records: Records) -> dict[str, Figure]:
-    """`figure_1b`, `figure_1c`: one unit's percentiles, without and with BN; `drift`: both measures of every run."""
+    """`figure_1b`, `figure_1c`: one unit's percentiles, without and with BN; `wander`: how far the units do."""
     arms = {norm: runs for (norm,), runs in records.arms("norm").items()}
     made = {}
     for stem, norm in (("figure_1b", PLAIN), ("figure_1c", BN)):
         drawable = [run for run in arms.get(norm, []) if run.percentiles is not None]
         if drawable and len(_until_divergence(drawable[0].percentiles)) > 0:
-            made[stem] = _percentiles(records, drawable[0], stem[-1])
-    if any(drift(run, "raw") is not None for run in records.runs):
-        made["drift"] = _drifts(records, arms)
+            made[stem] = draw_percentiles(records, drawable[0], stem[-1], arm_name(norm))
+    if any(wander(run, "mean") is not None for run in records.runs):
+        made["wander"] = draw_wander(records, arms)
     return made
 
 
-def _percentiles(records: Records, run: Record, letter: str) -> Figure:
+def draw_percentiles(records: Records, run: Record, letter: str, called: str) -> Figure:
+    """The percentiles of a typical unit of a run over its training."""
     assert run.percentiles is not None
     unit = typical_unit(run.percentiles)
     activation = run.fields.get("model.activation", "sigmoid")
@@ -104,7 +92,7 @@ def _percentiles(records: Records, run: Record, letter: str) -> Figure:
     stopped = "" if len(q) == len(run.percentiles) else f" The run diverged after step {steps[-1]:,}."
     figure, axes = drawing.sheet(
         records,
-        f"Input of a typical {activation}, last hidden layer, {arm_name(run.norm)} — as Figure 1({letter})",
+        f"Input of a typical {activation}, last hidden layer, {called} — as Figure 1({letter})",
         f"15th, 50th and 85th percentile over the test images of the input of unit {unit}, in the run of seed "
         f"{run.seed}: the unit whose percentiles travel as far as the median of the {run.percentiles.shape[1]} units'. "
         "The vertical axis is the paper's, −2 to 2"
@@ -133,36 +121,26 @@ def _percentiles(records: Records, run: Record, letter: str) -> Figure:
     return figure
 
 
-def _drifts(records: Records, arms: dict[str, list[Record]]) -> Figure:
+def draw_wander(records: Records, arms: dict[str, list[Record]]) -> Figure:
+    """How far the means and the spreads of each run's units wander, a dot a run."""
     figure, (panels,) = drawing.sheet(
         records,
-        "How far the distribution of the last hidden layer's inputs travels",
-        "Sum of the changes of the 15th, 50th and 85th percentile from each evaluation to the next, mean over units "
-        "and percentiles; a dot per run. Left in units of the input, right in widths "
-        "(15th to 85th percentile, mean over the steps) of the distribution itself. Lower is more stable.",
+        "How far the distribution of the last hidden layer's inputs wanders over the training",
+        "Standard deviation over the steps, after the first tenth, of a unit's mean (left) and spread (right), in "
+        "widths of its own distribution; mean over the units, a dot per run. Lower is more stable.",
         (8, 5),
         columns=2,
     )
     colours = drawing.colours(list(arms))
-    at = {norm: i for i, norm in enumerate(arms)}
-    for axes, measure in zip(panels, DRIFTS, strict=True):
-        for norm, runs in arms.items():
-            dots = [d for d in (drift(run, measure) for run in runs) if d is not None]
-            axes.scatter([at[norm]] * len(dots), dots, color=colours[norm], s=36, zorder=2, edgecolor="white", lw=0.6)
-            if dots:
-                middle = math.exp(math.fsum(map(math.log, dots)) / len(dots))
-                axes.annotate(
-                    f"{middle:.3g}", (at[norm], middle), (10, 0), textcoords="offset points", va="center", fontsize=9
-                )
+    for axes, what in zip(panels, ("mean", "spread"), strict=True):
+        for i, (arm, runs) in enumerate(arms.items()):
+            dots = [far for run in runs if (far := wander(run, what)) is not None]
+            axes.scatter([i] * len(dots), dots, color=colours[arm], s=30, edgecolor="white", lw=0.6)
         axes.set_yscale("log")
-        lo, hi = axes.get_ylim()
-        axes.set_ylim(lo / 1.6, hi * 1.6)
         drawing.log_numbers(axes.yaxis)
-        axes.set_xticks(range(len(arms)), [arm_name(norm) for norm in arms])
+        axes.set_xticks(range(len(arms)), [arm_name(arm) for arm in arms])
         axes.set_xlim(-0.5, len(arms) - 0.5)
-        axes.set_ylabel(f"{measure} drift (log scale)")
-        over = ratio(records, measure)
-        axes.set_title(f"without / with BN: {as_ratio(over).replace(' (', chr(10) + '(')}", fontsize=10)
+        axes.set_ylabel(f"how far the {what} wanders (log scale)")
         axes.grid(axis="y", color="0.9")
         drawing.plain_axes(axes)
     return figure

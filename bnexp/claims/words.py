@@ -1,11 +1,11 @@
-"""Numbers in words, and arms as reports and figures call them."""
+"""Numbers in words, and arms and settings as reports and figures call them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from typing import Any
 
-from bnexp.claims.claim import BN, PLAIN
-from bnexp.stats import Interval
+from bnexp.claims.claim import BN, PLAIN, Of, Settings
 
 NAMES = {
     PLAIN: "without BN",
@@ -22,10 +22,71 @@ NAMES = {
     "inception_sigmoid": "Inception, sigmoid",
 }
 
+SETTINGS = {
+    "lr": "learning rate",
+    "batch": "examples in a mini-batch",
+    "l2": "L2 weight",
+    "init.scale": "initial scale",
+    "init.scheme": "initial weights",
+    "model.depth": "hidden layers",
+    "model.width": "units per layer",
+    "model.activation": "nonlinearity",
+    "model.dropout": "dropout",
+    "model.residual": "residual connections",
+    "optimizer.name": "optimiser",
+    "norm.placement": "BN",
+    "norm.statistics": "statistics",
+    "norm.batches": "mini-batches k",
+    "norm.momentum": "momentum of the averages",
+    "norm.ghost": "ghost batch",
+    "data.examples": "training examples",
+    "data.classes_per_batch": "classes in a mini-batch",
+    "seed": "seed",
+}
+"""Settings as figures call them; any other goes by its own name."""
+
+NAMED_ALONE = ("model.activation", "optimizer.name", "init.scheme")
+"""Settings whose values say what they are."""
+
+DIGITS = {"decades": 2, "decades per layer": 3, "deviations": 3}
+
 
 def arm_name(arm: str) -> str:
     """An arm as reports and figures call it."""
     return NAMES.get(arm, arm)
+
+
+def arm_label(settings: Settings, treated: str) -> str:
+    """An arm by its settings."""
+    parts = []
+    for name, value in settings.items():
+        if name in ("norm", "arm"):
+            parts.append(arm_name(treated if isinstance(value, Of) else str(value)))
+        elif isinstance(value, Of):
+            parts.append(f"{SETTINGS.get(name, name)} {' '.join([value.kind, *map(str, value.values)])}")
+        else:
+            parts.append(setting_label(name, value))
+    return ", ".join(parts)
+
+
+def setting_label(setting: str, value: Any = None) -> str:
+    """A setting in words, with a value if one is given."""
+    name = SETTINGS.get(setting, setting)
+    if value is None:
+        return name
+    if isinstance(value, bool):
+        return ("binary" if value else "grey") if setting == "data.binarize" else f"{name} {'on' if value else 'off'}"
+    if setting in NAMED_ALONE:
+        return str(value)
+    if setting in ("norm", "arm"):
+        return arm_name(str(value))
+    return (
+        f"{name} {value:g}"
+        if isinstance(value, float)
+        else f"{name} {value:,}"
+        if isinstance(value, int)
+        else f"{name} {value}"
+    )
 
 
 def percent(x: float, digits: int = 0) -> str:
@@ -38,28 +99,40 @@ def count(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
-def in_points(interval: Interval) -> str:
-    """A difference of fractions, in percentage points."""
-    return _with_interval(interval, lambda x: f"{100 * x:+.2f}".replace("-", "−"), " percentage points")
+def in_unit(x: float, unit: str) -> float | None:
+    """An effect as `verdict.json` has it: a ratio as it is, not its logarithm; None for none."""
+    if math.isnan(x):
+        return None
+    return _exp(x) if unit == "ratio" else x
 
 
-def in_unit(interval: Interval, unit: str, digits: int = 2) -> str:
-    """A signed quantity."""
-    return _with_interval(interval, lambda x: f"{x:+.{digits}f}".replace("-", "−"), f" {unit}")
+def interval_in_unit(lo: float, hi: float, unit: str) -> tuple[float, float]:
+    """The same of an interval."""
+    return (_exp(lo), _exp(hi)) if unit == "ratio" else (lo, hi)
 
 
-def as_ratio(interval: Interval) -> str:
-    """A ratio."""
-    return _with_interval(interval, _three_digits, " times")
+def difference_in(x: float, unit: str) -> str:
+    """An effect in words; of ratios it is given as a logarithm."""
+    if unit == "ratio":
+        return f"{three_digits(_exp(x))} times"
+    if unit in ("points", "share"):
+        return f"{100 * x:+.2f} points".replace("-", "−")
+    return f"{x:+.{DIGITS[unit]}f} {'standard deviations' if unit == 'deviations' else unit}".replace("-", "−")
 
 
-def _with_interval(interval: Interval, form: Callable[[float], str], unit: str) -> str:
-    if not interval.n:
-        return "nothing to compare"
-    if interval.n == 1:
-        return f"{form(interval.mean)}{unit} (n = 1, no interval)"
-    return f"{form(interval.mean)}{unit} (95 % interval {form(interval.lo)} to {form(interval.hi)}, n = {interval.n})"
+def level_in(x: float, unit: str) -> str:
+    """What an arm measures, in words; what is compared by ratios is given as a logarithm."""
+    if unit == "ratio":
+        return f"{_exp(x):,.0f}" if _exp(x) >= 100 else f"{_exp(x):.3g}"
+    if unit in ("points", "share"):
+        return percent(x, 2)
+    return f"{x:.{DIGITS[unit]}f}".replace("-", "−")
 
 
-def _three_digits(x: float) -> str:
+def three_digits(x: float) -> str:
+    """A positive number."""
     return f"{x:.2f}" if x < 9.995 else f"{x:.1f}" if x < 99.95 else f"{x:,.0f}"
+
+
+def _exp(x: float) -> float:
+    return math.exp(x) if x < 700 else math.inf

@@ -34,6 +34,11 @@ class Record:
     predictions: np.ndarray | None = None
     """Class probabilities of the test images, `[2, images, classes]`: of the middle crop, and the mean over ten."""
 
+    moments: np.ndarray | None = None
+    """Of the same input: mean and variance, `[evaluations, units, 2]`."""
+    correct: np.ndarray | None = None
+    """Which test images the network classifies correctly at the end, bool `[images]`."""
+
     @property
     def norm(self) -> str:
         """The arm's normalisation in one word."""

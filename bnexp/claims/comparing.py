@@ -1,0 +1,402 @@
+"""A claim's quantity, measured on the runs of its arms by cell and seed, and what the rule makes of the values."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy import stats as distributions
+
+from bnexp.claims import rules
+from bnexp.claims.claim import BN, LARGEST, CellOutcome, Claim, Outcome
+from bnexp.claims.matching import Cell, choose, having, judged, side_by_side, tuning
+from bnexp.claims.measures import length, rises
+from bnexp.claims.rules import Decision, Estimate, Images, Share
+from bnexp.claims.words import arm_label, count, difference_in, in_unit, interval_in_unit, level_in, setting_label
+from bnexp.runs.records import Record
+
+MOST = 8
+"""Cells told one by one."""
+
+
+@dataclass
+class Arm:
+    """What was measured on one side of a comparison."""
+
+    label: str
+    values: dict[Cell, dict[int, list[float]]] = field(default_factory=dict)
+    """By cell and seed, one for each combination of the other settings; logarithms of ratios."""
+    correct: dict[Cell, dict[int, list[np.ndarray]]] = field(default_factory=dict)
+    """In the same way, which test images are classified correctly, where it is known."""
+    runs: list[Record] = field(default_factory=list)
+    never: int = 0
+    """Values in place of which the last step stands, for the target was not reached."""
+    chosen: dict[Cell, dict[str, Any]] = field(default_factory=dict)
+    edges: list[str] = field(default_factory=list)
+
+    def by_seed(self, cells: Iterable[Cell]) -> dict[int, float]:
+        """The mean over these cells, of the seeds that have all of them."""
+        wanted = list(cells)
+        seeds = set.intersection(*(set(self.values[cell]) for cell in wanted)) if wanted else set()
+        return {seed: _mean(_mean(self.values[cell][seed]) for cell in wanted) for seed in sorted(seeds)}
+
+    def images(self, cells: Sequence[Cell], seeds: Iterable[int]) -> np.ndarray | None:
+        """`[seeds, images]`, means over these cells; None where it is not known of every run."""
+        rows = []
+        for seed in seeds:
+            known = [np.mean(self.correct.get(cell, {}).get(seed, []) or [np.nan], axis=0) for cell in cells]
+            if any(np.ndim(own) == 0 for own in known):
+                return None
+            rows.append(np.mean(known, axis=0))
+        return np.array(rows) if rows else None
+
+
+def compare(claim: Claim, runs: Sequence[Record], treated: str = BN) -> Outcome:
+    """What the claim's rule makes of the runs; `treated` is the norm that is put to the test."""
+    arms = measured(claim, runs, treated)
+    cells = [cell for cell in arms[0].values if all(arm.values[cell] for arm in arms)]
+    if not cells:
+        missing = claim.selected and not tuning(runs)
+        why = "there are no tuning runs to choose settings by" if missing else "there are no matched runs to compare"
+        return Outcome("undecided", why, "nothing to compare")
+    if claim.rule.kind == "rate":
+        return _shares(claim, arms, cells)
+    step = _grid_step(claim, runs)
+    estimates = {cell: _estimate(claim, arms, [cell], step) for cell in cells}
+    whole = _estimate(claim, arms, cells, step) if len(cells) > 1 else estimates[cells[0]]
+    rule = claim.rule
+
+    def decided(estimate: Estimate) -> Decision:
+        return rules.decide(
+            rule.kind, estimate, rule.margin, _sign(claim) * rule.target if rule.kind == "equals" else 0
+        )
+
+    each = {cell: decided(estimate) for cell, estimate in estimates.items()}
+    decision = rules.over_cells(decided(whole), {repr(c): d for c, d in each.items()}, rule.universal)
+    flags = _flags(claim, arms)
+    verdict, turned = _turned(claim, decision.verdict, flags)
+    unit = claim.quantity.unit
+    return Outcome(
+        verdict,
+        "; ".join(filter(None, [turned, _why(claim, whole, decision, len(cells))])),
+        _measured_words(claim, arms, cells, whole, estimates),
+        in_unit(whole.effect, unit),
+        interval_in_unit(whole.lo, whole.hi, unit) if whole.n > 1 else None,
+        whole.n,
+        decision.p,
+        [
+            {"arm": arm.label, "cell": _named(cell), "seed": seed, "value": in_unit(_mean(values), unit)}
+            for arm in arms
+            for cell in cells
+            for seed, values in sorted(arm.values[cell].items())
+        ],
+        [
+            CellOutcome(
+                _named(cell),
+                float(in_unit(estimates[cell].effect, unit) or math.nan),
+                interval_in_unit(estimates[cell].lo, estimates[cell].hi, unit),
+                each[cell].verdict,
+            )
+            for cell in cells
+        ]
+        if len(cells) > 1
+        else [],
+        _selected(arms),
+        flags,
+        _seeds_needed(claim, arms, cells) if verdict == "undecided" else None,
+    )
+
+
+def measured(claim: Claim, runs: Sequence[Record], treated: str) -> list[Arm]:
+    """The claim's arms, the one that it is about first, with the values in every cell."""
+    among = having(runs, claim.among, treated)
+    settings = [claim.treated, *([claim.reference] if claim.reference is not None else [])]
+    sides = [having(among, own, treated) for own in settings]
+    named = {name for own in settings for name in own}
+    apart = {*named, *claim.quantity.over, *claim.selected}
+    if "arm" in named:  # a named arm differs from another in many settings
+        apart |= {name for side in sides for run in side for name in run.fields if name not in claim.cells}
+    arms = [Arm(arm_label(own, treated)) for own in settings]
+    final = [judged(side) for side in sides]
+    if claim.selected:
+        final = [_at_their_best(claim, arm, side) for arm, side in zip(arms, sides, strict=True)]
+    for arm, fine in zip(arms, side_by_side(final, apart), strict=True):
+        for cell, by_seed in fine.items():
+            coarse = tuple((name, value) for name, value in cell if name in claim.cells)
+            _measure(claim, arm, coarse, by_seed)
+    _keep_complete(arms)
+    return arms
+
+
+def _at_their_best(claim: Claim, arm: Arm, side: Sequence[Record]) -> list[Record]:
+    """The judged runs at the settings that suit the arm best in their cell."""
+    kept = []
+    cells = {tuple((name, run.value(name)) for name in claim.cells) for run in side}
+    for cell in sorted(cells, key=repr):
+        here = having(side, dict(cell))
+        choice = choose(tuning(here), claim.selected)
+        if choice is None:
+            continue
+        arm.chosen[cell] = choice.settings
+        if choice.edge:
+            arm.edges.append(f"{arm.label}: {choice.edge}{f' ({_named(cell)})' if cell else ''}")
+        kept += having(having(judged(here), choice.settings), {"steps": LARGEST})  # the table's runs are shorter
+    return kept
+
+
+def _measure(claim: Claim, arm: Arm, cell: Cell, by_seed: Mapping[int, list[Record]]) -> None:
+    quantity = claim.quantity
+    values, correct = arm.values.setdefault(cell, {}), arm.correct.setdefault(cell, {})
+    for seed, runs in by_seed.items():
+        number = quantity.measure(runs)
+        if number is None:
+            continue
+        if number == math.inf:
+            number = max(map(length, runs))
+            arm.never += 1
+        values.setdefault(seed, []).append(math.log(number) if quantity.unit == "ratio" else float(number))
+        arm.runs += runs
+        known = [run.correct for run in runs if run.correct is not None]
+        if quantity.of_images and len(known) == len(runs):
+            correct.setdefault(seed, []).append(np.mean(known, axis=0))
+
+
+def _keep_complete(arms: Sequence[Arm]) -> None:
+    """Leave out seeds that lack settings which others have, so that no mean is over other settings than another."""
+    for arm in arms:
+        for cell, by_seed in arm.values.items():
+            most = max(map(len, by_seed.values()), default=0)
+            arm.values[cell] = {seed: values for seed, values in by_seed.items() if len(values) == most}
+
+
+def _estimate(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell], step: float) -> Estimate:
+    """The effect averaged over these cells within each seed; positive is what the sentence says."""
+    values = [arm.by_seed(cells) for arm in arms]
+    sign = _sign(claim)
+    first = [sign * value for value in values[0].values()]
+    if len(arms) == 1:
+        estimate = rules.single(first, sign * claim.rule.target)
+    else:
+        estimate = rules.welch(first, [sign * value for value in values[1].values()], _images(arms, cells, values))
+    if claim.rule.kind == "range":
+        return rules.on_a_grid(estimate, step)
+    if claim.rule.kind == "time" and len(arms) == 2:
+        fast, slow = (arm.never > 0 for arm in arms)
+        return rules.censored(estimate, slow, fast)
+    return estimate
+
+
+def _images(arms: Sequence[Arm], cells: Sequence[Cell], values: Sequence[Mapping[int, float]]) -> Images | None:
+    known = [arm.images(cells, seeds) for arm, seeds in zip(arms, values, strict=True)]
+    return rules.images_part(known[0], known[1]) if known[0] is not None and known[1] is not None else None
+
+
+def _sign(claim: Claim) -> float:
+    return -1.0 if claim.rule.less else 1.0
+
+
+def _grid_step(claim: Claim, runs: Sequence[Record]) -> float:
+    """Decades between two neighbours of the grid on which a range was sought."""
+    if claim.rule.kind != "range":
+        return 0.0
+    grid = sorted({math.log10(run.value(claim.quantity.over[0])) for run in having(runs, claim.among)})
+    return max((b - a for a, b in itertools.pairwise(grid)), default=0.0)
+
+
+def three_way(estimate: Estimate, unit: str, margin: float, measured: str, *notes: str) -> Outcome:
+    """The outcome of `difference`, for claims with a function of their own."""
+    decision = rules.decide("difference", estimate, margin)
+    ends = [difference_in(bound, unit) for bound in (margin, -margin)]
+    said = {"reproduced": f"above {ends[0]}", "contradicted": f"below {ends[1]}", "no difference": "between the two"}
+    why = f"the 95 % interval lies {said.get(decision.verdict, f'neither above {ends[0]} nor below {ends[1]}')}"
+    if estimate.n < rules.FEWEST:
+        why = f"{count(estimate.n, 'seed')}, an effect but no verdict: it takes {rules.FEWEST}"
+    return Outcome(
+        decision.verdict,
+        "; ".join([why, *filter(None, notes)]),
+        measured,
+        in_unit(estimate.effect, unit),
+        interval_in_unit(estimate.lo, estimate.hi, unit) if estimate.n > 1 else None,
+        estimate.n,
+        decision.p,
+    )
+
+
+# Yes or no
+
+
+def _shares(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell]) -> Outcome:
+    """Of one arm, whether it happens more often than not; of two, in which more often; in every cell."""
+    shares = {cell: [_share(arm.values[cell]) for arm in arms] for cell in cells}
+    each = {
+        cell: rules.decide_rate(own[0]) if len(own) == 1 else rules.decide_rates(own[0], own[1], claim.rule.margin)
+        for cell, own in shares.items()
+    }
+    if claim.rule.less and len(arms) == 1:
+        raise ValueError(f"{claim.id}: of one arm's yes or no, ask the opposite question")
+    first = cells[0]
+    decision = rules.over_cells(each[first], {repr(c): d for c, d in each.items()}, universal=True)
+    words = "; ".join(
+        f"{_named(cell)}{': ' if cell else ''}"
+        + ", ".join(f"{share.yes} of {share.n} {arm.label}" for arm, share in zip(arms, own, strict=True))
+        for cell, own in shares.items()
+    )
+    effect = {cell: own[0].rate if len(own) == 1 else own[0].rate - own[1].rate for cell, own in shares.items()}
+    ci95 = {cell: own[0].exact if len(own) == 1 else rules.newcombe(own[0], own[1]) for cell, own in shares.items()}
+    return Outcome(
+        decision.verdict,
+        _RATE_WORDS[len(arms)],
+        f"{claim.quantity.name}: {words}",
+        effect[first] if len(cells) == 1 else _mean(effect.values()),
+        ci95[first] if len(cells) == 1 else None,
+        min(share.n for own in shares.values() for share in own),
+        decision.p,
+        [
+            {"arm": arm.label, "cell": _named(cell), "seed": seed, "value": values[0]}
+            for arm in arms
+            for cell in cells
+            for seed, values in sorted(arm.values[cell].items())
+        ],
+        [CellOutcome(_named(c), effect[c], ci95[c], each[c].verdict) for c in cells] if len(cells) > 1 else [],
+        _selected(arms),
+        _flags(claim, arms),
+    )
+
+
+_RATE_WORDS = {
+    1: "by the exact interval of the share, against one half",
+    2: "by Newcombe's interval of the difference of the shares",
+}
+
+
+def _share(by_seed: Mapping[int, Sequence[float]]) -> Share:
+    return Share(sum(all(values) for values in by_seed.values()), len(by_seed))
+
+
+# Words and flags
+
+
+def _flags(claim: Claim, arms: Sequence[Arm]) -> dict[str, str]:
+    flags = {}
+    edges = [edge for arm in arms for edge in arm.edges]
+    if edges:
+        flags["edge"] = f"chosen at the edge of the grid: {'; '.join(edges)}"
+    never = [f"{count(arm.never, 'run')} {arm.label}" for arm in arms if arm.never]
+    if never:
+        flags["censored"] = f"the target is not reached in {' and '.join(never)}; the last step stands in"
+    if claim.quantity.of_images:
+        rising = [arm.label for arm in arms if arm.runs and _mean(map(rises, arm.runs)) > max(claim.rule.margin, 0.001)]
+        if rising:
+            flags["rising"] = f"still gains more than counts over the last quarter of its steps: {', '.join(rising)}"
+        if any(run.correct is None for arm in arms for run in arm.runs):
+            flags["conditional"] = "on this test set: which images are right was not kept"
+    return flags
+
+
+def _turned(claim: Claim, verdict: Any, flags: Mapping[str, str]) -> tuple[Any, str]:
+    """The verdict, where a flag does not turn it into undecided, and why it does."""
+    if verdict == "undecided":
+        return verdict, ""
+    if "edge" in flags:
+        return "undecided", f"would be {verdict}, but a best setting stands at the edge of its grid"
+    if "rising" in flags and "{epochs}" not in claim.sentence:
+        return "undecided", f"would be {verdict}, but an arm is still rising and the sentence names no budget"
+    return verdict, ""
+
+
+def _why(claim: Claim, whole: Estimate, decision: Decision, cells: int) -> str:
+    if whole.n < rules.FEWEST:
+        return f"{count(whole.n, 'seed')}, an effect but no verdict: it takes {rules.FEWEST}"
+    rule, unit = claim.rule, claim.quantity.unit
+    above, below = (difference_in(bound, unit) for bound in (rule.margin, -rule.margin))
+    if rule.kind == "equals":
+        ends = [difference_in(rule.target + bound, unit) for bound in (-rule.margin, rule.margin)]
+        said = {"reproduced": f"between {' and '.join(ends)}", "contradicted": "wholly outside"}
+    elif rule.kind == "no_worse":
+        said = {"reproduced": f"above {below}", "contradicted": f"below {below}"}
+    elif rule.margin:
+        said = {"reproduced": f"above {above}", "contradicted": f"below {below}", "no difference": "between the two"}
+    else:
+        said = {"reproduced": f"above {above}", "contradicted": f"below {below}"}
+    if decision.verdict == "mixed":
+        return f"some of {cells} cells say so and some the opposite"
+    scope = "in every cell, the" if rule.universal and cells > 1 and decision.verdict != "undecided" else "the"
+    if decision.verdict in said:
+        return f"{scope} 95 % interval lies {said[decision.verdict]}"
+    return f"the 95 % interval lies neither {' nor '.join(said.values())}"
+
+
+def _measured_words(
+    claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell], whole: Estimate, estimates: Mapping[Cell, Estimate]
+) -> str:
+    unit = claim.quantity.unit
+    means = [(arm.label, arm.by_seed(cells)) for arm in arms]
+    words = ", ".join(f"{level_in(_mean(own.values()), unit)} {label}" for label, own in means if own)
+    words = f"{claim.quantity.name}: {words}"
+    if len(arms) == 2:
+        words += f"; {told(whole, unit)}"
+    if len(cells) > 1:
+        shown = [f"{_named(cell)} {difference_in(own.effect, unit)}" for cell, own in estimates.items()]
+        if len(shown) > MOST:
+            effects = [own.effect for own in estimates.values()]
+            ends = [difference_in(end, unit) for end in (min(effects), max(effects))]
+            shown = [f"{len(cells)} cells, from {ends[0]} to {ends[1]}"]
+        words += f" ({', '.join(shown)})"
+    if claim.rule.kind == "time" and len(arms) == 2 and (p := _log_rank(claim, arms, cells)) is not None:
+        words += f"; log-rank p = {p:.2g}"
+    return words
+
+
+def told(estimate: Estimate, unit: str) -> str:
+    """An effect with its interval, in words."""
+    if not estimate.n:
+        return "nothing to compare"
+    effect = difference_in(estimate.effect, unit)
+    if estimate.n < 2:
+        return f"{effect}, n = {estimate.n}"
+    ends = [difference_in(end, unit) if math.isfinite(end) else "unbounded" for end in (estimate.lo, estimate.hi)]
+    return f"{effect} [{ends[0]}, {ends[1]}], n = {estimate.n}"
+
+
+def _log_rank(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell]) -> float | None:
+    """Of the steps to the target, where there is one cell, so that every value is of one run."""
+    if len(cells) > 1 or any(len(v) > 1 for arm in arms for v in arm.values[cells[0]].values()):
+        return None
+    samples = []
+    for arm in arms:
+        steps = [claim.quantity.measure([run]) for run in arm.runs]
+        reached = [s for s in steps if s is not None and s != math.inf]
+        missed = [length(run) for run, s in zip(arm.runs, steps, strict=True) if s == math.inf]
+        samples.append(distributions.CensoredData(uncensored=reached, right=missed))
+    if not all(sample.num_censored() < len(sample) for sample in samples):
+        return None
+    return float(distributions.logrank(samples[0], samples[1]).pvalue)
+
+
+def _seeds_needed(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell]) -> int | None:
+    spreads = [float(np.std(list(own.values()), ddof=1)) for arm in arms if len(own := arm.by_seed(cells)) > 1]
+    return rules.seeds_for(claim.rule.margin, spreads) if len(spreads) == len(arms) else None
+
+
+def _selected(arms: Sequence[Arm]) -> dict[str, Any] | None:
+    """By arm what was chosen, by cell where there are several."""
+    chosen: dict[str, Any] = {}
+    for arm in arms:
+        if len(arm.chosen) == 1:
+            (chosen[arm.label],) = arm.chosen.values()
+        elif arm.chosen:
+            chosen[arm.label] = {_named(cell): settings for cell, settings in arm.chosen.items()}
+    return chosen or None
+
+
+def _named(cell: Cell) -> str:
+    return ", ".join(setting_label(name, value) for name, value in cell)
+
+
+def _mean(values: Iterable[float]) -> float:
+    kept = list(values)
+    return math.fsum(kept) / len(kept) if kept else math.nan

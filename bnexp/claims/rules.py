@@ -1,0 +1,276 @@
+"""From measured values to a verdict: estimates with their intervals, and the rules of docs/protocol.md.
+
+Effects are in the unit in which margins are: ratios as natural logarithms. Positive is what the sentence says.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import stats as distributions
+
+from bnexp.claims.claim import Kind, Verdict
+
+LEVEL = 0.025
+"""Of an error, on either side."""
+
+FEWEST = 3
+"""Seeds with which a verdict is given."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An effect as the seeds show it."""
+
+    effect: float
+    se: float
+    df: float
+    n: int
+    """Seeds of the arm that has fewer."""
+    lowest: float = 0.0
+    """What the lower end of the interval lies below Student's, for want of resolution; infinite where there is none."""
+    highest: float = 0.0
+    """The same of the upper end."""
+
+    @property
+    def lo(self) -> float:
+        return self.effect - self._half - self.lowest
+
+    @property
+    def hi(self) -> float:
+        return self.effect + self._half + self.highest
+
+    @property
+    def _half(self) -> float:
+        if self.n < 2:
+            return math.inf
+        return float(distributions.t.ppf(1 - LEVEL, self.df)) * self.se if self.se else 0.0
+
+    def above(self, bound: float) -> float:
+        """The p of an effect of at most `bound`."""
+        return self._tail(self.effect - self.lowest - bound)
+
+    def below(self, bound: float) -> float:
+        """The p of an effect of at least `bound`."""
+        return self._tail(bound - self.effect - self.highest)
+
+    def _tail(self, distance: float) -> float:
+        if self.n < 2 or distance == -math.inf:
+            return 1.0
+        if not self.se:
+            return 0.0 if distance > 0 else 1.0
+        return float(distributions.t.sf(distance / self.se, self.df))
+
+
+NOTHING = Estimate(math.nan, math.nan, math.nan, 0)
+
+
+def welch(a: Sequence[float], b: Sequence[float], images: Images | None = None) -> Estimate:
+    """The difference of two means, a − b, of values with unequal variances.
+
+    With what is known of single test images, their part of the variance is added; the degrees of freedom are
+    Satterthwaite's.
+    """
+    if not (a and b):
+        return NOTHING
+    parts = [(float(np.var(x, ddof=1)) / len(x) if len(x) > 1 else math.nan, len(x) - 1) for x in (a, b)]
+    if images is not None:
+        parts.append((images.variance, images.df))
+    return _estimate(float(np.mean(a)) - float(np.mean(b)), parts, min(len(a), len(b)))
+
+
+def single(values: Sequence[float], target: float) -> Estimate:
+    """The mean of one arm minus a target."""
+    if not values:
+        return NOTHING
+    variance = float(np.var(values, ddof=1)) / len(values) if len(values) > 1 else math.nan
+    return _estimate(float(np.mean(values)) - target, [(variance, len(values) - 1)], len(values))
+
+
+def _estimate(effect: float, parts: Sequence[tuple[float, float]], n: int) -> Estimate:
+    variance = sum(v for v, _ in parts)
+    spread = sum(v * v / df for v, df in parts if v and df > 0)
+    return Estimate(effect, math.sqrt(variance), variance * variance / spread if spread else 1.0, n)
+
+
+@dataclass(frozen=True)
+class Images:
+    """The part that the test images have in the variance of a difference of accuracies."""
+
+    variance: float
+    df: float
+
+
+def images_part(a: np.ndarray, b: np.ndarray) -> Images:
+    """From what is right, by seed and test image, `[seeds, images]`: seeds' values are means over cells.
+
+    The variance over the images of the difference of the arms' means, less the interaction of seeds with images,
+    which the spread over seeds holds already.
+    """
+    n = a.shape[1]
+    difference = a.mean(0) - b.mean(0)
+    interaction = sum(_interaction(x) / len(x) for x in (a, b))
+    return Images(max(0.0, (float(np.var(difference, ddof=1)) - interaction) / n), n - 1)
+
+
+def _interaction(x: np.ndarray) -> float:
+    if len(x) < 2:
+        return 0.0
+    left = x - x.mean(0) - x.mean(1, keepdims=True) + x.mean()
+    return float((left**2).sum() / ((x.shape[0] - 1) * (x.shape[1] - 1)))
+
+
+def censored(estimate: Estimate, slow: bool, fast: bool) -> Estimate:
+    """Of logarithms of steps, where a run of the slow or the fast arm never arrives and its last step stands in.
+
+    The slow arm's makes the ratio too small, the fast arm's too large.
+    """
+    return replace(estimate, highest=math.inf if slow else 0.0, lowest=math.inf if fast else 0.0)
+
+
+def on_a_grid(estimate: Estimate, step: float) -> Estimate:
+    """Of an edge on a grid of so wide steps: half a step either side."""
+    return replace(estimate, lowest=step / 2, highest=step / 2)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A verdict with its one-sided p; of an undecided one the p of the nearest verdict."""
+
+    verdict: Verdict
+    p: float
+
+
+def decide(kind: Kind, estimate: Estimate, margin: float = 0.0, target: float = 0.0) -> Decision:
+    """The rule of an effect with its interval."""
+    if estimate.n == 0:
+        return Decision("undecided", 1.0)
+    ps: dict[Verdict, float] = {}
+    if kind == "equals":
+        ps["reproduced"] = max(estimate.above(target - margin), estimate.below(target + margin))
+        ps["contradicted"] = min(estimate.below(target - margin), estimate.above(target + margin))
+    elif kind == "no_worse":
+        ps["reproduced"], ps["contradicted"] = estimate.above(-margin), estimate.below(-margin)
+    else:
+        ps["reproduced"], ps["contradicted"] = estimate.above(margin), estimate.below(-margin)
+        if margin:
+            ps["no difference"] = max(estimate.above(-margin), estimate.below(margin))
+    verdict, p = min(ps.items(), key=lambda item: item[1])
+    return Decision(verdict if p < LEVEL and estimate.n >= FEWEST else "undecided", p)
+
+
+@dataclass(frozen=True)
+class Share:
+    """A yes or no over seeds."""
+
+    yes: int
+    n: int
+
+    @property
+    def rate(self) -> float:
+        return self.yes / self.n if self.n else math.nan
+
+    @property
+    def exact(self) -> tuple[float, float]:
+        """Clopper and Pearson's interval."""
+        ends = distributions.binomtest(self.yes, self.n).proportion_ci(1 - 2 * LEVEL, "exact")
+        return float(ends.low), float(ends.high)
+
+    @property
+    def wilson(self) -> tuple[float, float]:
+        ends = distributions.binomtest(self.yes, self.n).proportion_ci(1 - 2 * LEVEL, "wilson")
+        return float(ends.low), float(ends.high)
+
+
+def decide_rate(share: Share) -> Decision:
+    """One arm: does it happen more often than not?"""
+    if share.n < FEWEST:
+        return Decision("undecided", 1.0)
+    more, fewer = (
+        float(distributions.binomtest(share.yes, share.n, 0.5, alternative=side).pvalue) for side in ("greater", "less")
+    )
+    low, high = share.exact
+    if low > 0.5:
+        return Decision("reproduced", more)
+    return Decision("contradicted", fewer) if high < 0.5 else Decision("undecided", min(more, fewer))
+
+
+def newcombe(a: Share, b: Share) -> tuple[float, float]:
+    """The interval of the difference of two shares, a − b, from Wilson's of each."""
+    (low_a, high_a), (low_b, high_b) = a.wilson, b.wilson
+    difference = a.rate - b.rate
+    down = math.hypot(a.rate - low_a, high_b - b.rate)
+    up = math.hypot(high_a - a.rate, b.rate - low_b)
+    return difference - down, difference + up
+
+
+def decide_rates(a: Share, b: Share, margin: float = 0.0) -> Decision:
+    """Two arms: by Newcombe's interval; p is Boschloo's, of the side on which the difference lies."""
+    if min(a.n, b.n) < FEWEST:
+        return Decision("undecided", 1.0)
+    low, high = newcombe(a, b)
+    table = [[a.yes, b.yes], [a.n - a.yes, b.n - b.yes]]
+    side = "greater" if a.rate >= b.rate else "less"
+    p = float(distributions.boschloo_exact(table, alternative=side).pvalue)
+    if low > margin:
+        return Decision("reproduced", p)
+    if high < -margin:
+        return Decision("contradicted", p)
+    return Decision("no difference" if margin and low > -margin and high < margin else "undecided", p)
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """Holm's adjusted p-values."""
+    order = sorted(range(len(ps)), key=lambda i: ps[i])
+    adjusted, largest = [0.0] * len(ps), 0.0
+    for rank, i in enumerate(order):
+        largest = max(largest, min(1.0, (len(ps) - rank) * ps[i]))
+        adjusted[i] = largest
+    return adjusted
+
+
+def benjamini_hochberg(ps: Sequence[float]) -> list[float]:
+    """Benjamini and Hochberg's adjusted p-values."""
+    order = sorted(range(len(ps)), key=lambda i: -ps[i])
+    adjusted, smallest = [0.0] * len(ps), 1.0
+    for rank, i in enumerate(order):
+        smallest = min(smallest, ps[i] * len(ps) / (len(ps) - rank))
+        adjusted[i] = smallest
+    return adjusted
+
+
+def over_cells(mean: Decision, cells: Mapping[str, Decision], universal: bool) -> Decision:
+    """The verdict of a sentence about several cells: about each of them, or about their average.
+
+    Mixed is a sentence that, after Holm over the cells, some reproduce and some contradict.
+    """
+    if len(cells) < 2:
+        return mean
+    adjusted = dict(zip(cells, holm([cell.p for cell in cells.values()]), strict=True))
+    sure = {cell.verdict for name, cell in cells.items() if adjusted[name] < LEVEL}
+    if {"reproduced", "contradicted"} <= sure:
+        return Decision("mixed", max(adjusted[name] for name, cell in cells.items() if cell.verdict != "undecided"))
+    if not universal:
+        return mean
+    verdicts = {cell.verdict for cell in cells.values()}
+    weakest = max(cell.p for cell in cells.values())
+    if verdicts in ({"reproduced"}, {"no difference"}):
+        return Decision(verdicts.pop(), weakest)
+    if "contradicted" in sure and "reproduced" not in verdicts:
+        return Decision("contradicted", min(p for name, p in adjusted.items() if cells[name].verdict == "contradicted"))
+    return Decision("undecided", weakest)
+
+
+def seeds_for(half: float, spreads: Sequence[float], most: int = 1000) -> int | None:
+    """The seeds with which the interval of arms of these standard deviations is ± `half`; None for very many."""
+    if half <= 0 or not all(map(math.isfinite, spreads)):
+        return None
+    variance = sum(s * s for s in spreads)
+    for n in range(2, most + 1):
+        df = len(spreads) * (n - 1)
+        if distributions.t.ppf(1 - LEVEL, df) * math.sqrt(variance / n) < half:
+            return n
+    return None
