@@ -28,7 +28,7 @@ from bnexp.seeds import stream
 ROUNDS = 5
 NETWORKS = 32
 FIGURE_1 = RunConfig(steps=50_000)
-"""The default schedule: of it, evaluations may take a quarter."""
+"""The default schedule, of which the share of evaluations is told."""
 
 
 def main() -> None:

@@ -228,7 +228,7 @@ def test_inference_and_statistics_are_those_of_the_plain_networks(norm: str) -> 
     population = trained_together(runs, 20)
     networks = build(runs)
     batches = [torch.rand(3, 20, 1, 8, 8, generator=torch.Generator().manual_seed(i)) for i in range(4)]
-    population.estimate_statistics(batches)
+    population.estimate_statistics(batches, 20)
     population.write_back(networks)
     images = torch.rand(7, 1, 8, 8)
     for i, network in enumerate(networks):

@@ -110,7 +110,7 @@ def test_looking_leaves_no_trace() -> None:
 def test_population_statistics_are_those_of_algorithm_2() -> None:
     single, other = Single(build(config())), build(config())
     batches = [torch.randn(1, 8, 3, 12, 12) for _ in range(3)]
-    single.estimate_statistics(batches)
+    single.estimate_statistics(batches, 8)
     norms.estimate_population(other, [x[0] for x in batches])
     for (name, value), expected in zip(single.network.named_buffers(), other.buffers(), strict=True):
         assert torch.allclose(value, expected, atol=1e-5), name

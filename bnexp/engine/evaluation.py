@@ -115,7 +115,7 @@ class Probes:
         noise = self.companions.noise(
             lambda indices: self._test(examples_at(self.dataset, indices)[0]), self.networks.look
         )
-        self.networks.estimate_statistics(self._training_batches())
+        self.networks.estimate_statistics(self._training_batches(), self.batch)
         on_training = self._training_accuracy()
         observed = self.observer.observe(self.networks.infer)
         monitored = [seen.accuracy for seen in observed]
@@ -148,14 +148,13 @@ class Probes:
         return self.view.test(images)
 
     def _training_batches(self) -> Iterator[Tensor]:
-        """The training mini-batches of Algorithm 2, `[N, B, C, H, W]`.
+        """The training mini-batches of Algorithm 2, as many in each `[N, B, C, H, W]` as the networks take at once.
 
         Each network's are drawn, and changed as in training, by streams of its own from its own examples.
         """
-        for _ in range(self.batches):
-            at = torch.stack(
-                [torch.randint(self.examples.shape[1], (self.batch,), generator=d) for d in self.statistics]
-            )
+        for rows in chunks(self.batches * self.batch, self.networks.together * self.batch):
+            drawn = rows.stop - rows.start
+            at = torch.stack([torch.randint(self.examples.shape[1], (drawn,), generator=d) for d in self.statistics])
             self.beat()
             yield self.view.training(examples_at(self.dataset, self.examples.gather(1, at))[0], self.augmentation)
 
