@@ -69,8 +69,8 @@ def main() -> None:
     measuring = (count - 1) * each + last
     console.print(
         f"Evaluation and probes as in the experiment `inception` ({count} evaluations in {run.steps:,} steps): "
-        f"{measuring / (measuring + run.steps * step):.1%} of the time ({1000 * each:.0f} ms each, {1000 * last:.0f} ms "
-        f"the last, a step {1000 * step:.1f} ms)\n"
+        f"{measuring / (measuring + run.steps * step):.1%} of the time ({1000 * each:.0f} ms each, the last "
+        f"{1000 * last:.0f} ms, a step {1000 * step:.1f} ms)\n"
     )
 
 
@@ -156,15 +156,14 @@ def costs(dataset: data.Dataset) -> tuple[float, float, float]:
     images, labels = examples_at(dataset, order.next())
     loss, gradients = trained.back_propagate(view.training(images, [stream(0, "augmentation")]), labels)
     loop = engine(dataset)
-    rounds: list[list[float]] = []
-    for _ in range(ROUNDS):
-        rounds.append(
-            [
-                timed(lambda: loop(20)) / 20,
-                timed(lambda: list(probes.evaluate(0, loss, gradients))),
-                timed(lambda: list(probes.evaluate(0, loss, gradients, last=True))),
-            ]
+    rounds = [
+        (
+            timed(lambda: loop(20)) / 20,
+            timed(lambda: list(probes.evaluate(0, loss, gradients))),
+            timed(lambda: list(probes.evaluate(0, loss, gradients, last=True))),
         )
+        for _ in range(ROUNDS)
+    ]
     step, each, last = (statistics.median(seconds) for seconds in zip(*rounds, strict=True))
     return step, each, last
 
