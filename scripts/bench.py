@@ -21,7 +21,7 @@ from bnexp.config import DataConfig, ModelConfig, NormConfig, RunConfig
 from bnexp.data.batches import examples_at
 from bnexp.engine.evaluation import Probes
 from bnexp.engine.population import Population
-from bnexp.engine.train import schedule
+from bnexp.engine.train import due
 from bnexp.machine import cores, prepare
 from bnexp.seeds import stream
 
@@ -96,7 +96,7 @@ def measure_norm(norm: str, dataset: data.Dataset, console: Console) -> None:
         table.add_row(name, f"{rate:,.0f}", f"{rate / base:.1f}", f"{rate * 60 / FIGURE_1.steps:.2f}")
     console.print(table)
     step, evaluation = costs(norm, dataset)
-    count = len(schedule(FIGURE_1.steps, FIGURE_1.evaluations))
+    count = len(due(FIGURE_1))
     share = count * evaluation / (count * evaluation + FIGURE_1.steps * step)
     console.print(
         f"Evaluation and probes at the default schedule ({count} evaluations in {FIGURE_1.steps:,} steps): "

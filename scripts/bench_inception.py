@@ -21,7 +21,7 @@ from bnexp.data.batches import examples_at
 from bnexp.data.dataset import coloured
 from bnexp.engine.evaluation import Probes
 from bnexp.engine.single import Single
-from bnexp.engine.train import schedule
+from bnexp.engine.train import due
 from bnexp.machine import cores, prepare
 from bnexp.models.inception import STEM, TABLE, Inception, Row, narrowed, scaled
 from bnexp.seeds import stream
@@ -65,7 +65,7 @@ def main() -> None:
     console.print(f"The data takes {data_share(dataset):.1%} of a step's time.")
     step, each, last = costs(dataset)
     run = config()
-    count = len(schedule(run.steps, run.evaluations, run.spacing))
+    count = len(due(run))
     measuring = (count - 1) * each + last
     console.print(
         f"Evaluation and probes as in the experiment `inception` ({count} evaluations in {run.steps:,} steps): "
