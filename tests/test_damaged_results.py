@@ -44,6 +44,7 @@ def results(command: Command) -> Command:
         ("metrics.csv.gz", gzip.compress(b"step,accuracy,loss,run\n1,0.5,1,x\n", mtime=0), "it lacks 21 of 21 runs"),
         ("percentiles.npz", b"PK no zip", "is damaged ("),
         ("predictions.npz", b"", "is damaged ("),
+        ("correct.npz", b"", "is damaged ("),
     ],
 )
 def test_damaged_records_are_named_with_the_way_out(

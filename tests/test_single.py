@@ -157,6 +157,8 @@ def test_the_last_evaluation_is_on_all_images_and_the_others_on_some() -> None:
     right = (predicted[0, :, :1] >= predicted[0]).all(1).mean()
     assert right == pytest.approx(rows[-1].metrics["accuracy"]), "the true class comes first"
     assert rows[0].predictions is None
+    assert rows[-1].correct is not None
+    assert rows[-1].correct.mean() == pytest.approx(rows[-1].metrics["accuracy"])
 
 
 class Cut(Exception):
@@ -205,6 +207,8 @@ def test_a_lost_network_is_evaluated_to_the_end_without_being_computed() -> None
     assert all(np.isnan(row.metrics["loss"]) for row in rows[1:])
     assert set(rows[-1].metrics) == set(rows[0].metrics)
     assert np.isnan(rows[-1].layers["3a"].statistics).all()
+    assert [row.correct is None for row in rows] == [True] * 10 + [False]
+    assert not np.any(rows[-1].correct)
     assert max(steps) < 200
 
 

@@ -121,7 +121,9 @@ class Training:
     def lost(self, evaluations: Sequence[Evaluation]) -> Iterator[Evaluation]:
         """The evaluations still due, of networks that have become NaN; nothing is computed for them."""
         latest = evaluations[-self.network.size :]
-        return (evaluation.lost(step) for step in self.due if step >= self.step for evaluation in latest)
+        images = {self.last: len(self.dataset.test_labels)}
+        steps = [step for step in self.due if step >= self.step]
+        return (evaluation.lost(step, images.get(step)) for step in steps for evaluation in latest)
 
     def state(self, evaluations: Sequence[Evaluation]) -> dict[str, Any]:
         """All that the next steps depend on, and the evaluations so far, as plain data."""

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from bnexp.files import write_atomically
+from bnexp.runs import correct
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Record:
     """Of the last hidden layer's nonlinearity's input: `[evaluations, units, 3]`, in `PERCENTILES`' order."""
     predictions: np.ndarray | None = None
     """Class probabilities of the test images, `[2, images, classes]`: of the middle crop, and the mean over ten."""
+    correct: np.ndarray | None = None
+    """Whether each test image is classified correctly at the end, bool `[images]`; a network of NaN has none right."""
 
     @property
     def norm(self) -> str:
@@ -123,13 +126,17 @@ class RecordsError(ValueError):
 
 
 def save(records: Records, folder: Path, percentiles: bool) -> None:
-    """Write the compact form: `metrics.csv.gz`, `predictions.npz`, `percentiles.npz` if wanted, last `runs.json`."""
+    """Write the compact form: `metrics.csv.gz`, arrays, last `runs.json`.
+
+    The arrays are `predictions.npz`, `correct.npz`, packed to bits, and `percentiles.npz` if wanted.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     metrics = pd.concat([run.metrics.assign(run=run.id) for run in records.runs], ignore_index=True)
     write_atomically(folder / "metrics.csv.gz", gzip.compress(metrics.to_csv(index=False).encode(), mtime=0))
     for name, arrays in (
         ("percentiles", {r.id: r.percentiles.astype(np.float32) for r in records.runs if r.percentiles is not None}),
         ("predictions", {r.id: r.predictions for r in records.runs if r.predictions is not None}),
+        ("correct", correct.packed({r.id: r.correct for r in records.runs if r.correct is not None})),
     ):
         if arrays and (percentiles or name != "percentiles"):
             content = io.BytesIO()
@@ -160,9 +167,11 @@ def load(folder: Path) -> Records:
         if lost := runs.keys() - metrics.keys():
             raise ValueError(f"it lacks {len(lost)} of {len(runs)} runs")
     percentiles, predictions = _arrays(folder / "percentiles.npz"), _arrays(folder / "predictions.npz")
+    with _reading(folder / "correct.npz") as path:
+        right = correct.read(path) if path.exists() else {}
     with _reading(folder / "runs.json"):
         read = [
-            Record(run, fields, summary, metrics[run], percentiles.get(run), predictions.get(run))
+            Record(run, fields, summary, metrics[run], percentiles.get(run), predictions.get(run), right.get(run))
             for run, (fields, summary) in runs.items()
         ]
         records = Records(
