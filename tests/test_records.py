@@ -128,3 +128,31 @@ def test_a_folder_is_read_with_it(outputs: Path, runs: list[Record]) -> None:
     assert read.correct is not None
     assert runs[0].correct is not None
     assert np.array_equal(read.correct, runs[0].correct)
+
+
+# Mean and variance of the last hidden layer's units
+
+
+def test_moments_are_those_of_the_last_hidden_layer_at_every_evaluation(runs: list[Record], outputs: Path) -> None:
+    for run, config in zip(runs, (LEARNS, DIVERGES), strict=True):
+        assert run.moments is not None
+        assert run.percentiles is not None
+        assert run.moments.shape == (len(run.metrics), 20, 2)
+        with np.load(RunFolder(outputs, config).path / "activations.npz") as stored:
+            assert np.array_equal(run.moments, stored["hidden2"][..., 3:], equal_nan=True)
+    median = runs[0].percentiles[..., 1]  # type: ignore[index]
+    mean, var = np.moveaxis(runs[0].moments, -1, 0)  # type: ignore[arg-type]
+    assert (var > 0).all()
+    assert (np.abs(mean - median) <= np.sqrt(var)).all(), "a median is within a standard deviation of the mean"
+
+
+def test_committed_records_have_moments_with_the_percentiles(runs: list[Record], tmp_path: Path) -> None:
+    records.save(gathered(runs), tmp_path / "with", percentiles=True)
+    for saved, read in zip(runs, records.load(tmp_path / "with").runs, strict=True):
+        assert read.moments is not None
+        assert read.moments.dtype == np.float32
+        assert np.array_equal(saved.moments, read.moments, equal_nan=True)  # type: ignore[arg-type]
+    (tmp_path / "with" / "moments.npz").unlink()
+    assert [run.moments for run in records.load(tmp_path / "with").runs] == [None, None], "earlier records are without"
+    records.save(gathered(runs), tmp_path / "without", percentiles=False)
+    assert [run.moments for run in records.load(tmp_path / "without").runs] == [None, None]

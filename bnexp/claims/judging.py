@@ -69,7 +69,7 @@ class Claim:
     figures: Callable[[Records], dict[str, Figure]] = lambda records: {}
     """File stem to figure."""
     reads_percentiles: bool = False
-    """Whether the percentiles must be among the committed records; they are most of a record's size."""
+    """Whether percentiles and moments must be among the committed records; they are most of a record's size."""
     tables: Callable[[Records], dict[str, DataFrame]] = lambda records: {}
     """Title to a table of text for the report."""
     about: str = ""

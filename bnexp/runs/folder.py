@@ -143,7 +143,8 @@ class RunFolder:
         metrics, activations, predictions, right, stamp = _contents(path)
         shown = {name: value for name, value in summary.items() if name != "sha256"} | {"stamp": stamp}
         fields = flatten(run_fields(self.config))
-        return Record(self.id, fields, shown, metrics, activations[..., :3], predictions, right)
+        percentiles, moments = activations[..., :3], activations[..., 3:]
+        return Record(self.id, fields, shown, metrics, percentiles, predictions, moments, right)
 
 
 @lru_cache(maxsize=8)

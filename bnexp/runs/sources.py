@@ -108,7 +108,7 @@ def read(folder: Path) -> Record | None:
                 predictions = stored["predictions"]
         file = folder / "correct.npz"
         right = correct.read(file)["correct"] if file.exists() else None
-        return Record(str(summary["id"]), fields, summary | {"stamp": stamp}, metrics, None, predictions, right)
+        return Record(str(summary["id"]), fields, summary | {"stamp": stamp}, metrics, None, predictions, correct=right)
     except Exception as error:  # of YAML, JSON, CSV, zip and NumPy
         raise RecordsError(
             f"the run in {folder} is damaged ({type(error).__name__}: {error}); "
