@@ -20,7 +20,7 @@ NORMS = ("none", "batch", "batch_renorm", "layer", "group", "instance", "module"
 PLACEMENTS = ("before", "after", "input")
 STATISTICS = ("population", "moving", "batch")
 SCHEMES = ("gaussian", "xavier", "he", "orthogonal", "equal_biases")
-OPTIMIZERS = ("sgd", "momentum", "adam")
+OPTIMIZERS = ("sgd", "momentum", "adam", "adagrad")
 ACTIVATIONS = ("sigmoid", "tanh", "relu")
 MODULES = ("3a", "3b", "3c", "4a", "4b", "4c", "4d", "4e", "5a", "5b")
 DATASETS = ("auto", "mnist", "digits", "cifar10", "cifar10_jpeg", "tiny_imagenet", "imagenet", "folders")
@@ -220,19 +220,20 @@ class OptimizerConfig:
     """How a gradient becomes a step."""
 
     name: str = "sgd"
-    """`sgd`, `momentum` (the heavy ball), or `adam`."""
+    """`sgd`, `momentum` (the heavy ball), `adam`, or `adagrad`."""
     momentum: float = 0.9
     """For `momentum`: part of the last step that is kept; for `adam`: β₁."""
     beta2: float = 0.999
     """For `adam`: part of the mean square that is kept."""
     eps: float = 1e-8
-    """For `adam`: added to the root of the mean square."""
+    """Added to the root: for `adam` of the mean square, for `adagrad` of the sum of squares."""
 
 
 OPTIMIZER_FIELDS: dict[str, tuple[str, ...]] = {
     "sgd": (),
     "momentum": ("momentum",),
     "adam": ("momentum", "beta2", "eps"),
+    "adagrad": ("eps",),
 }
 """The settings that have an effect on each optimizer."""
 

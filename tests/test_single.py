@@ -61,15 +61,20 @@ def metrics(rows: list[Evaluation]) -> list[dict[str, float]]:
     return [row.metrics for row in rows]
 
 
-def test_steps_are_those_of_torchs_sgd() -> None:
+@pytest.mark.parametrize("name", ["momentum", "adagrad"])
+def test_steps_are_those_of_pytorch(name: str) -> None:
     run = config("batch")
     run.model.dropout = 0.0
+    run.optimizer = OptimizerConfig(name)
     network = build(run)
     plain = copy.deepcopy(network)
     single = Single(network, optimizer=run.optimizer)
     decayed = [p for name, p in plain.named_parameters() if name.endswith("weight")]
     others = [p for name, p in plain.named_parameters() if not name.endswith("weight")]
-    optimizer = torch.optim.SGD([{"params": decayed, "weight_decay": 0.01}, {"params": others}], lr=0.05, momentum=0.9)
+    groups = [{"params": decayed, "weight_decay": 0.01}, {"params": others}]
+    optimizer: torch.optim.Optimizer = torch.optim.SGD(groups, lr=0.05, momentum=0.9)
+    if name == "adagrad":
+        optimizer = torch.optim.Adagrad(groups, lr=0.05, eps=1e-8)
     draw = torch.Generator().manual_seed(0)
     for _ in range(4):
         x, y = torch.randn(1, 8, 3, 12, 12, generator=draw), torch.randint(4, (1, 8), generator=draw)
