@@ -20,7 +20,7 @@ NORMS = ("none", "batch", "batch_renorm", "layer", "group", "instance", "module"
 PLACEMENTS = ("before", "after", "input")
 STATISTICS = ("population", "moving", "batch")
 SCHEMES = ("gaussian", "xavier", "he", "orthogonal", "equal_biases")
-OPTIMIZERS = ("sgd", "momentum", "adam")
+OPTIMIZERS = ("sgd", "momentum", "adam", "adagrad")
 ACTIVATIONS = ("sigmoid", "tanh", "relu")
 MODULES = ("3a", "3b", "3c", "4a", "4b", "4c", "4d", "4e", "5a", "5b")
 DATASETS = ("auto", "mnist", "digits", "cifar10", "cifar10_jpeg", "tiny_imagenet", "imagenet", "folders")
@@ -220,19 +220,20 @@ class OptimizerConfig:
     """How a gradient becomes a step."""
 
     name: str = "sgd"
-    """`sgd`, `momentum` (the heavy ball), or `adam`."""
+    """`sgd`, `momentum` (the heavy ball), `adam`, or `adagrad`."""
     momentum: float = 0.9
     """For `momentum`: part of the last step that is kept; for `adam`: β₁."""
     beta2: float = 0.999
     """For `adam`: part of the mean square that is kept."""
     eps: float = 1e-8
-    """For `adam`: added to the root of the mean square."""
+    """Added to the root: for `adam` of the mean square, for `adagrad` of the sum of squares."""
 
 
 OPTIMIZER_FIELDS: dict[str, tuple[str, ...]] = {
     "sgd": (),
     "momentum": ("momentum",),
     "adam": ("momentum", "beta2", "eps"),
+    "adagrad": ("eps",),
 }
 """The settings that have an effect on each optimizer."""
 
@@ -257,6 +258,10 @@ class RunConfig:
     """Evaluations after step 0."""
     spacing: str = "log"
     """Of the evaluations over the steps: `log` or `even`."""
+    early_evaluations: int = field(default=0, metadata=LATER)
+    """Further evaluations, evenly spaced up to `early_steps`; those of an `even` spacing then begin there."""
+    early_steps: int = field(default=0, metadata=LATER)
+    """The last step of the early evaluations."""
     predictions: bool = False
     """Keep the class probabilities of all test images, of one crop and averaged over ten (§4.2.3)."""
     precision: str = "float32"
@@ -442,6 +447,9 @@ def validate(config: Config) -> None:
     _check("l2", config.l2, 0 <= config.l2 < float("inf"), "a weight of at least 0")
     _check("decay", config.decay, 0 <= config.decay < float("inf"), "a number of at least 0")
     _whole("evaluations", config.evaluations, 1, 100_000, "evaluation")
+    _whole("early_evaluations", config.early_evaluations, 0, 100_000, "evaluation")
+    _whole("early_steps", config.early_steps, 0, MOST_STEPS, "step")
+    _check_early(config)
     _check("checkpoint", config.checkpoint, config.checkpoint >= 1, "at least 1 step")
     _check("patience", config.patience, config.patience >= 1, "at least 1 second")
     _whole("nproc", config.nproc, 1, 1024, "process")
@@ -475,6 +483,20 @@ def validate(config: Config) -> None:
         _check_single(config)
         (_check_own_model if model.name == "module" else _check_inception)(config)
     _check_norm(config)
+
+
+def _check_early(config: Config) -> None:
+    early, until = config.early_evaluations, config.early_steps
+    if bool(early) != bool(until):
+        missing = "early_steps" if early else "early_evaluations"
+        raise ConfigError(
+            f"early_evaluations={early} with early_steps={until}: so many evaluations are made up to so many steps; "
+            f"give {missing} too, or neither"
+        )
+    if until >= config.steps:
+        raise ConfigError(
+            f"early_steps={until} with steps={config.steps}: the early evaluations must end before the last step"
+        )
 
 
 def _check_data(data: DataConfig) -> None:

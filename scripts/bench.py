@@ -21,14 +21,14 @@ from bnexp.config import DataConfig, ModelConfig, NormConfig, RunConfig
 from bnexp.data.batches import examples_at
 from bnexp.engine.evaluation import Probes
 from bnexp.engine.population import Population
-from bnexp.engine.train import schedule
+from bnexp.engine.train import due
 from bnexp.machine import cores, prepare
 from bnexp.seeds import stream
 
 ROUNDS = 5
 NETWORKS = 32
 FIGURE_1 = RunConfig(steps=50_000)
-"""The default schedule: of it, evaluations may take a quarter."""
+"""The default schedule, of which the share of evaluations is told."""
 
 
 def main() -> None:
@@ -96,7 +96,7 @@ def measure_norm(norm: str, dataset: data.Dataset, console: Console) -> None:
         table.add_row(name, f"{rate:,.0f}", f"{rate / base:.1f}", f"{rate * 60 / FIGURE_1.steps:.2f}")
     console.print(table)
     step, evaluation = costs(norm, dataset)
-    count = len(schedule(FIGURE_1.steps, FIGURE_1.evaluations))
+    count = len(due(FIGURE_1))
     share = count * evaluation / (count * evaluation + FIGURE_1.steps * step)
     console.print(
         f"Evaluation and probes at the default schedule ({count} evaluations in {FIGURE_1.steps:,} steps): "

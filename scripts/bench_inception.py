@@ -19,7 +19,9 @@ from bnexp import data, models
 from bnexp.config import DataConfig, InitConfig, ModelConfig, NormConfig, OptimizerConfig, RunConfig
 from bnexp.data.batches import examples_at
 from bnexp.data.dataset import coloured
+from bnexp.engine.evaluation import Probes
 from bnexp.engine.single import Single
+from bnexp.engine.train import due
 from bnexp.machine import cores, prepare
 from bnexp.models.inception import STEM, TABLE, Inception, Row, narrowed, scaled
 from bnexp.seeds import stream
@@ -60,7 +62,16 @@ def main() -> None:
     for name, rate in medians.items():
         table.add_row(name, f"{rate:,.0f}", f"{rate / base:.1f}")
     console.print(table)
-    console.print(f"The data takes {data_share(dataset):.1%} of a step's time.\n")
+    console.print(f"The data takes {data_share(dataset):.1%} of a step's time.")
+    step, each, last = costs(dataset)
+    run = config()
+    count = len(due(run))
+    measuring = (count - 1) * each + last
+    console.print(
+        f"Evaluation and probes as in the experiment `inception` ({count} evaluations in {run.steps:,} steps): "
+        f"{measuring / (measuring + run.steps * step):.1%} of the time ({1000 * each:.0f} ms each, the last "
+        f"{1000 * last:.0f} ms, a step {1000 * step:.1f} ms)\n"
+    )
 
 
 def training_set() -> tuple[data.Dataset, str]:
@@ -80,12 +91,15 @@ def training_set() -> tuple[data.Dataset, str]:
 def config(precision: str = "float32") -> RunConfig:
     """BN-x5 of the experiment `inception`."""
     return RunConfig(
+        steps=2400,
+        evaluations=16,
+        spacing="even",
         batch=BATCH,
         lr=0.025,
         l2=2e-5,
-        data=DataConfig(crop=32, padding=4, flip=True, distortion=0.1),
+        data=DataConfig(crop=32, padding=4, flip=True, distortion=0.1, monitored=2000),
         model=ModelConfig(name="inception_small", activation="relu", modules=MODULES, multiplier=0.1875),
-        norm=NormConfig("batch"),
+        norm=NormConfig("batch", batches=20),
         init=InitConfig("he", 1.25),
         optimizer=OptimizerConfig("momentum"),
         precision=precision,
@@ -129,6 +143,29 @@ def data_share(dataset: data.Dataset) -> float:
     loop(5)
     images()
     return timed(images) / 50 / (timed(lambda: loop(30)) / 30)
+
+
+def costs(dataset: data.Dataset) -> tuple[float, float, float]:
+    """Seconds for a step, an evaluation and the last one, of a network on one thread."""
+    torch.set_num_threads(1)
+    run = config()
+    trained = Single(network(), optimizer=run.optimizer)
+    order = data.BatchOrder(len(dataset.train_labels), BATCH, [0])
+    view = data.View(run.data, dataset)
+    probes = Probes([run], dataset, view, trained, order.examples)
+    images, labels = examples_at(dataset, order.next())
+    loss, gradients = trained.back_propagate(view.training(images, [stream(0, "augmentation")]), labels)
+    loop = engine(dataset)
+    rounds = [
+        (
+            timed(lambda: loop(20)) / 20,
+            timed(lambda: list(probes.evaluate(0, loss, gradients))),
+            timed(lambda: list(probes.evaluate(0, loss, gradients, last=True))),
+        )
+        for _ in range(ROUNDS)
+    ]
+    step, each, last = (statistics.median(seconds) for seconds in zip(*rounds, strict=True))
+    return step, each, last
 
 
 def own_part() -> Loop:

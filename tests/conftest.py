@@ -37,6 +37,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+LONG = ("test_resume", "test_inception_commands", "test_extending", "test_commands", "test_crash", "test_bad_input")
+"""The files that take longest: they come first, so that no process is left with one of them at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
+
+
 @pytest.fixture(scope="session")
 def every(pytestconfig: pytest.Config) -> int:
     """The distance between two calls at which a process is killed."""

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parent.parent
 ROW = re.compile(r"^\| (\d+) \| `([^`]+)` \|", re.MULTILINE)
 PLUGIN = "hydra_plugins/bnexp_population/"
 TOP = {
+    "CHANGELOG.md",
     *("bnexp", "configs", "docs", "hydra_plugins", "results", "scripts", "tests"),
     *("CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "pyproject.toml"),
 }

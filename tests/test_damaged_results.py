@@ -40,10 +40,11 @@ def results(command: Command) -> Command:
         ("metrics.csv.gz", b"", "is damaged (EmptyDataError"),
         ("metrics.csv.gz", b"no gzip", "is damaged (BadGzipFile"),
         ("metrics.csv.gz", (COMMITTED / "records" / "metrics.csv.gz").read_bytes()[:2000], "is damaged (EOFError"),
-        ("metrics.csv.gz", gzip.compress(b"step,accuracy,loss,run\n1,0.5,high,x\n"), "is damaged (ValueError"),
-        ("metrics.csv.gz", gzip.compress(b"step,accuracy,loss,run\n1,0.5,1,x\n"), "it lacks 21 of 21 runs"),
+        ("metrics.csv.gz", gzip.compress(b"step,accuracy,loss,run\n1,0.5,high,x\n", mtime=0), "is damaged (ValueError"),
+        ("metrics.csv.gz", gzip.compress(b"step,accuracy,loss,run\n1,0.5,1,x\n", mtime=0), "it lacks 21 of 21 runs"),
         ("percentiles.npz", b"PK no zip", "is damaged ("),
         ("predictions.npz", b"", "is damaged ("),
+        ("correct.npz", b"", "is damaged ("),
     ],
 )
 def test_damaged_records_are_named_with_the_way_out(

@@ -201,10 +201,11 @@ def test_a_thousand_finished_runs_are_read_once(trained: Path, tmp_path: Path, m
     monkeypatch.setattr(Path, "read_bytes", counted)
     for _ in range(5):
         assert RunFolder(tmp_path / "outputs", CONFIG).summary() is not None
-    assert sorted(path.name for path in read) == ["activations.npz", "config.yaml", "metrics.csv", "stamp.json"]
+    files = ["activations.npz", "config.yaml", "correct.npz", "metrics.csv", "stamp.json"]
+    assert sorted(path.name for path in read) == files
     os.utime(trained / "metrics.csv", (1, 1))
     assert run.summary() is not None
-    assert len(read) == 8
+    assert len(read) == 2 * len(files)
 
 
 def test_a_run_finished_before_it_is_interrupted_stays_finished(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def trained_together(configured: list[RunConfig], steps: int, measured: bool = F
         _, gradients = population.back_propagate(x, labels)
         if measured:
             population.look(x, lambda name, value: None)
-            population.estimate_statistics([x, x])
+            population.estimate_statistics([x, x], x.shape[1])
             population.infer(x)
         population.descend(gradients, lr)
     return population
@@ -160,7 +160,7 @@ def test_what_is_made_of_batch_norm_has_algorithm_2_in_a_stack(name: str) -> Non
     networks = [network.double() for network in build(configured)]
     batches = [torch.rand(3, 20, 1, 8, 8, dtype=torch.float64) for _ in range(3)]
     population.write_back(networks)
-    population.estimate_statistics(batches)
+    population.estimate_statistics(batches, 20)
     for i, network in enumerate(networks):
         norms.estimate_population(network, [batch[i] for batch in batches])
         x = torch.rand(7, 1, 8, 8, dtype=torch.float64)
@@ -195,7 +195,7 @@ def test_measuring_a_single_network_changes_nothing_in_its_training(name: str) -
         for _ in range(2):
             if measured:
                 single.look(x, lambda name, value: None)
-                single.estimate_statistics([x, x])
+                single.estimate_statistics([x, x], 20)
                 single.infer(x)
             loss, _ = single.back_propagate(x, torch.zeros(1, 20, dtype=torch.int64))
         outputs.append(loss)
@@ -206,7 +206,7 @@ def test_algorithm_2_reaches_what_is_derived_from_batch_norm_in_a_single_network
     network: Any = build(runs("Derived"))[0]
     network.watched = []
     x = torch.rand(1, 20, 1, 8, 8)
-    Single(network).estimate_statistics([x])
+    Single(network).estimate_statistics([x], 20)
     assert not torch.equal(network.norm1.var, torch.ones(30))
     assert network.norm1.average is None
 

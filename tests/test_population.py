@@ -79,6 +79,7 @@ def trained_alone(network: nn.Sequential, config: RunConfig, steps: int) -> None
         "sgd": lambda: torch.optim.SGD(groups, lr=config.lr),
         "momentum": lambda: torch.optim.SGD(groups, lr=config.lr, momentum=0.9),
         "adam": lambda: torch.optim.Adam(groups, lr=config.lr),
+        "adagrad": lambda: torch.optim.Adagrad(groups, lr=config.lr, eps=1e-8),
     }[config.optimizer.name]()
     network.train()
     for _ in range(steps):
@@ -123,7 +124,7 @@ def test_a_stacked_network_follows_the_same_network_trained_alone(norm: str, act
     assert_follows(configs(NORMS[norm], activation), 200)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "adagrad"])
 def test_every_optimizer_is_that_of_pytorch(optimizer: str) -> None:
     runs = [replace(run, optimizer=OptimizerConfig(name=optimizer)) for run in configs(NORMS["population"])]
     assert_follows(runs, 100)
@@ -228,7 +229,7 @@ def test_inference_and_statistics_are_those_of_the_plain_networks(norm: str) -> 
     population = trained_together(runs, 20)
     networks = build(runs)
     batches = [torch.rand(3, 20, 1, 8, 8, generator=torch.Generator().manual_seed(i)) for i in range(4)]
-    population.estimate_statistics(batches)
+    population.estimate_statistics(batches, 20)
     population.write_back(networks)
     images = torch.rand(7, 1, 8, 8)
     for i, network in enumerate(networks):

@@ -19,7 +19,7 @@ from bnexp.engine.activations import Infer, Observation, Observer, chunks
 from bnexp.engine.companions import Companions
 from bnexp.engine.evaluation import Evaluation
 from bnexp.engine.population import Population
-from bnexp.engine.train import schedule, train
+from bnexp.engine.train import due, schedule, train
 from bnexp.models.mlp import ACTIVATIONS
 from bnexp.seeds import stream
 
@@ -101,6 +101,19 @@ def test_the_schedule_is_log_spaced_from_0_to_the_last_step(steps: int, evaluati
     assert len(due) - 1 == pytest.approx(min(steps, evaluations), abs=2)
     late = [b / a for a, b in zip(due[-6:], due[-5:], strict=False) if a > 100]
     assert all(ratio == pytest.approx(late[0], rel=0.02) for ratio in late)
+
+
+def test_early_evaluations_are_even_and_the_others_follow_them() -> None:
+    even = schedule(1000, 4, "even", early_evaluations=5, early_steps=50)
+    assert even == [0, 10, 20, 30, 40, 50, 288, 525, 762, 1000]
+    merged = schedule(1000, 10, "log", early_evaluations=5, early_steps=50)
+    assert set(merged) == {*schedule(1000, 10), 0, 10, 20, 30, 40, 50}
+    assert merged == sorted(set(merged))
+    assert schedule(6, 9, "even", 9, 3) == list(range(7)), "all where there are no more steps"
+    run = RunConfig(steps=30, evaluations=2, spacing="even", early_evaluations=2, early_steps=4, data=DIGITS)
+    assert due(run) == [0, 2, 4, 17, 30]
+    run.model = ModelConfig(depth=1, width=5)
+    assert [row.step for row in train([run], data.load(DIGITS))] == due(run)
 
 
 def rows(evaluations: int, norm: NormConfig) -> list[Evaluation]:

@@ -61,15 +61,20 @@ def metrics(rows: list[Evaluation]) -> list[dict[str, float]]:
     return [row.metrics for row in rows]
 
 
-def test_steps_are_those_of_torchs_sgd() -> None:
+@pytest.mark.parametrize("name", ["momentum", "adagrad"])
+def test_steps_are_those_of_pytorch(name: str) -> None:
     run = config("batch")
     run.model.dropout = 0.0
+    run.optimizer = OptimizerConfig(name)
     network = build(run)
     plain = copy.deepcopy(network)
     single = Single(network, optimizer=run.optimizer)
     decayed = [p for name, p in plain.named_parameters() if name.endswith("weight")]
     others = [p for name, p in plain.named_parameters() if not name.endswith("weight")]
-    optimizer = torch.optim.SGD([{"params": decayed, "weight_decay": 0.01}, {"params": others}], lr=0.05, momentum=0.9)
+    groups = [{"params": decayed, "weight_decay": 0.01}, {"params": others}]
+    optimizer: torch.optim.Optimizer = torch.optim.SGD(groups, lr=0.05, momentum=0.9)
+    if name == "adagrad":
+        optimizer = torch.optim.Adagrad(groups, lr=0.05, eps=1e-8)
     draw = torch.Generator().manual_seed(0)
     for _ in range(4):
         x, y = torch.randn(1, 8, 3, 12, 12, generator=draw), torch.randint(4, (1, 8), generator=draw)
@@ -110,7 +115,7 @@ def test_looking_leaves_no_trace() -> None:
 def test_population_statistics_are_those_of_algorithm_2() -> None:
     single, other = Single(build(config())), build(config())
     batches = [torch.randn(1, 8, 3, 12, 12) for _ in range(3)]
-    single.estimate_statistics(batches)
+    single.estimate_statistics(batches, 8)
     norms.estimate_population(other, [x[0] for x in batches])
     for (name, value), expected in zip(single.network.named_buffers(), other.buffers(), strict=True):
         assert torch.allclose(value, expected, atol=1e-5), name
@@ -157,6 +162,8 @@ def test_the_last_evaluation_is_on_all_images_and_the_others_on_some() -> None:
     right = (predicted[0, :, :1] >= predicted[0]).all(1).mean()
     assert right == pytest.approx(rows[-1].metrics["accuracy"]), "the true class comes first"
     assert rows[0].predictions is None
+    assert rows[-1].correct is not None
+    assert rows[-1].correct.mean() == pytest.approx(rows[-1].metrics["accuracy"])
 
 
 class Cut(Exception):
@@ -205,6 +212,8 @@ def test_a_lost_network_is_evaluated_to_the_end_without_being_computed() -> None
     assert all(np.isnan(row.metrics["loss"]) for row in rows[1:])
     assert set(rows[-1].metrics) == set(rows[0].metrics)
     assert np.isnan(rows[-1].layers["3a"].statistics).all()
+    assert [row.correct is None for row in rows] == [True] * 10 + [False]
+    assert not np.any(rows[-1].correct)
     assert max(steps) < 200
 
 

@@ -182,6 +182,6 @@ class Subject:
     tables: Callable[[Records], dict[str, DataFrame]] = lambda records: {}
     """Title to a table of text for the report."""
     reads_percentiles: bool = False
-    """Whether the percentiles must be among the committed records; they are most of a record's size."""
+    """Whether percentiles and moments must be among the committed records; they are most of a record's size."""
     about: str = ""
     """What is claimed and where, in a line."""

@@ -51,6 +51,8 @@ class Observation:
     loss: float
     """Mean cross-entropy, nats."""
     layers: dict[str, Activations]
+    correct: np.ndarray
+    """Whether each test image is classified correctly, bool `[images]`; none is where a logit is not finite."""
 
 
 Infer = Callable[[Tensor, Callable[[str, Tensor], None]], Tensor]
@@ -87,22 +89,25 @@ class Observer:
         """
         examples = len(self.labels)
         device = self.labels.device
-        correct = torch.zeros(self.networks, device=device)
+        correct = torch.zeros(self.networks, examples, dtype=torch.bool, device=device)
         loss = torch.zeros(self.networks, dtype=torch.float64, device=device)
         for rows in chunks(examples, self.chunk):
             logits = infer(self.view(self.images[rows].to(device)), partial(self._keep, rows))
             log_p = torch.log_softmax(logits, -1)
             labels = self.labels[rows].expand(self.networks, -1)
-            correct += (log_p.argmax(-1) == labels).sum(-1)
+            correct[:, rows] = log_p.argmax(-1) == labels
             loss -= log_p.gather(-1, labels.unsqueeze(-1)).sum((1, 2), dtype=torch.float64)
-        accuracy = torch.where(loss.isfinite(), correct / examples, torch.nan)
+        finite = loss.isfinite()
+        correct &= finite.unsqueeze(1)
+        accuracy = torch.where(finite, correct.sum(-1) / examples, torch.nan)
         described = {
             name: [_describe(inputs, bounds) for inputs, bounds in zip(x, self.unsaturated[name], strict=True)]
             for name, x in self.inputs.items()
         }
+        measured = zip(accuracy.tolist(), loss.tolist(), correct.cpu().numpy(), strict=True)
         return [
-            Observation(a, n / examples, {name: described[name][i] for name in self.unsaturated})
-            for i, (a, n) in enumerate(zip(accuracy.tolist(), loss.tolist(), strict=True))
+            Observation(a, n / examples, {name: described[name][i] for name in self.unsaturated}, right)
+            for i, (a, n, right) in enumerate(measured)
         ]
 
     def _keep(self, rows: slice, name: str, x: Tensor) -> None:

@@ -36,14 +36,18 @@ class Evaluation:
     predictions: np.ndarray | None = None
     """At the last step, if wanted: class probabilities of the test images, `[2, images, classes]`, of the middle crop
     and the mean over ten; in every row that of the true class comes first, then the others in order."""
+    correct: np.ndarray | None = None
+    """At the last step: whether each test image is classified correctly, bool `[images]`; none is by a network that has
+    become NaN."""
 
-    def lost(self, step: int) -> Evaluation:
-        """That of the same network at a later step, when it has become NaN."""
+    def lost(self, step: int, images: int | None = None) -> Evaluation:
+        """That of the same network at a later step, when it has become NaN; at the last one with the test `images`."""
         layers = {
             name: Activations(np.full_like(layer.statistics, np.nan), np.nan, None)
             for name, layer in self.layers.items()
         }
-        return Evaluation(self.network, step, dict.fromkeys(self.metrics, np.nan), layers)
+        correct = None if images is None else np.zeros(images, dtype=bool)
+        return Evaluation(self.network, step, dict.fromkeys(self.metrics, np.nan), layers, correct=correct)
 
     def plain(self) -> dict[str, Any]:
         """Its content in dicts and tensors, which can be read back without running anything."""
@@ -55,13 +59,16 @@ class Evaluation:
             }
             for name, layer in self.layers.items()
         }
-        predictions = None if self.predictions is None else torch.from_numpy(self.predictions)
+        predictions, correct = (
+            None if array is None else torch.from_numpy(array) for array in (self.predictions, self.correct)
+        )
         return {
             "network": self.network,
             "step": self.step,
             "metrics": self.metrics,
             "layers": layers,
             "predictions": predictions,
+            "correct": correct,
         }
 
     @classmethod
@@ -71,8 +78,9 @@ class Evaluation:
         for name, layer in plain["layers"].items():
             histogram = layer["histogram"] and tuple(part.numpy() for part in layer["histogram"])
             layers[name] = Activations(layer["statistics"].numpy(), layer["saturated"], histogram)
-        predictions = None if plain["predictions"] is None else plain["predictions"].numpy()
-        return cls(plain["network"], plain["step"], plain["metrics"], layers, predictions)
+        kept = plain["predictions"], plain.get("correct")  # states of earlier versions are without
+        predictions, correct = (None if array is None else array.numpy() for array in kept)
+        return cls(plain["network"], plain["step"], plain["metrics"], layers, predictions, correct)
 
 
 class Probes:
@@ -115,7 +123,7 @@ class Probes:
         noise = self.companions.noise(
             lambda indices: self._test(examples_at(self.dataset, indices)[0]), self.networks.look
         )
-        self.networks.estimate_statistics(self._training_batches())
+        self.networks.estimate_statistics(self._training_batches(), self.batch)
         on_training = self._training_accuracy()
         observed = self.observer.observe(self.networks.infer)
         monitored = [seen.accuracy for seen in observed]
@@ -138,7 +146,8 @@ class Probes:
             metrics |= {"companion_noise": noise[i]}
             metrics |= {f"gradient_norm/{name}": value for name, value in norms[i].items()}
             metrics |= {f"saturated/{name}": layer.saturated for name, layer in seen.layers.items()}
-            yield Evaluation(i, step, metrics, seen.layers, None if predicted is None else predicted[:, i])
+            predictions = None if predicted is None else predicted[:, i]
+            yield Evaluation(i, step, metrics, seen.layers, predictions, seen.correct if last else None)
 
     def _observer(self, images: Tensor, labels: Tensor) -> Observer:
         return Observer(images, labels, self._test, self.networks.nonlinearities, self.chunk)
@@ -148,14 +157,13 @@ class Probes:
         return self.view.test(images)
 
     def _training_batches(self) -> Iterator[Tensor]:
-        """The training mini-batches of Algorithm 2, `[N, B, C, H, W]`.
+        """The training mini-batches of Algorithm 2, as many in each `[N, B, C, H, W]` as the networks take at once.
 
         Each network's are drawn, and changed as in training, by streams of its own from its own examples.
         """
-        for _ in range(self.batches):
-            at = torch.stack(
-                [torch.randint(self.examples.shape[1], (self.batch,), generator=d) for d in self.statistics]
-            )
+        for rows in chunks(self.batches * self.batch, self.networks.together * self.batch):
+            drawn = rows.stop - rows.start
+            at = torch.stack([torch.randint(self.examples.shape[1], (drawn,), generator=d) for d in self.statistics])
             self.beat()
             yield self.view.training(examples_at(self.dataset, self.examples.gather(1, at))[0], self.augmentation)
 

@@ -26,6 +26,8 @@ class Network(Protocol):
     """Test images at a time whose activations stay in the cache."""
     training_images: int
     """Of its training examples, those on which a network's training accuracy is measured, at most."""
+    together: int
+    """Mini-batches of Algorithm 2 that it is given at once."""
     compiled: str
     """The method that `compile=true` compiles."""
 
@@ -52,8 +54,8 @@ class Network(Protocol):
     def look(self, x: Tensor, watch: Watch) -> None:
         """As `infer`, but as in training, each mini-batch normalised by its own statistics; nothing is kept of it."""
 
-    def estimate_statistics(self, batches: Iterable[Tensor]) -> None:
-        """Algorithm 2 on mini-batches of images; all other layers do as at inference."""
+    def estimate_statistics(self, batches: Iterable[Tensor], size: int) -> None:
+        """Algorithm 2 on mini-batches of `size` images, one or several in a tensor; other layers do as at inference."""
 
     def gradient_norms(self, gradients: Gradients) -> list[dict[str, float]]:
         """By network: the norm of a layer's gradients, by layer from the first on."""

@@ -61,11 +61,27 @@ class Adam(SGD):
         p.addcmul_(first / root, lr, value=-1 / (1 - self.beta1**t))
 
 
+class Adagrad(SGD):
+    """Duchi et al. 2011, its diagonal form: s ← s + g², p ← p − lr·g/(√s + ε)."""
+
+    def __init__(self, eps: float) -> None:
+        self.eps = eps
+        self.squares: dict[str, Tensor] = {}
+
+    def step(self, key: str, p: Tensor, g: Tensor, lr: Tensor) -> None:
+        """See `SGD.step`."""
+        if key not in self.squares:
+            self.squares[key] = torch.zeros_like(p)
+        root = self.squares[key].addcmul_(g, g).sqrt().add_(self.eps)
+        p.addcmul_(g / root, lr, value=-1)
+
+
 def build(config: OptimizerConfig) -> SGD:
     """The optimizer that `config` describes."""
     makers: dict[str, Callable[[], SGD]] = {
         "sgd": SGD,
         "momentum": lambda: Momentum(config.momentum),
         "adam": lambda: Adam(config.momentum, config.beta2, config.eps),
+        "adagrad": lambda: Adagrad(config.eps),
     }
     return makers[config.name]()

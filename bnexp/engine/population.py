@@ -21,9 +21,6 @@ from bnexp.engine import optimizers
 from bnexp.engine.network import Gradients, Watch
 from bnexp.engine.stacked import Layer, Mapped, Phase, StackedAdd, StackedLinear, counterpart, kind
 
-TOGETHER = 10
-"""Mini-batches of Algorithm 2 that go through the affine maps at once: products of few rows are slow."""
-
 
 @dataclass
 class Leaf:
@@ -48,6 +45,9 @@ class Population:
 
     training_images = 2000
     """Of its own training examples, those on which a network's training accuracy is measured, at most."""
+
+    together = 10
+    """Mini-batches of Algorithm 2 that it is given at once: products of few rows are slow."""
 
     compiled = "back_propagate"
     """The method that `compile=true` compiles."""
@@ -197,18 +197,16 @@ class Population:
         return by_network
 
     @torch.no_grad()
-    def estimate_statistics(self, batches: Iterable[Tensor]) -> None:
-        """Algorithm 2 for every network at once, on mini-batches of images `[N, B, C, H, W]`.
+    def estimate_statistics(self, batches: Iterable[Tensor], size: int) -> None:
+        """Algorithm 2 for every network at once: mini-batches of `size` images, one or several in `[N, B, C, H, W]`.
 
         All other layers do as at inference, as in `norms.estimate_population`; what they draw or keep is forgotten.
         """
         estimated = [leaf.layer for leaf in self.leaves.values() if leaf.layer.begin_estimate()]
-        remaining = iter(batches if estimated else ())
+        for layer in estimated:
+            layer.batch = size
         with self._untouched():
-            while several := list(itertools.islice(remaining, TOGETHER)):
-                for layer in estimated:
-                    layer.batch = several[0].shape[1]
-                x = torch.cat(several, 1)
+            for x in batches if estimated else ():
                 self._forward(x, lambda leaf: Phase.FROZEN if leaf.layer in estimated else Phase.INFERENCE)
         for layer in estimated:
             layer.end_estimate()

@@ -37,6 +37,9 @@ class Single:
     training_images = 500
     """Of its own training examples, those on which a network's training accuracy is measured, at most."""
 
+    together = 1
+    """Mini-batches of Algorithm 2 that it is given at once."""
+
     compiled = "forward"
     """The method that `compile=true` compiles."""
 
@@ -119,10 +122,11 @@ class Single:
         for name, buffer in self.network.named_buffers():
             buffer.copy_(kept[name])
 
-    def estimate_statistics(self, batches: Iterable[Tensor]) -> None:
-        """Algorithm 2, on mini-batches of images `[1, B, C, H, W]`."""
+    def estimate_statistics(self, batches: Iterable[Tensor], size: int) -> None:
+        """Algorithm 2, on mini-batches of `size` images, one or several in a tensor `[1, B, C, H, W]`."""
+        each = (self._laid_out(batch) for several in batches for batch in several.split(size, 1))
         with self._cast(), untouched(self.network, self.device) as network:
-            norms.estimate_population(network, map(self._laid_out, batches))
+            norms.estimate_population(network, each)
 
     def gradient_norms(self, gradients: Gradients) -> list[dict[str, float]]:
         """The norm of the gradient of the weights in front of each watched layer."""

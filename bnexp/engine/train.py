@@ -79,7 +79,7 @@ class Training:
         self.step = 0
         """The step to be taken next."""
         self.last = first.steps
-        self.due = schedule(first.steps, first.evaluations, first.spacing)
+        self.due = due(first)
         self.dataset = dataset
         self.view = View(first.data, dataset)
         self.network = _network(configs, dataset, self.view, device, rank)
@@ -121,7 +121,9 @@ class Training:
     def lost(self, evaluations: Sequence[Evaluation]) -> Iterator[Evaluation]:
         """The evaluations still due, of networks that have become NaN; nothing is computed for them."""
         latest = evaluations[-self.network.size :]
-        return (evaluation.lost(step) for step in self.due if step >= self.step for evaluation in latest)
+        images = {self.last: len(self.dataset.test_labels)}
+        steps = [step for step in self.due if step >= self.step]
+        return (evaluation.lost(step, images.get(step)) for step in steps for evaluation in latest)
 
     def state(self, evaluations: Sequence[Evaluation]) -> dict[str, Any]:
         """All that the next steps depend on, and the evaluations so far, as plain data."""
@@ -162,8 +164,25 @@ def _network(configs: Sequence[RunConfig], dataset: Dataset, view: View, device:
     return Single(networks[0], device, first.optimizer, first.precision, first.nproc)
 
 
-def schedule(steps: int, evaluations: int, spacing: str = "log") -> list[int]:
-    """Step 0 and `evaluations` steps up to the last one, log-spaced or even; all where there are no more steps."""
+def due(config: RunConfig) -> list[int]:
+    """The steps at which a run is evaluated."""
+    early = config.early_evaluations, config.early_steps
+    return schedule(config.steps, config.evaluations, config.spacing, *early)
+
+
+def schedule(
+    steps: int, evaluations: int, spacing: str = "log", early_evaluations: int = 0, early_steps: int = 0
+) -> list[int]:
+    """Step 0 and `evaluations` steps up to the last one, log-spaced or even; all where there are no more steps.
+
+    With `early_evaluations`, so many more, evenly spaced up to `early_steps`: the even ones then lie between
+    `early_steps` and the last step, the log-spaced ones where they lie without.
+    """
+    if early_steps:
+        before = schedule(early_steps, early_evaluations, "even")
+        first = early_steps if spacing == "even" else 0
+        after = schedule(steps - first, evaluations, spacing)
+        return sorted({*before, *(first + step for step in after)})
     if steps <= evaluations:
         return list(range(steps + 1))
     if spacing == "even":

@@ -16,7 +16,7 @@ from bnexp.config import RunConfig, run_id
 from bnexp.console import out
 from bnexp.engine.companions import REPEATS
 from bnexp.engine.single import Single
-from bnexp.engine.train import schedule, train
+from bnexp.engine.train import due, train
 from bnexp.launch.sink import RunSink
 from bnexp.launch.stacks import Settings, Stack, cost
 from bnexp.machine import prepare
@@ -30,6 +30,9 @@ FEW_STEPS = 8
 
 SAMPLE = 6
 """Networks of a stack measured at most; more cost as much, each."""
+
+NONE_EARLY = {"early_evaluations": 0, "early_steps": 0}
+"""Of the few steps that are measured."""
 
 PATIENCE = 5.0
 """Seconds after which no further kind of network is measured; what is left is scaled from the kinds that were."""
@@ -81,7 +84,7 @@ def estimate(settings: Settings, stacks: Sequence[Stack]) -> str:
             continue
         left += missing
         first, networks = stack.configs[0], len(stack.configs)
-        each, evaluations = costs.of(stack), len(schedule(stack.steps, first.evaluations))
+        each, evaluations = costs.of(stack), len(due(first))
         seconds += networks * (each.step * stack.steps + each.evaluation * (evaluations - 1) + each.last)
         size += each.size * evaluations * missing
     total = sum(len(stack.configs) for stack in stacks)
@@ -128,11 +131,12 @@ def _likeness(a: tuple[object, ...], b: tuple[object, ...]) -> list[bool]:
 
 def _step(config: RunConfig) -> float:
     """About how long a step takes, as `stacks.cost` has it."""
-    return cost(dataclasses.replace(config, steps=1000, evaluations=1)) / 1000
+    return cost(dataclasses.replace(config, steps=1000, evaluations=1, **NONE_EARLY)) / 1000
 
 
 def _measure(configs: Sequence[RunConfig], settings: Settings) -> Cost:
-    short = [dataclasses.replace(config, steps=STEPS, evaluations=2, spacing="even") for config in configs]
+    even = {"steps": STEPS, "evaluations": 2, "spacing": "even"} | NONE_EARLY
+    short = [dataclasses.replace(config, **even) for config in configs]  # type: ignore[arg-type]
     began, end, written = _clocked(short, data.load(configs[0].data), settings)
     step = (began[STEPS - 1] - began[STEPS // 2 + 1]) / (STEPS - 2 - STEPS // 2)
     evaluation = began[STEPS // 2 + 1] - began[STEPS // 2] - step
@@ -158,6 +162,7 @@ def _measure_single(config: RunConfig, settings: Settings) -> Cost:
         config,
         steps=FEW_STEPS,
         evaluations=1,
+        **NONE_EARLY,
         predictions=False,
         nproc=1,
         norm=dataclasses.replace(config.norm, batches=1),

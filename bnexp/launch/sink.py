@@ -12,11 +12,12 @@ from torch.utils.tensorboard import SummaryWriter
 
 from bnexp.engine.activations import Activations
 from bnexp.engine.evaluation import Evaluation
+from bnexp.runs.correct import packed
 from bnexp.runs.folder import RunFolder
 
 
 class RunSink:
-    """Writes one run: `metrics.csv` row by row, `activations.npz` and the summary at the end, TensorBoard events."""
+    """Writes one run: `metrics.csv` row by row, arrays and the summary at the end, TensorBoard events."""
 
     def __init__(self, folder: RunFolder, stamp: dict[str, Any]) -> None:
         folder.start(stamp)
@@ -72,6 +73,8 @@ class RunSink:
         np.savez_compressed(self.folder.path / "activations.npz", step=self.steps, **arrays)
         if self.last.predictions is not None:
             np.savez_compressed(self.folder.path / "predictions.npz", predictions=self.last.predictions)
+        if self.last.correct is not None:
+            np.savez_compressed(self.folder.path / "correct.npz", **packed({"correct": self.last.correct}))
         final = {name: self.last.metrics[name] for name in ("accuracy", "loss")}
         self._close()
         status = "ok" if self.diverged_at is None else "diverged"

@@ -122,7 +122,11 @@ def cost(config: RunConfig) -> float:
     if not config.model.stacked:
         return _convolutional_cost(config)
     steps = config.steps * (config.batch + OVERHEAD) / (60 + OVERHEAD)
-    return (steps + EVALUATION * config.evaluations) * (1 + DEEPER * (config.model.depth - 3))
+    return (steps + EVALUATION * _evaluations(config)) * (1 + DEEPER * (config.model.depth - 3))
+
+
+def _evaluations(config: RunConfig) -> int:
+    return config.evaluations + config.early_evaluations
 
 
 def _convolutional_cost(config: RunConfig) -> float:
@@ -133,7 +137,7 @@ def _convolutional_cost(config: RunConfig) -> float:
     else:
         size = (config.data.crop or 32) ** 2 / 32**2 * (model.multiplier / 0.1875) ** 1.5 * len(model.modules) / 8
     norm = 0.7 if config.norm.name == "none" else 1.0
-    return 250 * size * (config.steps * config.batch / 32 * norm + 40 * config.evaluations)
+    return 250 * size * (config.steps * config.batch / 32 * norm + 40 * _evaluations(config))
 
 
 def _operations(config: RunConfig) -> float:

@@ -20,6 +20,7 @@ import yaml
 
 from bnexp.config import ENGINE, RunConfig, flatten, run_fields, run_id
 from bnexp.files import sync, write_atomically
+from bnexp.runs import correct
 from bnexp.runs.records import Record
 
 T = TypeVar("T")
@@ -27,7 +28,7 @@ T = TypeVar("T")
 FINISHED = ("ok", "diverged")
 """The states in which a run is a result; `crashed` and `interrupted` ones are trained again."""
 
-CHECKED = ("config.yaml", "stamp.json", "metrics.csv", "activations.npz", "predictions.npz")
+CHECKED = ("config.yaml", "stamp.json", "metrics.csv", "activations.npz", "predictions.npz", "correct.npz")
 """The files of which the summary holds digests: all but what TensorBoard reads, which is for the eye."""
 
 NAMED = {
@@ -139,10 +140,11 @@ class RunFolder:
         """The record of a finished run."""
         path, summary = self.path, self.summary()
         assert summary is not None, f"{path} is not finished"
-        metrics, activations, predictions, stamp = _contents(path)
+        metrics, activations, predictions, right, stamp = _contents(path)
         shown = {name: value for name, value in summary.items() if name != "sha256"} | {"stamp": stamp}
         fields = flatten(run_fields(self.config))
-        return Record(self.id, fields, shown, metrics, activations[..., :3], predictions)
+        percentiles, moments = activations[..., :3], activations[..., 3:]
+        return Record(self.id, fields, shown, metrics, percentiles, predictions, moments, right)
 
 
 @lru_cache(maxsize=8)
@@ -183,7 +185,7 @@ def _state(path: Path, id: str, steps: int, predicted: bool, files: tuple[tuple[
 def _compared(path: Path, summary: Mapping[str, Any], steps: int, predicted: bool) -> State:
     """The same of a run finished before there were digests: its files can be read, and agree."""
     try:
-        metrics, activations, predictions, _ = _contents(path)
+        metrics, activations, predictions, _, _ = _contents(path)
         step, accuracy = int(metrics["step"].iloc[-1]), float(metrics["accuracy"].iloc[-1])
         final = math.nan if summary["accuracy"] is None else float(summary["accuracy"])
     except (ValueError, TypeError, KeyError, IndexError) as error:
@@ -200,16 +202,18 @@ def _compared(path: Path, summary: Mapping[str, Any], steps: int, predicted: boo
     return State(summary)
 
 
-def _contents(path: Path) -> tuple[pd.DataFrame, np.ndarray, np.ndarray | None, dict[str, Any]]:
-    """Metrics, statistics of the last hidden layer `[evaluations, units, 5]`, predictions if there are any, stamp.
+def _contents(path: Path) -> tuple[pd.DataFrame, np.ndarray, np.ndarray | None, np.ndarray | None, dict[str, Any]]:
+    """Metrics, statistics of the last hidden layer `[evaluations, units, 5]`, predictions, what is correct, stamp.
 
-    Errors: ValueError that names the file which cannot be read.
+    Predictions, and what is correct in runs of earlier versions, need not be there. Errors: ValueError that names the
+    file which cannot be read.
     """
-    predictions = path / "predictions.npz"
+    predictions, right = path / "predictions.npz", path / "correct.npz"
     return (
         _read(path / "metrics.csv", lambda file: pd.read_csv(file, encoding="utf-8")),
         _read(path / "activations.npz", _last_array),
         _read(predictions, _last_array) if predictions.exists() else None,
+        _read(right, correct.read)["correct"] if right.exists() else None,
         _read(path / "stamp.json", _stamp),
     )
 

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from bnexp.files import write_atomically
+from bnexp.runs import correct
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,10 @@ class Record:
     """Of the last hidden layer's nonlinearity's input: `[evaluations, units, 3]`, in `PERCENTILES`' order."""
     predictions: np.ndarray | None = None
     """Class probabilities of the test images, `[2, images, classes]`: of the middle crop, and the mean over ten."""
-
     moments: np.ndarray | None = None
-    """Of the same input: mean and variance, `[evaluations, units, 2]`."""
+    """Of the same inputs as the percentiles: mean and variance, `[evaluations, units, 2]`."""
     correct: np.ndarray | None = None
-    """Which test images the network classifies correctly at the end, bool `[images]`."""
+    """Whether each test image is classified correctly at the end, bool `[images]`; a network of NaN has none right."""
 
     @property
     def norm(self) -> str:
@@ -128,15 +128,20 @@ class RecordsError(ValueError):
 
 
 def save(records: Records, folder: Path, percentiles: bool) -> None:
-    """Write the compact form: `metrics.csv.gz`, `predictions.npz`, `percentiles.npz` if wanted, last `runs.json`."""
+    """Write the compact form: `metrics.csv.gz`, arrays, last `runs.json`.
+
+    The arrays are `predictions.npz`, `correct.npz`, packed to bits, and if wanted `percentiles.npz` and `moments.npz`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     metrics = pd.concat([run.metrics.assign(run=run.id) for run in records.runs], ignore_index=True)
     write_atomically(folder / "metrics.csv.gz", gzip.compress(metrics.to_csv(index=False).encode(), mtime=0))
     for name, arrays in (
         ("percentiles", {r.id: r.percentiles.astype(np.float32) for r in records.runs if r.percentiles is not None}),
+        ("moments", {r.id: r.moments.astype(np.float32) for r in records.runs if r.moments is not None}),
         ("predictions", {r.id: r.predictions for r in records.runs if r.predictions is not None}),
+        ("correct", correct.packed({r.id: r.correct for r in records.runs if r.correct is not None})),
     ):
-        if arrays and (percentiles or name != "percentiles"):
+        if arrays and (percentiles or name not in ("percentiles", "moments")):
             content = io.BytesIO()
             np.savez_compressed(content, **arrays)
             write_atomically(folder / f"{name}.npz", content.getvalue())
@@ -164,10 +169,12 @@ def load(folder: Path) -> Records:
         metrics = {run: rows.drop(columns="run").reset_index(drop=True) for run, rows in table.groupby("run")}
         if lost := runs.keys() - metrics.keys():
             raise ValueError(f"it lacks {len(lost)} of {len(runs)} runs")
-    percentiles, predictions = _arrays(folder / "percentiles.npz"), _arrays(folder / "predictions.npz")
+    arrays = {name: _arrays(folder / f"{name}.npz") for name in ("percentiles", "predictions", "moments")}
+    with _reading(folder / "correct.npz") as path:
+        arrays["correct"] = correct.read(path) if path.exists() else {}
     with _reading(folder / "runs.json"):
         read = [
-            Record(run, fields, summary, metrics[run], percentiles.get(run), predictions.get(run))
+            Record(run, fields, summary, metrics[run], **{name: of.get(run) for name, of in arrays.items()})
             for run, (fields, summary) in runs.items()
         ]
         records = Records(

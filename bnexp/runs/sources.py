@@ -13,7 +13,7 @@ import pandas as pd
 import yaml
 
 from bnexp.config import ConfigError, flatten
-from bnexp.runs import records
+from bnexp.runs import correct, records
 from bnexp.runs.folder import FINISHED
 from bnexp.runs.records import Record, RecordsError
 
@@ -106,7 +106,9 @@ def read(folder: Path) -> Record | None:
         if (folder / "predictions.npz").exists():
             with np.load(folder / "predictions.npz") as stored:
                 predictions = stored["predictions"]
-        return Record(str(summary["id"]), fields, summary | {"stamp": stamp}, metrics, None, predictions)
+        file = folder / "correct.npz"
+        right = correct.read(file)["correct"] if file.exists() else None
+        return Record(str(summary["id"]), fields, summary | {"stamp": stamp}, metrics, None, predictions, correct=right)
     except Exception as error:  # of YAML, JSON, CSV, zip and NumPy
         raise RecordsError(
             f"the run in {folder} is damaged ({type(error).__name__}: {error}); "
