@@ -1,13 +1,14 @@
 """§3.3, §5: with BN, gradients neither vanish nor explode on their way from the last layer to the first.
 
-Growth is log10 of the gradient's norm at the second hidden layer's parameters over that at the last's: these layers are
-of one shape, the first is not. What counts is the worst step of the training, not their average. At initialisation theory
-has a number for ReLU networks with BN: their gradients explode.
+Growth is log10 of the gradient's norm at the second hidden layer's parameters over that at the last's: these layers
+are of one shape, the first is not. What counts is the worst step of the training, not their average. At initialisation
+theory has a number for ReLU networks with BN: their gradients explode.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import matplotlib
 import numpy as np
@@ -59,9 +60,7 @@ def _steady(identity: str, sentence: str, norm: object, depth: Of, control: str 
         id=identity,
         source="§3.3, §5",
         sentence=sentence,
-        quantity=Quantity(
-            "decades from the last layer to the second, at the worst step", of_run(worst_growth), "decades"
-        ),
+        quantity=Quantity("decades from the last layer to the second", of_run(worst_growth), "decades"),
         rule=Rule("difference", less=True, target=STEADY, universal=True),
         paper=PAPER,
         treated={"norm": norm},
@@ -76,8 +75,8 @@ CLAIMS = [
     Claim(
         id="gradient-flow",
         source="§3.3, §5",
-        sentence="In a deep network of any nonlinearity, gradients keep their size from layer to layer better with BN, at "
-        "the worst step of {epochs}.",
+        sentence="In a deep network of any nonlinearity, gradients keep their size from layer to layer better with BN, "
+        "at the worst step of {epochs}.",
         quantity=Quantity("size of the slope of the gradient's norm", of_run(worst_slope), "decades per layer"),
         rule=Rule("difference", FLATTER, less=True, universal=True),
         paper=PAPER,
@@ -87,7 +86,7 @@ CLAIMS = [
     ),
     _steady(
         "no-vanishing-with-bn",
-        "With BN, gradients change less than tenfold from the last layer of a deep network to the second, at every step.",
+        "With BN, gradients change less than tenfold from the last layer of a deep network to the second, at any step.",
         TREATED,
         LARGEST,
     ),
@@ -98,9 +97,7 @@ CLAIMS = [
         "towards the input.",
         quantity=Quantity("slope of the gradient's norm at step 0", of_run(first_slope), "decades per layer"),
         rule=Rule("equals", 0.005, target=EXPLOSION),
-        paper=Paper(
-            "The paper conjectures the opposite.", outside="1.211 in the limit of width and mini-batch (theory)"
-        ),
+        paper=Paper("The paper conjectures the opposite.", outside="1.211 (theory, wide layers, large batches)"),
         reference=None,
         among=DEEP | {"model.activation": "relu"},
         primary=True,

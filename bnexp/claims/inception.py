@@ -19,7 +19,7 @@ from bnexp.claims import drawing, rules
 from bnexp.claims.claim import Outcome, Paper, Peculiar
 from bnexp.claims.comparing import three_way, told
 from bnexp.claims.matching import having
-from bnexp.claims.measures import chance, diverged, final_accuracy, length
+from bnexp.claims.measures import chance, curve, diverged, final_accuracy, length
 from bnexp.claims.words import arm_name, count, percent
 from bnexp.runs.records import Record, Records
 from bnexp.stats import paired, steps_to
@@ -59,12 +59,6 @@ ARMS = {
 FASTER = {"bn_baseline": "31.0·10⁶ against 13.3·10⁶ steps, 2.3 times",
           "bn_x5": "31.0·10⁶ against 2.1·10⁶ steps, 14 times",
           "bn_x30": "31.0·10⁶ against 2.7·10⁶ steps, 11 times"}  # fmt: skip
-
-
-def curve(run: Record) -> tuple[list[float], list[float]]:
-    """Steps, and the test accuracy at each on the images of every evaluation; NaN after divergence."""
-    column = "monitored_accuracy" if "monitored_accuracy" in run.metrics else "accuracy"
-    return run.metrics["step"].tolist(), run.metrics[column].tolist()
 
 
 def best(run: Record) -> float:

@@ -20,7 +20,6 @@ from bnexp.claims.comparing import three_way, told
 from bnexp.claims.inception import (
     best,
     by_seed,
-    curve,
     draw_on,
     faster,
     higher,
@@ -29,7 +28,7 @@ from bnexp.claims.inception import (
     stays_at_chance,
 )
 from bnexp.claims.matching import having
-from bnexp.claims.measures import final_accuracy, validation_accuracy
+from bnexp.claims.measures import curve, final_accuracy, validation_accuracy
 from bnexp.claims.panels import Layout
 from bnexp.claims.words import arm_name, percent
 from bnexp.runs.records import Record, Records

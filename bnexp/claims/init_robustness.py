@@ -56,8 +56,8 @@ CLAIMS = [
     Claim(
         id="init-share",
         source=SOURCE,
-        sentence=f"Within {{epochs}}, more of the initial schemes and scales train with BN (at least {percent(TRAINS)}), "
-        "whatever the nonlinearity.",
+        sentence=f"Within {{epochs}}, more of the initial schemes and scales train with BN (at least {percent(TRAINS)}"
+        "), whatever the nonlinearity.",
         quantity=SHARE,
         rule=Rule("difference", COARSE, universal=True),
         paper=PAPER,
@@ -78,8 +78,8 @@ CLAIMS = [
     Claim(
         id="init-own-best",
         source=SOURCE,
-        sentence="Within {epochs}, each at its own best initial scheme and scale, networks end at a higher accuracy with "
-        "BN.",
+        sentence="Within {epochs}, each at its own best initial scheme and scale, networks end at a higher accuracy "
+        "with BN.",
         quantity=ACCURACY,
         rule=Rule("difference", SMALLEST),
         paper=Paper("Not tried."),

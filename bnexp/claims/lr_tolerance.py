@@ -117,7 +117,7 @@ CLAIMS = [
     wider(
         "lr-range",
         "§3.3, §4.2.1",
-        "Within {epochs}, BN trains over a wider range of learning rates, on the average over nonlinearities and depths.",
+        "Within {epochs}, BN trains over a wider range of learning rates, averaged over nonlinearities and depths.",
         Paper(f"No range is printed; {PRINTED}"),
         {},
         CELL,

@@ -58,11 +58,17 @@ def validation_accuracy(run: Record) -> float:
     return float(run.metrics["validation_accuracy"].iloc[-1])
 
 
+def curve(run: Record) -> tuple[list[float], list[float]]:
+    """Steps, and the test accuracy at each on the images of every evaluation; NaN after divergence."""
+    column = "monitored_accuracy" if "monitored_accuracy" in run.metrics else "accuracy"
+    return run.metrics["step"].tolist(), run.metrics[column].tolist()
+
+
 def rises(run: Record) -> float:
     """What the test accuracy gains over the last quarter of the steps."""
     if diverged(run):
         return 0.0
-    steps, accuracy = run.metrics["step"].to_numpy(dtype=float), run.metrics["accuracy"].to_numpy(dtype=float)
+    steps, accuracy = curve(run)
     return float(accuracy[-1] - np.interp(0.75 * steps[-1], steps, accuracy))
 
 
@@ -104,7 +110,7 @@ def length(run: Record) -> float:
 
 def steps_of(run: Record, target: float) -> float | None:
     """The step at which a run first reaches a test accuracy, at least 1; None when it never does."""
-    step = steps_to(run.metrics["step"].tolist(), run.metrics["accuracy"].tolist(), target)
+    step = steps_to(*curve(run), target)
     return None if step is None else max(step, 1.0)
 
 

@@ -29,7 +29,7 @@ MORE = 0.01
 
 SATURATED = Quantity("saturated fraction", of_run(saturated), "share")
 AT_CHANCE = Quantity(
-    "networks at chance, below three times it",
+    "networks at chance",
     of_run(lambda run: float(final_accuracy(run) < 3 * chance(run))),
     "share",
 )
@@ -56,7 +56,7 @@ CLAIMS = [
     Claim(
         id="sigmoid-fails-deep",
         source="§4.2.2",
-        sentence="Without BN and residual connections, sigmoid networks of the greatest depth stay at chance over {epochs}.",
+        sentence="Without BN and residual connections, the deepest sigmoid networks stay at chance over {epochs}.",
         quantity=AT_CHANCE,
         rule=Rule("rate"),
         paper=PAPER,
