@@ -188,13 +188,16 @@ class NormConfig:
     """For `batch_renorm`: steps in which d's limit then grows to `d_max`, linearly."""
     per_activation: bool = False
     """For `batch` in `inception`: in the last two modules, statistics of each activation alone (§4.2.3)."""
+    ghost: int | None = field(default=None, metadata=LATER)
+    """For `batch`: examples in each part of a mini-batch that is normalised by itself in training, a ghost batch
+    (Hoffer et al. 2017); by default the whole mini-batch. Algorithm 2 then averages over ghost batches."""
     sync: bool = False
     """For `batch` in a network over several processes: statistics of the whole mini-batch, not of each one's part."""
 
 
 NORM_FIELDS: dict[str, tuple[str, ...]] = {
     "none": (),
-    "batch": ("placement", "eps", "statistics"),
+    "batch": ("placement", "eps", "statistics", "ghost"),
     "batch_renorm": ("placement", "eps", "momentum", "r_max", "d_max", "warmup", "r_ramp", "d_ramp"),
     "layer": ("placement", "eps"),
     "group": ("placement", "eps", "groups"),
@@ -635,6 +638,8 @@ def _check_norm(config: Config) -> None:
             f"batch={config.batch} with norm={norm.name}: a mini-batch of one example has variance 0; use "
             f"batch={2 * config.nproc} or more, or norm=none"
         )
+    if norm.ghost is not None:
+        _check_ghost(config, norm.ghost)
     if norm.name == "group" and norm.placement == "input":
         raise ConfigError(
             "norm.placement=input with norm=group: pixels make no equal groups; use norm=layer or another placement"
@@ -643,6 +648,27 @@ def _check_norm(config: Config) -> None:
         raise ConfigError("norm=module without norm.target: name a layer of your own, norm.target=package.module:Class")
     if norm.source is not None:
         raise ConfigError(f"norm.source={norm.source}: it is filled in from the files of norm.target; leave it out")
+
+
+def _check_ghost(config: Config, ghost: int) -> None:
+    norm, part = config.norm, config.batch // config.nproc
+    if norm.name != "batch":
+        raise ConfigError(f"norm.ghost={ghost} with norm={norm.name}: it is an option of norm=batch")
+    if norm.sync:
+        raise ConfigError(
+            f"norm.ghost={ghost} with norm.sync=true: the one divides a mini-batch, the other joins its parts; "
+            "choose one of them"
+        )
+    if norm.statistics == "batch":
+        raise ConfigError(
+            f"norm.ghost={ghost} with norm.statistics=batch: test examples come in mini-batches of any size; "
+            "use norm.statistics=population or norm.statistics=moving"
+        )
+    if ghost < 2 or part % ghost:
+        of = f"batch={config.batch}" if config.nproc == 1 else f"batch={config.batch} and nproc={config.nproc}"
+        raise ConfigError(
+            f"norm.ghost={ghost} with {of}: {part} examples must divide into ghost batches of equal size, at least 2"
+        )
 
 
 def _choice(key: str, value: str, choices: tuple[str, ...]) -> None:

@@ -46,6 +46,7 @@ NORMS = {
     "none": NormConfig(name="none"),
     "population": NormConfig(name="batch"),
     "moving": NormConfig(name="batch", statistics="moving"),
+    "ghost": NormConfig(name="batch", ghost=5),
     "layer": NormConfig(name="layer"),
     "group": NormConfig(name="group", groups=3),  # groups of 3 units amplify rounding without bound
     "renorm": NormConfig(name="batch_renorm", warmup=50, r_ramp=80, d_ramp=60),
