@@ -86,6 +86,9 @@ class DataConfig:
     """Mirror every second training image, drawn anew."""
     distortion: float = 0.0
     """Photometric distortion of training images: brightness, contrast and saturation change by up to this part."""
+    classes_per_batch: int | None = field(default=None, metadata=LATER)
+    """Classes in a training mini-batch, drawn anew for each, equally many examples of each (Ioffe 2017, §4.3); by
+    default examples are drawn whatever their class. The mini-batches of Algorithm 2 stay so."""
     reshuffle: bool = True
     """Draw new mini-batches in every epoch (§4.2.1); otherwise an example always has the same companions."""
     root: str = field(default_factory=data_root)
@@ -486,6 +489,7 @@ def validate(config: Config) -> None:
         _check_single(config)
         (_check_own_model if model.name == "module" else _check_inception)(config)
     _check_norm(config)
+    _check_classes(config)
 
 
 def _check_early(config: Config) -> None:
@@ -546,6 +550,23 @@ def _check_data(data: DataConfig) -> None:
         raise ConfigError(f"data.side={data.side} without data.folder: it is for pictures in folders; see data.crop")
     if data.source is not None:
         raise ConfigError(f"data.source={data.source}: it is filled in from what is read; leave it out")
+
+
+def _check_classes(config: Config) -> None:
+    """Mini-batches of few classes."""
+    classes = config.data.classes_per_batch
+    if classes is None:
+        return
+    if classes < 1 or config.batch % classes:
+        raise ConfigError(
+            f"data.classes_per_batch={classes} with batch={config.batch}: a mini-batch must have equally many examples "
+            "of each class, at least 1"
+        )
+    if not config.data.reshuffle:
+        raise ConfigError(
+            f"data.classes_per_batch={classes} with data.reshuffle=false: classes are drawn anew for every mini-batch; "
+            "leave one of them out"
+        )
 
 
 def _check_mlp(config: Config) -> None:

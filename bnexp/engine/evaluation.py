@@ -159,7 +159,8 @@ class Probes:
     def _training_batches(self) -> Iterator[Tensor]:
         """The training mini-batches of Algorithm 2, as many in each `[N, B, C, H, W]` as the networks take at once.
 
-        Each network's are drawn, and changed as in training, by streams of its own from its own examples.
+        Each network's are drawn, and changed as in training, by streams of its own from its own examples: independently
+        of each other and of their classes, whatever `data.classes_per_batch` does to those of the training.
         """
         for rows in chunks(self.batches * self.batch, self.networks.together * self.batch):
             drawn = rows.stop - rows.start

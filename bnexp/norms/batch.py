@@ -125,7 +125,7 @@ class BatchNorm(nn.Module):
     so many examples of a mini-batch, a ghost batch, are normalised by themselves in training, and Algorithm 2 and the
     moving averages take in one ghost batch after the other.
 
-    Errors: ValueError for a mini-batch with a single value per feature, whose variance is 0, or that does not divide into
+    Errors: ValueError for a mini-batch with a single value per feature, whose variance is 0, or not divisible into
     ghost batches.
     Source: Ioffe & Szegedy 2015, §3; ghost batches Hoffer et al. 2017, Algorithm 1.
     """
