@@ -17,7 +17,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 OmegaConf.register_new_resolver("times", lambda a, b: a * b, replace=True)  # for the arms of Figure 3
 OmegaConf.register_new_resolver("groups_for", lambda model: 10 if model == "mlp" else 4, replace=True)
 NORMS = ("none", "batch", "batch_renorm", "layer", "group", "instance", "module")
-PLACEMENTS = ("before", "after", "input")
+PLACEMENTS = ("before", "after", "input", "hidden_input")
 STATISTICS = ("population", "moving", "batch")
 SCHEMES = ("gaussian", "xavier", "he", "orthogonal", "equal_biases")
 OPTIMIZERS = ("sgd", "momentum", "adam", "adagrad")
@@ -161,7 +161,8 @@ class NormConfig:
     name: str = "batch"
     """`none`, `batch`, `batch_renorm`, `layer`, `group`, `instance`; or `module`: any `nn.Module`, that of `target`."""
     placement: str = "before"
-    """`before` the nonlinearity (§3.2), `after` it, or on the layer's `input`."""
+    """`before` the nonlinearity (§3.2), `after` it, on the layer's `input`, or for `mlp` on the `hidden_input`: as
+    `input`, but not in the first layer, for pixels that hardly vary become huge when they are normalised."""
     target: str | None = None
     """`package.module:Class`, called with the number of features; where no norm is chosen it chooses `module`."""
     settings: dict[str, Any] = field(default_factory=dict, metadata=LATER)
@@ -586,6 +587,11 @@ def _check_mlp(config: Config) -> None:
                 f"{key}={value} with model=mlp: many such networks are trained as one, in float32; "
                 "it is for model=inception and model=inception_small"
             )
+    if norm.placement == "hidden_input" and depth == 1 and norm.name != "none":
+        raise ConfigError(
+            "norm.placement=hidden_input with model.depth=1: the only hidden layer is the first, whose input is left as it "
+            "is; give model.depth=2 or more, or norm=none"
+        )
     if norm.per_activation or norm.sync:
         key = "norm.per_activation" if norm.per_activation else "norm.sync"
         raise ConfigError(f"{key}=true with model=mlp: it is for model=inception and model=inception_small")
@@ -620,6 +626,8 @@ def _check_single(config: Config) -> None:
 
 def _check_inception(config: Config) -> None:
     model, norm = config.model, config.norm
+    if norm.placement == "hidden_input":
+        raise ConfigError(f"norm.placement=hidden_input with model={model.name}: it is for model=mlp; use input")
     for name in model.modules:
         _choice("model.modules", name, MODULES)
     _check(

@@ -46,6 +46,11 @@ MISTAKES = [
     ("run data.classes_per_batch=0", "data.classes_per_batch=0 with batch=60: a mini-batch must have equally many"),
     ("run data.classes_per_batch=2 data.reshuffle=false", "classes are drawn anew for every mini-batch"),
     ("run data.classes_per_batch=20 data=digits", "data.classes_per_batch=20: UCI digits has 10 classes"),
+    (
+        "run norm.placement=hidden_input model.depth=1",
+        "the only hidden layer is the first, whose input is left",
+    ),
+    ("run norm.placement=hidden_input model=inception_small", "norm.placement=hidden_input with model=inception_small"),
     ("run early_evaluations=5", "early_evaluations=5 with early_steps=0: so many evaluations are made up to so many"),
     ("run early_steps=5", "give early_evaluations too, or neither"),
     ("run steps=50 early_evaluations=5 early_steps=50", "early_steps=50 with steps=50: the early evaluations must end"),

@@ -131,7 +131,7 @@ def test_every_optimizer_is_that_of_pytorch(optimizer: str) -> None:
     assert_follows(runs, 100)
 
 
-@pytest.mark.parametrize("placement", ["before", "after", "input"])
+@pytest.mark.parametrize("placement", ["before", "after", "input", "hidden_input"])
 def test_placements_residuals_dropout_and_l2_follow_too(placement: str) -> None:
     norm = NormConfig(name="batch", placement=placement)
     model = ModelConfig(depth=4, width=20, activation="tanh", residual=True, dropout=0.2)
