@@ -73,8 +73,8 @@ def train_jobs(
 def settle(configs: Sequence[Config]) -> list[Config]:
     """The configs with the sources of what the user wrote, `data.name` no longer `auto`, and `data.examples` a number.
 
-    Errors: ConfigError for a norm or a network that is not to be had or does not do, and for a crop or a mini-batch
-    that is too large for the data; DataError.
+    Errors: ConfigError for a norm or a network that is not to be had or does not do, and for a crop, a mini-batch or
+    classes in it that are too large or many for the data; DataError.
     """
     datasets: dict[str, DataConfig] = {}
     settled = []
@@ -111,6 +111,9 @@ def _settle_data(config: DataConfig) -> DataConfig:
     resolved = data.resolve(config, lambda notice: err.print(notice, style="bold red", soft_wrap=True))
     dataset = data.load(resolved)
     data.View(resolved, dataset)  # ConfigError for a crop that does not fit
+    few = resolved.classes_per_batch
+    if few is not None and few > dataset.classes:
+        raise ConfigError(f"data.classes_per_batch={few}: {dataset.title} has {dataset.classes} classes")
     examples = len(dataset.train_labels)
     return dataclasses.replace(resolved, examples=min(resolved.examples or examples, examples))
 

@@ -17,7 +17,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 OmegaConf.register_new_resolver("times", lambda a, b: a * b, replace=True)  # for the arms of Figure 3
 OmegaConf.register_new_resolver("groups_for", lambda model: 10 if model == "mlp" else 4, replace=True)
 NORMS = ("none", "batch", "batch_renorm", "layer", "group", "instance", "module")
-PLACEMENTS = ("before", "after", "input")
+PLACEMENTS = ("before", "after", "input", "hidden_input")
 STATISTICS = ("population", "moving", "batch")
 SCHEMES = ("gaussian", "xavier", "he", "orthogonal", "equal_biases")
 OPTIMIZERS = ("sgd", "momentum", "adam", "adagrad")
@@ -86,6 +86,9 @@ class DataConfig:
     """Mirror every second training image, drawn anew."""
     distortion: float = 0.0
     """Photometric distortion of training images: brightness, contrast and saturation change by up to this part."""
+    classes_per_batch: int | None = field(default=None, metadata=LATER)
+    """Classes in a training mini-batch, drawn anew for each, equally many examples of each (Ioffe 2017, §4.3); by
+    default examples are drawn whatever their class. The mini-batches of Algorithm 2 stay so."""
     reshuffle: bool = True
     """Draw new mini-batches in every epoch (§4.2.1); otherwise an example always has the same companions."""
     root: str = field(default_factory=data_root)
@@ -158,7 +161,8 @@ class NormConfig:
     name: str = "batch"
     """`none`, `batch`, `batch_renorm`, `layer`, `group`, `instance`; or `module`: any `nn.Module`, that of `target`."""
     placement: str = "before"
-    """`before` the nonlinearity (§3.2), `after` it, or on the layer's `input`."""
+    """`before` the nonlinearity (§3.2), `after` it, on the layer's `input`, or for `mlp` on the `hidden_input`: as
+    `input`, but not in the first layer, for pixels that hardly vary become huge when they are normalised."""
     target: str | None = None
     """`package.module:Class`, called with the number of features; where no norm is chosen it chooses `module`."""
     settings: dict[str, Any] = field(default_factory=dict, metadata=LATER)
@@ -188,13 +192,16 @@ class NormConfig:
     """For `batch_renorm`: steps in which d's limit then grows to `d_max`, linearly."""
     per_activation: bool = False
     """For `batch` in `inception`: in the last two modules, statistics of each activation alone (§4.2.3)."""
+    ghost: int | None = field(default=None, metadata=LATER)
+    """For `batch`: examples in each part of a mini-batch that is normalised by itself in training, a ghost batch
+    (Hoffer et al. 2017); by default the whole mini-batch. Algorithm 2 then averages over ghost batches."""
     sync: bool = False
     """For `batch` in a network over several processes: statistics of the whole mini-batch, not of each one's part."""
 
 
 NORM_FIELDS: dict[str, tuple[str, ...]] = {
     "none": (),
-    "batch": ("placement", "eps", "statistics"),
+    "batch": ("placement", "eps", "statistics", "ghost"),
     "batch_renorm": ("placement", "eps", "momentum", "r_max", "d_max", "warmup", "r_ramp", "d_ramp"),
     "layer": ("placement", "eps"),
     "group": ("placement", "eps", "groups"),
@@ -483,6 +490,7 @@ def validate(config: Config) -> None:
         _check_single(config)
         (_check_own_model if model.name == "module" else _check_inception)(config)
     _check_norm(config)
+    _check_classes(config)
 
 
 def _check_early(config: Config) -> None:
@@ -545,6 +553,23 @@ def _check_data(data: DataConfig) -> None:
         raise ConfigError(f"data.source={data.source}: it is filled in from what is read; leave it out")
 
 
+def _check_classes(config: Config) -> None:
+    """Mini-batches of few classes."""
+    classes = config.data.classes_per_batch
+    if classes is None:
+        return
+    if classes < 1 or config.batch % classes:
+        raise ConfigError(
+            f"data.classes_per_batch={classes} with batch={config.batch}: a mini-batch must have equally many examples "
+            "of each class, at least 1"
+        )
+    if not config.data.reshuffle:
+        raise ConfigError(
+            f"data.classes_per_batch={classes} with data.reshuffle=false: classes are drawn anew for every mini-batch; "
+            "leave one of them out"
+        )
+
+
 def _check_mlp(config: Config) -> None:
     norm, width, depth = config.norm, config.model.width, config.model.depth
     if depth * width**2 > MOST_WEIGHTS:
@@ -562,6 +587,11 @@ def _check_mlp(config: Config) -> None:
                 f"{key}={value} with model=mlp: many such networks are trained as one, in float32; "
                 "it is for model=inception and model=inception_small"
             )
+    if norm.placement == "hidden_input" and depth == 1 and norm.name != "none":
+        raise ConfigError(
+            "norm.placement=hidden_input with model.depth=1: the only hidden layer is the first, whose input is left as it "
+            "is; give model.depth=2 or more, or norm=none"
+        )
     if norm.per_activation or norm.sync:
         key = "norm.per_activation" if norm.per_activation else "norm.sync"
         raise ConfigError(f"{key}=true with model=mlp: it is for model=inception and model=inception_small")
@@ -596,6 +626,8 @@ def _check_single(config: Config) -> None:
 
 def _check_inception(config: Config) -> None:
     model, norm = config.model, config.norm
+    if norm.placement == "hidden_input":
+        raise ConfigError(f"norm.placement=hidden_input with model={model.name}: it is for model=mlp; use input")
     for name in model.modules:
         _choice("model.modules", name, MODULES)
     _check(
@@ -635,6 +667,8 @@ def _check_norm(config: Config) -> None:
             f"batch={config.batch} with norm={norm.name}: a mini-batch of one example has variance 0; use "
             f"batch={2 * config.nproc} or more, or norm=none"
         )
+    if norm.ghost is not None:
+        _check_ghost(config, norm.ghost)
     if norm.name == "group" and norm.placement == "input":
         raise ConfigError(
             "norm.placement=input with norm=group: pixels make no equal groups; use norm=layer or another placement"
@@ -643,6 +677,27 @@ def _check_norm(config: Config) -> None:
         raise ConfigError("norm=module without norm.target: name a layer of your own, norm.target=package.module:Class")
     if norm.source is not None:
         raise ConfigError(f"norm.source={norm.source}: it is filled in from the files of norm.target; leave it out")
+
+
+def _check_ghost(config: Config, ghost: int) -> None:
+    norm, part = config.norm, config.batch // config.nproc
+    if norm.name != "batch":
+        raise ConfigError(f"norm.ghost={ghost} with norm={norm.name}: it is an option of norm=batch")
+    if norm.sync:
+        raise ConfigError(
+            f"norm.ghost={ghost} with norm.sync=true: the one divides a mini-batch, the other joins its parts; "
+            "choose one of them"
+        )
+    if norm.statistics == "batch":
+        raise ConfigError(
+            f"norm.ghost={ghost} with norm.statistics=batch: test examples come in mini-batches of any size; "
+            "use norm.statistics=population or norm.statistics=moving"
+        )
+    if ghost < 2 or part % ghost:
+        of = f"batch={config.batch}" if config.nproc == 1 else f"batch={config.batch} and nproc={config.nproc}"
+        raise ConfigError(
+            f"norm.ghost={ghost} with {of}: {part} examples must divide into ghost batches of equal size, at least 2"
+        )
 
 
 def _choice(key: str, value: str, choices: tuple[str, ...]) -> None:

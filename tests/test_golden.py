@@ -117,7 +117,14 @@ def test_a_later_setting_at_its_default_changes_no_id(monkeypatch: pytest.Monkey
     assert config.run_fields(other)["norm"]["eps"] == 0.5
 
 
-@pytest.mark.parametrize("change", [{"early_evaluations": 2, "early_steps": 5}], ids=str)
+LATER: list[dict[str, Any]] = [
+    {"early_evaluations": 2, "early_steps": 5},
+    {"norm": {"ghost": 30}},
+    {"data": {"classes_per_batch": 2}},
+]
+
+
+@pytest.mark.parametrize("change", LATER, ids=str)
 def test_a_setting_that_came_later_makes_another_run_where_it_is_given(change: dict[str, Any]) -> None:
     run = _changed(MLP, change)
     assert config.run_id(run) != config.run_id(MLP)

@@ -96,6 +96,21 @@ def test_without_a_norm_nothing_stands_between_affine_map_and_nonlinearity() -> 
     ]
 
 
+def test_on_the_hidden_input_the_first_layer_has_no_norm() -> None:
+    placed = {}
+    for placement in ("input", "hidden_input"):
+        run = config("batch")
+        run.norm = NormConfig(placement=placement)
+        placed[placement] = models.build(run, SHAPE, 10)
+    names = [name for name, _ in placed["input"].named_children()]
+    assert names == ["flatten", "norm1", "linear1", "hidden1", "norm2", "linear2", "hidden2", "classifier"]
+    names.remove("norm1")
+    assert [name for name, _ in placed["hidden_input"].named_children()] == names
+    ours, theirs = placed["hidden_input"].state_dict(), placed["input"].state_dict()
+    assert all(torch.equal(value, theirs[name]) for name, value in ours.items()), "matched in all else"
+    assert placed["hidden_input"].get_submodule("linear1").bias is not None
+
+
 @pytest.mark.parametrize(("depth", "width"), [(1, 5), (2, 12), (4, 3)])
 @pytest.mark.parametrize("norm", ["none", "batch", "foreign"])
 def test_shapes(depth: int, width: int, norm: str) -> None:

@@ -46,6 +46,7 @@ NORMS = {
     "none": NormConfig(name="none"),
     "population": NormConfig(name="batch"),
     "moving": NormConfig(name="batch", statistics="moving"),
+    "ghost": NormConfig(name="batch", ghost=5),
     "layer": NormConfig(name="layer"),
     "group": NormConfig(name="group", groups=3),  # groups of 3 units amplify rounding without bound
     "renorm": NormConfig(name="batch_renorm", warmup=50, r_ramp=80, d_ramp=60),
@@ -130,7 +131,7 @@ def test_every_optimizer_is_that_of_pytorch(optimizer: str) -> None:
     assert_follows(runs, 100)
 
 
-@pytest.mark.parametrize("placement", ["before", "after", "input"])
+@pytest.mark.parametrize("placement", ["before", "after", "input", "hidden_input"])
 def test_placements_residuals_dropout_and_l2_follow_too(placement: str) -> None:
     norm = NormConfig(name="batch", placement=placement)
     model = ModelConfig(depth=4, width=20, activation="tanh", residual=True, dropout=0.2)

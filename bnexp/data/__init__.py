@@ -17,12 +17,14 @@ from bnexp.config import DATASETS, DataConfig
 from bnexp.data import cifar10, digits, folders, mnist, own, tiny_imagenet
 from bnexp.data.batches import BatchOrder, feed
 from bnexp.data.dataset import DataError, Dataset, FileStatus, coloured, pixels
+from bnexp.data.few_classes import FewClasses
 from bnexp.data.view import View
 
 __all__ = [
     "BatchOrder",
     "DataError",
     "Dataset",
+    "FewClasses",
     "FileStatus",
     "View",
     "coloured",

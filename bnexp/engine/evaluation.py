@@ -97,14 +97,14 @@ class Probes:
         self.networks = networks
         normalised_together = first.nproc == 1 or first.norm.sync
         self.batch = first.batch if normalised_together else first.batch // first.nproc
-        """The mini-batch over which training normalises."""
+        """The mini-batch over which training normalises, or of which it normalises every ghost batch."""
         self.batches = max(c.norm.batches for c in configs)
         self.examples = examples
         self.statistics, companions, self.augmentation = (
             [stream(c.seed, name) for c in configs] for name in ("statistics", "companions", "statistics/augmentation")
         )
         self.streams = [*self.statistics, *self.augmentation]
-        self.companions = Companions(examples, self.batch, networks.watched[-1], companions)
+        self.companions = Companions(examples, first.norm.ghost or self.batch, networks.watched[-1], companions)
         # normalised by the test batch's own statistics, a network must be given batches of the size it is trained on
         norms = [c.norm.settings if c.norm.name == "module" else vars(c.norm) for c in configs]
         self.chunk = self.batch if any(norm.get("statistics") == "batch" for norm in norms) else networks.chunk
@@ -159,7 +159,8 @@ class Probes:
     def _training_batches(self) -> Iterator[Tensor]:
         """The training mini-batches of Algorithm 2, as many in each `[N, B, C, H, W]` as the networks take at once.
 
-        Each network's are drawn, and changed as in training, by streams of its own from its own examples.
+        Each network's are drawn, and changed as in training, by streams of its own from its own examples: independently
+        of each other and of their classes, whatever `data.classes_per_batch` does to those of the training.
         """
         for rows in chunks(self.batches * self.batch, self.networks.together * self.batch):
             drawn = rows.stop - rows.start

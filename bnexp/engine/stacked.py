@@ -161,16 +161,32 @@ class StackedBatchNorm(Layer):
             return bn.infer(x, gamma, beta, mean, var, self.plain.eps), None
         if self.average is not None:
             return self._estimate(x, self.average), None
+        if self.plain.ghost is not None:
+            return self._by_ghost_batches(x, phase)
         m = bn.examples(x, (1,))
         y, x_hat, slope, mu, biased = bn.normalise(x, gamma, beta, (1,), self.plain.eps)
         if self.plain.statistics == "moving" and phase is Phase.TRAINING:
             bn.follow(mean, var, mu, biased * (m / (m - 1)), self.plain.momentum)
         return y, (x_hat, slope)
 
+    def _by_ghost_batches(self, x: Tensor, phase: Phase) -> tuple[Tensor, Any]:
+        """As `forward` in training, every ghost batch normalised by itself."""
+        gamma, beta = (self.parameters[name][:, None, None] for name in ("gamma", "beta"))
+        parts = bn.ghost_batches(x, 1, self.plain.ghost)  # [N, parts, ghost, F]
+        m = bn.examples(parts, (2,))
+        y, x_hat, slope, mu, biased = bn.normalise(parts, gamma, beta, (2,), self.plain.eps)
+        if self.plain.statistics == "moving" and phase is Phase.TRAINING:
+            unbiased = biased * (m / (m - 1))
+            for i in range(parts.shape[1]):
+                follows = mu[:, i], unbiased[:, i]
+                bn.follow(self.buffers["mean"], self.buffers["var"], *follows, self.plain.momentum)
+        return y.flatten(1, 2), (x_hat, slope)
+
     def _estimate(self, x: Tensor, average: bn.Average) -> Tensor:
         """Algorithm 2 on several mini-batches at once, each normalised by itself: `[N, batches · batch, F]`."""
         gamma, beta = (self.parameters[name][:, None, None] for name in ("gamma", "beta"))
-        batches = x.view(len(x), -1, self.batch, x.shape[-1])  # [N, batches, batch, F]
+        size = self.plain.ghost or self.batch
+        batches = x.view(len(x), -1, size, x.shape[-1])  # [N, batches, batch, F]
         m = bn.examples(batches, (2,))
         y, _, _, mu, biased = bn.normalise(batches, gamma, beta, (2,), self.plain.eps)
         for i in range(batches.shape[1]):
@@ -178,6 +194,9 @@ class StackedBatchNorm(Layer):
         return y.flatten(1, 2)
 
     def backward(self, dy: Tensor, cache: tuple[Tensor, Tensor]) -> tuple[Tensor, list[Tensor]]:
+        if self.plain.ghost is not None:
+            dx, dgamma, dbeta = bn.back_propagate(bn.ghost_batches(dy, 1, self.plain.ghost), *cache, (2,))
+            return dx.flatten(1, 2), [dgamma.sum((1, 2)), dbeta.sum((1, 2))]
         dx, dgamma, dbeta = bn.back_propagate(dy, *cache, (1,))
         return dx, [dgamma.squeeze(1), dbeta.squeeze(1)]
 

@@ -12,7 +12,7 @@ import torch
 
 from bnexp import data, models
 from bnexp.config import RunConfig
-from bnexp.data import BatchOrder, Dataset, View
+from bnexp.data import BatchOrder, Dataset, FewClasses, View
 from bnexp.engine.evaluation import Evaluation, Probes
 from bnexp.engine.network import Network, Resumable
 from bnexp.engine.population import Population
@@ -88,9 +88,7 @@ class Training:
         self.lr = torch.tensor([c.lr for c in configs], device=device)
         self.l2 = torch.tensor([c.l2 for c in configs], device=device) if any(c.l2 for c in configs) else None
         self.decay = first.decay
-        self.order = BatchOrder(
-            len(dataset.train_labels), first.batch, [c.seed for c in configs], first.data.examples, first.data.reshuffle
-        )
+        self.order = _order(configs, dataset)
         self.batch = first.batch
         share = first.batch // first.nproc
         self.part = slice(rank * share, (rank + 1) * share)
@@ -153,6 +151,15 @@ class Training:
     def _resumable(self) -> Resumable:
         assert isinstance(self.network, Single), "stacks are trained in minutes and have no checkpoints"
         return self.network
+
+
+def _order(configs: Sequence[RunConfig], dataset: Dataset) -> BatchOrder:
+    """The mini-batches of these runs."""
+    first, seeds = configs[0], [c.seed for c in configs]
+    if first.data.classes_per_batch is not None:
+        labels = dataset.train_labels.cpu()
+        return FewClasses(labels, first.batch, seeds, first.data.classes_per_batch, first.data.examples)
+    return BatchOrder(len(dataset.train_labels), first.batch, seeds, first.data.examples, first.data.reshuffle)
 
 
 def _network(configs: Sequence[RunConfig], dataset: Dataset, view: View, device: str, rank: int) -> Network:

@@ -108,7 +108,8 @@ def _shape(config: RunConfig) -> str:
         shape["model"].pop(free, None)
     norm = config.norm
     # a user's norm may fail, alone; the rest is the order of the layers, and what an evaluation does for all at once
-    return repr((shape, norm.target, norm.settings, norm.placement, norm.batches, norm.statistics == "batch"))
+    alike = norm.target, norm.settings, norm.placement, norm.batches, norm.statistics == "batch", norm.ghost
+    return repr((shape, *alike))
 
 
 def _kind(config: RunConfig) -> str:

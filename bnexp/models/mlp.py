@@ -30,10 +30,10 @@ class MLP(nn.Sequential):
     """Hidden layers z = g(norm(Wu)), the norm before the nonlinearity (§3.2), and a linear layer to the classes.
 
     Maps images `[batch, channels, height, width]` to logits `[batch, classes]`. Placed `after`, the norm is
-    z = norm(g(Wu + b)); on the `input`, z = g(W norm(u) + b). A hidden layer has no bias where a norm that replaces it
-    comes right behind. `dropout` makes the layer that follows hidden layer i, by its name, or None for none at all;
-    with `residual` every hidden layer but the first adds its input. The layers are named `linear1`, `norm1`,
-    `hidden1`, `dropout1`, `add1`, …, `classifier`.
+    z = norm(g(Wu + b)); on the `input`, z = g(W norm(u) + b), and so on the `hidden_input`, where the first layer has
+    no norm. A hidden layer has no bias where a norm that replaces it comes right behind. `dropout` makes the layer that
+    follows hidden layer i, by its name, or None for none at all; with `residual` every hidden layer but the first adds
+    its input. The layers are named `linear1`, `norm1`, `hidden1`, `dropout1`, `add1`, …, `classifier`.
     """
 
     def __init__(
@@ -50,14 +50,16 @@ class MLP(nn.Sequential):
     ) -> None:
         layers: dict[str, nn.Module] = {"flatten": nn.Flatten()}
         for i in range(1, depth + 1):
-            normed = norm(inputs if placement == "input" else width)
+            on_input = placement in ("input", "hidden_input")
+            bare = placement == "hidden_input" and i == 1
+            normed = nn.Identity() if bare else norm(inputs if on_input else width)
             without_bias = placement == "before" and getattr(normed, "replaces_bias", False)
             own: dict[str, nn.Module] = {
                 f"linear{i}": nn.Linear(inputs, width, bias=not without_bias),
                 f"hidden{i}": ACTIVATIONS[activation](),
             }
             if type(normed) is not nn.Identity:
-                own = _inserted(own, f"norm{i}", normed, {"input": 0, "before": 1, "after": 2}[placement])
+                own = _inserted(own, f"norm{i}", normed, 0 if on_input else {"before": 1, "after": 2}[placement])
             if dropout is not None:
                 own[f"dropout{i}"] = dropout(f"dropout{i}")
             if residual and i > 1:

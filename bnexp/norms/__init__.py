@@ -43,7 +43,9 @@ def factory(config: NormConfig) -> NormFactory:
     c = config
     makers: dict[str, Callable[[int], nn.Module]] = {
         "none": lambda features: nn.Identity(),
-        "batch": lambda features: (SyncBatchNorm if c.sync else BatchNorm)(features, c.eps, c.statistics, c.momentum),
+        "batch": lambda features: (SyncBatchNorm if c.sync else BatchNorm)(
+            features, c.eps, c.statistics, c.momentum, c.ghost
+        ),
         "batch_renorm": lambda features: BatchRenorm(
             features, c.eps, c.momentum, c.r_max, c.d_max, c.warmup, c.r_ramp, c.d_ramp
         ),

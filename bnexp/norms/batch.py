@@ -121,10 +121,13 @@ class BatchNorm(nn.Module):
 
     In training it normalises by the mini-batch; at inference by the population statistics in the buffers
     `mean` and `var`, which come from Algorithm 2 (`estimate_population`) or, with `statistics="moving"`,
-    from moving averages kept while training; with `statistics="batch"` by the mini-batch there too.
+    from moving averages kept while training; with `statistics="batch"` by the mini-batch there too. With `ghost`, every
+    so many examples of a mini-batch, a ghost batch, are normalised by themselves in training, and Algorithm 2 and the
+    moving averages take in one ghost batch after the other.
 
-    Errors: ValueError for a mini-batch with a single value per feature, whose variance is 0.
-    Source: Ioffe & Szegedy 2015, §3.
+    Errors: ValueError for a mini-batch with a single value per feature, whose variance is 0, or not divisible into
+    ghost batches.
+    Source: Ioffe & Szegedy 2015, §3; ghost batches Hoffer et al. 2017, Algorithm 1.
     """
 
     replaces_bias = True
@@ -134,11 +137,19 @@ class BatchNorm(nn.Module):
     mean: Tensor
     var: Tensor
 
-    def __init__(self, features: int, eps: float = 1e-5, statistics: str = "population", momentum: float = 0.1) -> None:
+    def __init__(
+        self,
+        features: int,
+        eps: float = 1e-5,
+        statistics: str = "population",
+        momentum: float = 0.1,
+        ghost: int | None = None,
+    ) -> None:
         super().__init__()
         self.eps = eps
         self.statistics = statistics
         self.momentum = momentum
+        self.ghost = ghost
         self.gamma = nn.Parameter(torch.ones(features))
         self.beta = nn.Parameter(torch.zeros(features))
         self.register_buffer("mean", torch.zeros(features))
@@ -146,13 +157,16 @@ class BatchNorm(nn.Module):
         self.average: Average | None = None
 
     def extra_repr(self) -> str:
-        return f"eps={self.eps}, statistics={self.statistics}, momentum={self.momentum}"
+        ghost = "" if self.ghost is None else f", ghost={self.ghost}"
+        return f"eps={self.eps}, statistics={self.statistics}, momentum={self.momentum}{ghost}"
 
     def forward(self, x: Tensor) -> Tensor:
         spatial = (1,) * (x.dim() - 2)
         gamma, beta = self.gamma.view(-1, *spatial), self.beta.view(-1, *spatial)
         if not self.training and self.statistics != "batch":
             return infer(x, gamma, beta, self.mean.view_as(gamma), self.var.view_as(gamma), self.eps)
+        if self.ghost is not None and self.training:
+            return self._by_ghost_batches(x, gamma, beta, self.ghost)
         dims = (0, *range(2, x.dim()))
         m = examples(x, dims)
         y, _, _, mu, var = _Algorithm1.apply(x, gamma.unsqueeze(0), beta.unsqueeze(0), dims, self.eps)
@@ -161,6 +175,26 @@ class BatchNorm(nn.Module):
         elif self.statistics == "moving" and self.training:
             follow(self.mean, self.var, mu, var * (m / (m - 1)), self.momentum)
         return y  # type: ignore[no-any-return]
+
+    def _by_ghost_batches(self, x: Tensor, gamma: Tensor, beta: Tensor, ghost: int) -> Tensor:
+        parts = ghost_batches(x, 0, ghost)  # [parts, ghost, features, ...]
+        dims = (1, *range(3, parts.dim()))
+        m = examples(parts, dims)
+        gamma, beta = (t.expand(len(parts), 1, *t.shape) for t in (gamma, beta))
+        y, _, _, mu, var = _Algorithm1.apply(parts, gamma, beta, dims, self.eps)
+        for mean, unbiased in zip(mu, var * (m / (m - 1)), strict=True):
+            if self.average is not None:
+                self.average.add(mean, unbiased)
+            elif self.statistics == "moving":
+                follow(self.mean, self.var, mean, unbiased, self.momentum)
+        return y.flatten(0, 1)  # type: ignore[no-any-return]
+
+
+def ghost_batches(x: Tensor, dim: int, ghost: int) -> Tensor:
+    """The examples along `dim` in parts of so many each, along two; ValueError where they do not divide into such."""
+    if x.shape[dim] % ghost:
+        raise ValueError(f"a mini-batch of {x.shape[dim]} examples does not divide into ghost batches of {ghost}")
+    return x.unflatten(dim, (-1, ghost))
 
 
 def examples(x: Tensor, dims: tuple[int, ...]) -> int:
