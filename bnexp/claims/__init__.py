@@ -18,6 +18,7 @@ from bnexp.claims import (
     accuracy,
     batch_size,
     ensemble,
+    figure_1,
     gradient_flow,
     inception,
     inception_tuned,
@@ -49,7 +50,7 @@ from bnexp.claims.claim import (
     Verdict,
     of_run,
 )
-from bnexp.claims.judging import Judgement
+from bnexp.claims.judging import Judgement, adjusted
 from bnexp.claims.judging import judge as judge_claim
 from bnexp.config import ConfigError
 from bnexp.runs.records import Record, Records
@@ -98,7 +99,7 @@ REGISTRY: dict[str, Subject] = {
     for subject in map(
         _subject,
         (
-            *(accuracy, speed, stability, table),
+            *(accuracy, speed, stability, figure_1, table),
             *(lr_tolerance, init_robustness, saturating, gradient_flow, batch_size),
             *(optimizers, placement, regularisation, inference),
             *(inception, inception_tuned, ablation, ensemble),
@@ -145,23 +146,25 @@ def asking(name: str) -> Iterator[None]:
         raise ClaimError(f"the claim {name} failed: {targets.place(error)}") from error
 
 
-def judge(records: Records, names: Iterable[str]) -> list[Judgement]:
-    """The judgements of these subjects, marked where the data set is a stand-in, and where runs are missing.
+def judge(records: Records, names: Iterable[str], treated: str = BN) -> list[Judgement]:
+    """The judgements of these subjects, with flags where the data set is a stand-in, and where runs are missing.
+
+    `treated` is the norm that is put to the test.
 
     Errors: ConfigError for an unknown name, ClaimError.
     """
     judgements: list[Judgement] = []
     for claim in (claim for subject in resolve(names) for claim in subject.claims):
         with asking(claim.id):
-            judgements.append(judge_claim(claim, records))
+            judgements.append(judge_claim(claim, records, treated))
+    judgements = adjusted(judgements)
     if records.partial:
-        judgements = [_marked(each, f"partial: {records.partial}", f"On {records.partial}") for each in judgements]
+        judgements = [_marked(each, "partial", f"on {records.partial} alone") for each in judgements]
     if records.dataset["stand_in"]:
         name = {"digits": "UCI digits"}.get(records.dataset["name"], records.dataset["name"])
-        why = f"On the stand-in data set ({name}), not MNIST"
-        judgements = [_marked(each, "stand-in data", why) for each in judgements]
+        judgements = [_marked(each, "stand-in", f"on {name}, not on MNIST") for each in judgements]
     return judgements
 
 
-def _marked(judgement: Judgement, mark: str, why: str) -> Judgement:
-    return replace(judgement, claim=f"{judgement.claim} [{mark}]", why=f"{why}: {judgement.why}")
+def _marked(judgement: Judgement, flag: str, sentence: str) -> Judgement:
+    return replace(judgement, claim=f"{judgement.claim} [{flag}]", flags={flag: sentence} | dict(judgement.flags))

@@ -125,7 +125,7 @@ CLAIMS = [
         paper=PAPER,
         treated={"norm": "group"},
         reference={"norm": TREATED},
-        among={**USUAL, "batch": SMALL, "data.validation": Of("above", (0,))},
+        among={**USUAL, "batch": SMALL},
         cells=("batch",),
     ),
     Claim(

@@ -37,9 +37,7 @@ ACCOUNTS = Paper(
     "Not claimed; popular accounts say that after is as good or better.",
     outside="CaffeNet at 128 px, ReLU: before 47.4 %, after 49.9 % (ducha-aiki)",
 )
-REASON = Paper(
-    "The affine map's output is said to be more nearly Gaussian than the nonlinearity's, and so more stable."
-)
+REASON = Paper("The affine map's output is more nearly Gaussian than the nonlinearity's, and so more stable.")
 
 
 def _shape(name: str) -> Callable[[Record], float | None]:
@@ -174,8 +172,8 @@ def _draw_wander(records: Records) -> Figure:
     figure, ((axes,),) = drawing.sheet(
         records,
         "How far the last nonlinearity's input wanders, by the place of BN",
-        "Last hidden layer. Standard deviation over the steps, after the first tenth, of a unit's mean, in widths of the "
-        "unit's own distribution; mean over units, a dot per run. Lower is more stable.",
+        "Last hidden layer. Standard deviation over the steps, after the first tenth, of a unit's mean, in widths of "
+        "the unit's own distribution; mean over units, a dot per run. Lower is more stable.",
         (8.5, 4.5),
     )
     colours = drawing.colours(arms)
