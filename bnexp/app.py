@@ -12,15 +12,15 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict, read_write
 
-from bnexp import data, models, targets
+from bnexp import data, targets
 from bnexp.command import compose, outcome
 from bnexp.config import LAUNCH, Config, ConfigError, DataConfig, run_id
 from bnexp.console import err, out
-from bnexp.engine.contract import check_norm
 from bnexp.launch import stacks
 from bnexp.launch.estimate import dry_run, estimate
 from bnexp.launch.inventory import inventory
 from bnexp.launch.pool import LaunchError, launch
+from bnexp.launch.trial import LIMIT, try_all
 from bnexp.norms import own
 from bnexp.report.conclude import check_writable, conclude_partly
 from bnexp.report.conclude import conclude as report
@@ -94,17 +94,10 @@ def settle(configs: Sequence[Config]) -> list[Config]:
 
 def _check_written_by_user(configs: Sequence[Config]) -> None:
     """ConfigError for a network or a norm of the user's that cannot be trained; each is tried once."""
-    tried: dict[str, Config] = {}
-    for config in configs:
-        if "module" in (config.norm.name, config.model.name):
-            tried.setdefault(repr((config.norm, config.model, config.data, config.batch, config.nproc)), config)
-    for config in tried.values():
-        dataset = data.load(config.data)
-        inputs = data.View(config.data, dataset).inputs
-        if config.model.name == "module":
-            models.operations(config, inputs, dataset.classes)
-        if config.norm.name == "module":
-            check_norm(config, inputs, dataset.classes)
+    of_the_user = [config for config in configs if "module" in (config.norm.name, config.model.name)]
+    trials = try_all(of_the_user, min(LIMIT, configs[0].patience))
+    for notice in dict.fromkeys(trial.notice for trial in trials if trial.notice):
+        err.print(notice, soft_wrap=True, markup=False)
 
 
 def _settle_data(config: DataConfig) -> DataConfig:

@@ -15,6 +15,7 @@ from torch import nn
 
 from bnexp import data, models
 from bnexp.config import Config, ConfigError, DataConfig, InitConfig, ModelConfig, NormConfig, RunConfig, run_id
+from bnexp.engine.contract import try_out
 from bnexp.engine.train import train
 from bnexp.launch import stacks
 
@@ -59,6 +60,8 @@ def narrow(shape, classes, norm): return Net(shape, classes - 1, norm)
 
 def broken(shape, classes, norm):
     return Net(shape, classes, norm, width="8")
+
+def leaves(shape, classes, norm): raise SystemExit(3)
 
 text = "a network"
 """
@@ -144,7 +147,7 @@ def test_settings_that_it_does_not_take_are_refused() -> None:
 
 def test_its_cost_is_counted_and_grows_with_it() -> None:
     small, large = own(width=4), own(width=16)
-    assert models.operations(small, (1, 8, 8), 10) == 2 * (64 * 4 * 9 + 256 * 8 + 8 * 10)
+    assert try_out(small, (1, 8, 8), 10) == 2 * (64 * 4 * 9 + 256 * 8 + 8 * 10)
     assert stacks.cost(large) > 3 * stacks.cost(small)
     assert [len(stack.configs) for stack in stacks.form([small, large], 2, 16)] == [1, 1]
 
@@ -187,6 +190,7 @@ def test_from_the_command_line_it_needs_its_target_alone(command: Command, tmp_p
         ("model=mlp model.target=my_net:Net", "model.target=my_net:Net with model=mlp: it is for model=module"),
         ("model.target=my_net:Net norm.placement=after", "a network of your own places its norms itself"),
         ("model.target=my_net:narrow", "logits [2, 10] are needed"),
+        ("model.target=my_net:leaves", "model.target=my_net:leaves: SystemExit: 3 ("),
         ("model.target=my_net:Net model.source=x", "it is filled in from the files of model.target"),
     ],
 )

@@ -197,7 +197,7 @@ class _Workers:
             self._advance(worker, worker.stack.steps)
         failed = worker.stack.unfinished(self.settings) if worker.rank == 0 else worker.process.exitcode != 0
         if failed and not worker.dismissed:
-            self._fail(worker.stack, f"a worker ended before its runs were done, {_ended(worker.process.exitcode)}")
+            self._fail(worker.stack, f"a worker ended before its runs were done, {ended(worker.process.exitcode)}")
         for other in self.busy.values():
             if (
                 other.stack is worker.stack and not other.dismissed and (worker.rank == 0 or failed)
@@ -231,7 +231,7 @@ class _Workers:
             worker.process.kill()
 
 
-def _ended(code: int | None) -> str:
+def ended(code: int | None) -> str:
     """An exit code in words."""
     if code == -signal.SIGKILL:
         return "killed, perhaps for want of memory"
