@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import math
 import re
@@ -19,7 +18,7 @@ import pandas as pd
 import yaml
 
 from bnexp.config import ENGINE, RunConfig, flatten, run_fields, run_id
-from bnexp.files import sync, write_atomically
+from bnexp.files import digest, sync, write_atomically
 from bnexp.runs.records import Record
 
 T = TypeVar("T")
@@ -131,7 +130,7 @@ class RunFolder:
             sync(file)
         for folder in (path, self.runs, self.runs.parent, self.runs.parent.absolute().parent):  # the last may be new
             sync(folder)
-        digests = {name: _digest(path / name) for name in CHECKED if (path / name).exists()}
+        digests = {name: digest(path / name) for name in CHECKED if (path / name).exists()}
         summary = {"id": self.id, "status": status, **values, "sha256": digests}
         write_atomically(path / "summary.json", json.dumps(summary, indent=1) + "\n")
 
@@ -172,10 +171,10 @@ def _state(path: Path, id: str, steps: int, predicted: bool, files: tuple[tuple[
         return State(damage=f"summary.json is that of the run {named}")
     if "sha256" not in summary:
         return _compared(path, summary, steps, predicted)
-    for name, digest in summary["sha256"].items():
+    for name, written in summary["sha256"].items():
         if name not in names:
             return State(damage=f"{name} is gone")
-        if _digest(path / name) != digest:
+        if digest(path / name) != written:
             return State(damage=f"{name} is not as it was written")
     return State(summary)
 
@@ -231,7 +230,3 @@ def _last_array(path: Path) -> np.ndarray:
     with np.load(path) as stored:
         array: np.ndarray = stored[stored.files[-1]]
         return array
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

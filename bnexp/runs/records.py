@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bnexp.files import write_atomically
+from bnexp.files import digest, write_atomically
 
 
 @dataclass(frozen=True)
@@ -123,18 +123,25 @@ class RecordsError(ValueError):
 
 
 def save(records: Records, folder: Path, percentiles: bool) -> None:
-    """Write the compact form: `metrics.csv.gz`, `predictions.npz`, `percentiles.npz` if wanted, last `runs.json`."""
+    """Write the compact form: `metrics.csv.gz`, `predictions.npz`, `percentiles.npz` if wanted, last `runs.json`.
+
+    It holds digests of the others, so that old and new ones, left by what was cut short, do not pass for one.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     metrics = pd.concat([run.metrics.assign(run=run.id) for run in records.runs], ignore_index=True)
-    write_atomically(folder / "metrics.csv.gz", gzip.compress(metrics.to_csv(index=False).encode(), mtime=0))
+    contents = {"metrics.csv.gz": gzip.compress(metrics.to_csv(index=False).encode(), mtime=0)}
     for name, arrays in (
         ("percentiles", {r.id: r.percentiles.astype(np.float32) for r in records.runs if r.percentiles is not None}),
         ("predictions", {r.id: r.predictions for r in records.runs if r.predictions is not None}),
     ):
         if arrays and (percentiles or name != "percentiles"):
-            content = io.BytesIO()
-            np.savez_compressed(content, **arrays)
-            write_atomically(folder / f"{name}.npz", content.getvalue())
+            buffer = io.BytesIO()
+            np.savez_compressed(buffer, **arrays)
+            contents[f"{name}.npz"] = buffer.getvalue()
+    if not _has_digests(folder / "runs.json"):  # of an earlier version, and no judge of what follows
+        (folder / "runs.json").unlink(missing_ok=True)
+    for file, content in contents.items():
+        write_atomically(folder / file, content)
     head = {
         "experiment": records.experiment,
         "title": records.title,
@@ -142,9 +149,19 @@ def save(records: Records, folder: Path, percentiles: bool) -> None:
         "scale": records.scale,
         "dataset": records.dataset,
         **({} if records.planned is None else {"planned": records.planned}),
+        "sha256": {file: digest(folder / file) for file in contents},
         "runs": [{"id": run.id, "fields": run.fields, "summary": run.summary} for run in records.runs],
     }
     write_atomically(folder / "runs.json", json.dumps(head, indent=1) + "\n")
+    for file in {"percentiles.npz", "predictions.npz"} - contents.keys():  # of an earlier report
+        (folder / file).unlink(missing_ok=True)
+
+
+def _has_digests(head: Path) -> bool:
+    try:
+        return "sha256" in json.loads(head.read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError):
+        return False
 
 
 def load(folder: Path) -> Records:
@@ -154,12 +171,20 @@ def load(folder: Path) -> Records:
         runs = {str(run["id"]): (dict(run["fields"]), dict(run["summary"])) for run in head["runs"]}
         if not runs:
             raise ValueError("it names no run")
+        digests = dict(head.get("sha256", {}))
+    for name, written in digests.items():
+        with _reading(folder / name) as path:
+            if digest(path) != written:
+                raise ValueError("it is not the one that runs.json was written with")
     with _reading(folder / "metrics.csv.gz") as path:
         table = pd.read_csv(path, dtype={"run": str, "step": int, "accuracy": float, "loss": float})
         metrics = {run: rows.drop(columns="run").reset_index(drop=True) for run, rows in table.groupby("run")}
         if lost := runs.keys() - metrics.keys():
             raise ValueError(f"it lacks {len(lost)} of {len(runs)} runs")
-    percentiles, predictions = _arrays(folder / "percentiles.npz"), _arrays(folder / "predictions.npz")
+    percentiles, predictions = (
+        _arrays(folder / name) if name in digests or not digests else {}
+        for name in ("percentiles.npz", "predictions.npz")
+    )
     with _reading(folder / "runs.json"):
         read = [
             Record(run, fields, summary, metrics[run], percentiles.get(run), predictions.get(run))
