@@ -24,7 +24,7 @@ USAGE = """usage: bnexp COMMAND …
   report [EXPERIMENT …]      redraw results/ from the records, without training; or outputs/SWEEP
   data [NAME]                which data sets are here, where, whole or not; fetch what is missing of one
   diff A B                   settings and results of two runs or arms: EXPERIMENT:norm=batch, a folder, a run's id
-  clean                      what is unfinished, dead or of an older engine, with its size; removed if you say yes
+  clean                      what is unfinished, damaged or of an older engine, with its size; removed if you say yes
   view [FOLDER]              TensorBoard on all runs, or on one sweep: outputs/SWEEP
 
   bnexp COMMAND --help says more. HYDRA_FULL_ERROR=1 shows tracebacks.
@@ -249,7 +249,7 @@ def _diff(arguments: list[str]) -> None:
 
 
 def _clean(arguments: list[str]) -> None:
-    parser = Parser("clean", "Clear away unfinished folders, dead checkpoints, and runs of an older engine.")
+    parser = Parser("clean", "Clear away unfinished and damaged runs, dead checkpoints, and runs of an older engine.")
     parser.add_argument("--runs", action="store_true", help="finished runs, too; their reports and records stay")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument("--outputs", default="outputs", type=Path, help="folder of the runs (default: outputs)")
