@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,8 @@ import pytest
 from bnexp import interrupt, machine
 
 Spawn = Callable[..., subprocess.Popen[str]]
+
+RESULTS = Path(__file__).parent.parent / "results"
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
@@ -87,6 +90,16 @@ def test_a_console_without_a_character_gets_another(tmp_path: Path, encoding: st
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=False, timeout=60)
         assert text in (done.stdout + done.stderr).decode(encoding)
         assert b"Traceback" not in done.stderr
+
+
+def test_in_the_plainest_locale_everything_is_listed(spawn: Spawn, tmp_path: Path) -> None:
+    shutil.copytree(RESULTS / "inception_tiny", tmp_path / "results" / "größer")
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": ""}
+    for arguments, text in ((["list"], "\ngr????er: "), (["list", "gradient_flow"], "?3.3, ?5: with BN")):
+        process = spawn(tmp_path, *arguments, environment=plain)
+        out, err = process.communicate(timeout=60)
+        assert text in out
+        assert (process.returncode, err) == (0, "")
 
 
 @pytest.mark.parametrize(("arguments", "code"), [(["--help"], 0), (["wrong"], 2)])

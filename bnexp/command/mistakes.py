@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import difflib
+import errno
 import re
 from collections.abc import Iterable
 from typing import NoReturn
@@ -38,8 +39,16 @@ def explain(error: Exception) -> tuple[int, str]:
     if type(error).__name__ in ("DataError", "LaunchError", "ReportError"):
         return 1, text
     if isinstance(error, OSError):
-        return 1, f"{error.strerror or text}: {error.filename or ''}"
+        return 1, of_the_system(error)
     return 1, f"{type(error).__name__}: {text} (HYDRA_FULL_ERROR=1 shows the traceback)"
+
+
+def of_the_system(error: OSError, where: str = "") -> str:
+    """An error of the system with what it is about, else with `where` it happened; and what to do, if that is known."""
+    name = error.filename or where
+    about = f": {name}" if name else ""
+    room = "; make room and give the same command again" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+    return f"{error.strerror or str(error) or type(error).__name__}{about}{room}"
 
 
 def in_a_line(message: str) -> str:

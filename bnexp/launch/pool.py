@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import multiprocessing
 import os
 import signal
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from bnexp import interrupt, targets
+from bnexp.command import mistakes
 from bnexp.config import ConfigError
 from bnexp.launch.progress import Progress
 from bnexp.launch.stacks import Settings, Stack
@@ -272,6 +272,5 @@ def _work(stack: Stack, settings: Settings, pipe: Connection, rank: int, meeting
 def _reason(error: BaseException, settings: Settings) -> str:
     """An error in words; those of the system with what they are about, others with the user's line."""
     if isinstance(error, OSError) and error.strerror:
-        room = "; make room and give the same command again" if error.errno == errno.ENOSPC else ""
-        return f"{error.strerror}: {error.filename or settings.outputs}{room}"
+        return mistakes.of_the_system(error, settings.outputs)
     return str(error) if isinstance(error, ConfigError) else targets.place(error)
