@@ -14,6 +14,7 @@ from omegaconf import DictConfig, open_dict, read_write
 
 from bnexp import data, targets
 from bnexp.command import compose, outcome
+from bnexp.command.typed import OURS
 from bnexp.config import LAUNCH, Config, ConfigError, DataConfig, run_id
 from bnexp.console import err, out
 from bnexp.launch import stacks
@@ -32,9 +33,6 @@ LAUNCH_KEYS = {*LAUNCH, "experiment", "scale", "data"}
 
 SWEEPING = ("hydra.sweeper", "hydra/sweeper", "hydra.mode")
 """Of Hydra's own settings, those that decide what is run."""
-
-OURS = "bnexp_population"
-"""The sweeper and the launcher that come with bnexp."""
 
 LONG = 1_000_000
 """Steps from which on a training is not begun without a word on its cost."""

@@ -19,6 +19,9 @@ LISTED = 24
 """Names listed at most where none is like the one that was typed."""
 
 
+NO_GRIDS = "grids, arms that are no product, are for bnexp's own sweeper; leave hydra/sweeper out"
+
+
 class Parser(argparse.ArgumentParser):
     """Of a sub-command, whose errors are ConfigErrors, in a line, without the usage."""
 
@@ -96,6 +99,8 @@ def _explain_hydra(error: BaseException) -> str:
         group, option = missing.groups()
         options = re.findall(r"^\t(\S+)$", text, re.MULTILINE)
         return f"there is no {group}={option}{did_you_mean(option, options)}"
+    if "hydra.sweeper.grids" in text:
+        return f"hydra.sweeper.grids with another hydra/sweeper: {NO_GRIDS}"
     if swept := re.search(r"Ambiguous value for argument '(.+)'|Sweep parameters '(.+)' requires", text):
         line = swept[1] or swept[2]
         key, _, values = line.partition("=")
