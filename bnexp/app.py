@@ -45,8 +45,8 @@ def train_jobs(
 
     Hydra's callbacks hear of every job before the training and after it. Errors: ConfigError, DataError, LaunchError.
     """
-    configs = settle(compose.configs(context.config_loader, master, jobs))
     sweeper = master.hydra.runtime.choices["hydra/sweeper"]
+    configs = prepare(compose.configs(context.config_loader, master, jobs), complete=sweeper == OURS)
     if sweeper != OURS and not outcome.trained and not all(config.data.validation for config in configs):
         err.print(
             f"hydra/sweeper={sweeper} is given accuracies on the test images: data.validation=0 sets no others aside."
@@ -68,11 +68,23 @@ def train_jobs(
     return returns
 
 
+def prepare(configs: Sequence[Config], complete: bool = True) -> list[Config]:
+    """The configs settled, and what the user wrote tried; `complete` where they are all of the command's.
+
+    Errors: those of `settle`; ConfigError for a norm or a network that does not do, or that none of all uses.
+    """
+    if complete:
+        targets.check_used(configs)
+    settled = settle(configs)
+    _try_written_by_user(settled)
+    return settled
+
+
 def settle(configs: Sequence[Config]) -> list[Config]:
     """The configs with the sources of what the user wrote, `data.name` no longer `auto`, and `data.examples` a number.
 
-    Errors: ConfigError for a norm or a network that is not to be had or does not do, and for a crop or a mini-batch
-    that is too large for the data; DataError.
+    Errors: ConfigError for a norm or a network that is not to be had, and for a crop or a mini-batch that is too large
+    for the data; DataError.
     """
     datasets: dict[str, DataConfig] = {}
     settled = []
@@ -86,11 +98,10 @@ def settle(configs: Sequence[Config]) -> list[Config]:
                 f"batch={config.batch} is larger than the training set of {config.data.examples:,} examples"
             )
         settled.append(config)
-    _check_written_by_user(settled)
     return settled
 
 
-def _check_written_by_user(configs: Sequence[Config]) -> None:
+def _try_written_by_user(configs: Sequence[Config]) -> None:
     """ConfigError for a network or a norm of the user's that cannot be trained; each is tried once."""
     of_the_user = [config for config in configs if "module" in (config.norm.name, config.model.name)]
     trials = try_all(of_the_user, min(LIMIT, configs[0].patience))
@@ -135,7 +146,8 @@ def train(configs: Sequence[Config]) -> None:
 def train_here(config: Config, choices: Mapping[str, str]) -> float:
     """Train one run in this process, for launchers that have processes of their own; its score.
 
-    `choices` are the command's launcher and sweeper. Errors: ConfigError for an experiment if neither is ours.
+    `choices` are the command's launcher and sweeper. What the user wrote is not tried here: our sweeper has tried it.
+    Errors: ConfigError for an experiment if neither is ours; those of `settle`.
     """
     from bnexp.launch.worker import train_stack  # imports PyTorch
 

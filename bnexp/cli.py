@@ -174,7 +174,7 @@ def task(composed: Any) -> float | None:
     if of_hydra.mode == RunMode.MULTIRUN:
         return app.train_here(compose.to_config(composed, overrides), of_hydra.runtime.choices)
     try:
-        (run,) = app.settle([compose.to_config(composed, overrides)])
+        (run,) = app.prepare([compose.to_config(composed, overrides)])
         app.train([run])
         return app.score(run)
     except BaseException as error:

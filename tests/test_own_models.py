@@ -17,7 +17,7 @@ from bnexp import data, models
 from bnexp.config import Config, ConfigError, DataConfig, InitConfig, ModelConfig, NormConfig, RunConfig, run_id
 from bnexp.engine.contract import try_out
 from bnexp.engine.train import train
-from bnexp.launch import stacks
+from bnexp.launch import stacks, trial
 
 MINE = """
 import torch
@@ -148,6 +148,7 @@ def test_settings_that_it_does_not_take_are_refused() -> None:
 def test_its_cost_is_counted_and_grows_with_it() -> None:
     small, large = own(width=4), own(width=16)
     assert try_out(small, (1, 8, 8), 10) == 2 * (64 * 4 * 9 + 256 * 8 + 8 * 10)
+    trial.try_all([small, large])
     assert stacks.cost(large) > 3 * stacks.cost(small)
     assert [len(stack.configs) for stack in stacks.form([small, large], 2, 16)] == [1, 1]
 
@@ -198,3 +199,10 @@ def test_mistakes_on_the_command_line_are_one_line(command: Command, line: str, 
     said = command("run", "data=digits", *line.split())
     assert (said.code, said.out) == (2, "")
     assert message in said.line
+
+
+def test_a_launcher_with_processes_of_its_own_trains_it_in_them(command: Command, tmp_path: Path) -> None:
+    line = ("data=digits", "steps=4", "evaluations=1", "model.target=my_net:Net", "norm=none,batch", "norm.batches=1")
+    said = command("run", "-m", "hydra/launcher=joblib", *line)
+    assert (said.code, said.err) == (0, "")
+    assert len(list((tmp_path / "outputs" / "runs").glob("*/summary.json"))) == 2

@@ -14,7 +14,6 @@ from bnexp import paths
 from bnexp.command.mistakes import NO_GRIDS, Parser, did_you_mean, no_setting, settings
 from bnexp.config import ConfigError
 
-
 PARAMS, GRIDS = "hydra.sweeper.params", "hydra.sweeper.grids"
 """The axes of a sweep, for whoever writes them as settings."""
 

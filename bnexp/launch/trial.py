@@ -59,6 +59,12 @@ def try_all(configs: Sequence[RunConfig], limit: int = LIMIT) -> list[Trial]:
     return [_trials[key] for key in keys]
 
 
+def operations(config: RunConfig) -> float | None:
+    """Those of a run's network for one image, if it was tried in this process and they were counted."""
+    trial = _trials.get(_key(config))
+    return trial.operations if trial is not None else None
+
+
 def _key(config: RunConfig) -> str:
     """What a trial depends on."""
     fields = run_fields(config)
