@@ -27,6 +27,7 @@ from bnexp.report.conclude import check_writable, conclude_partly
 from bnexp.report.conclude import conclude as report
 from bnexp.report.takeover import take_over
 from bnexp.runs.folder import RunFolder
+from bnexp.runs.records import Record
 
 LAUNCH_KEYS = {*LAUNCH, "experiment", "scale", "data"}
 """Overrides under which an experiment is still the one in its file."""
@@ -60,7 +61,9 @@ def train_jobs(
         train(configs)
     except LaunchError as error:
         failure = error
-    returns = [_returned(job, config, failure) for job, config in zip(jobs, configs, strict=True)]
+    taken_over = take_over(configs).runs
+    scores = [score(config, taken_over) for config in configs]
+    returns = [_returned(job, number, failure) for job, number in zip(jobs, scores, strict=True)]
     for of_hydra, returned in zip(told, returns, strict=False):
         context.callbacks.on_job_end(config=of_hydra, job_return=returned)
     if failure is not None:
@@ -143,6 +146,12 @@ def train(configs: Sequence[Config]) -> None:
     launch(settings, stacked)
 
 
+def train_one(config: Config) -> float:
+    """Train a command's only run, as `train` does; its score."""
+    train([config])
+    return score(config, take_over([config]).runs)
+
+
 def train_here(config: Config, choices: Mapping[str, str]) -> float:
     """Train one run in this process, for launchers that have processes of their own; its score.
 
@@ -159,6 +168,10 @@ def train_here(config: Config, choices: Mapping[str, str]) -> float:
         )
     (settled,) = settle([config])
     settings, (stack,) = stacks.plan(settled, [[settled]])
+    taken_over = take_over([settled])
+    settings = dataclasses.replace(settings, taken_over=frozenset(taken_over.runs))
+    for sentence in taken_over.sentences:
+        err.print(sentence, soft_wrap=True)
     if settled.dry_run:
         dry_run(settings, [stack])
     elif settled.nproc > 1:
@@ -166,7 +179,7 @@ def train_here(config: Config, choices: Mapping[str, str]) -> float:
     else:
         alone = dataclasses.replace(settings, threads=1)  # there may be as many such processes as cores
         train_stack(stack, alone, _print_notices)
-    reached = score(settled)
+    reached = score(settled, taken_over.runs)
     if sweeper != OURS:
         out.print(f"{RunFolder(settled.outputs, settled).path}: {reached:.2%}", soft_wrap=True)
     return reached
@@ -184,20 +197,21 @@ def check_folders(configs: Sequence[Config]) -> None:
         check_writable(configs[0].results)
 
 
-def score(config: Config) -> float:
+def score(config: Config, taken_over: Mapping[str, Record]) -> float:
     """What a sweeper may choose a run by: its final accuracy on the validation images, a fraction.
 
     Where none are set aside (`data.validation=0`), that on the test images; chance for a run that diverged; NaN for one
-    that is not finished.
+    that is neither finished nor, by its id, taken over.
     """
     folder = RunFolder(config.outputs, config)
-    summary = folder.summary()
+    record = taken_over.get(folder.id)
+    summary = folder.summary() if record is None else record.summary
     if summary is None:
         return math.nan
     if summary["status"] == "diverged":
         return 1 / data.load(config.data).classes
     if config.data.validation:
-        return float(folder.read().metrics["validation_accuracy"].iloc[-1])
+        return float((record or folder.read()).metrics["validation_accuracy"].iloc[-1])
     return float(summary["accuracy"])
 
 
@@ -252,9 +266,8 @@ def _configs_for_callbacks(
     return composed
 
 
-def _returned(job: Sequence[str], config: Config, failure: LaunchError | None) -> JobReturn:
-    """What Hydra is told of a job, which has failed if it left no finished run."""
-    number = score(config)
+def _returned(job: Sequence[str], number: float, failure: LaunchError | None) -> JobReturn:
+    """What Hydra is told of a job with this score, which has failed if it left no finished run."""
     failed = failure is not None and math.isnan(number)
     returned = JobReturn(overrides=list(job), working_dir=str(Path.cwd()), task_name="bnexp")
     returned.status = JobStatus.FAILED if failed else JobStatus.COMPLETED

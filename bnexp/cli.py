@@ -175,8 +175,7 @@ def task(composed: Any) -> float | None:
         return app.train_here(compose.to_config(composed, overrides), of_hydra.runtime.choices)
     try:
         (run,) = app.prepare([compose.to_config(composed, overrides)])
-        app.train([run])
-        return app.score(run)
+        return app.train_one(run)
     except BaseException as error:
         outcome.failure.append(error)
         return None

@@ -132,7 +132,7 @@ def test_a_job_is_worth_its_final_accuracy_on_validation_images_where_there_are_
         norm=NormConfig(batches=1),
     )  # fmt: skip
     (settled,) = app.settle([config])
-    assert app.score(settled) == pytest.approx(last["validation_accuracy" if validation else "accuracy"], abs=1e-12)
+    assert app.score(settled, {}) == pytest.approx(last["validation_accuracy" if validation else "accuracy"], abs=1e-12)
 
 
 def test_hydra_may_be_verbose(spawn: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
