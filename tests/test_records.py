@@ -43,8 +43,8 @@ def test_they_are_read_as_they_were_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("before", ["digests", "older"])
-@pytest.mark.parametrize("replaced", range(5))
-def test_cut_short_they_are_the_old_ones_or_none_or_said_to_be_damaged(
+@pytest.mark.parametrize("replaced", range(8))
+def test_cut_short_at_any_moment_they_are_the_old_ones_or_the_new_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, replaced: int, before: str
 ) -> None:
     records.save(of(0.5), tmp_path, percentiles=True)
@@ -64,20 +64,28 @@ def test_cut_short_they_are_the_old_ones_or_none_or_said_to_be_damaged(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", cut)
-        if replaced < len(FILES):
+        if replaced < 7:  # three files beside the old ones, the head, and three into their places
             with pytest.raises(KeyboardInterrupt):
                 records.save(of(0.75), tmp_path, percentiles=True)
         else:
             records.save(of(0.75), tmp_path, percentiles=True)
-    if replaced == len(FILES):
-        assert ends(tmp_path) == [0.75] * 4
-    elif replaced == 0 and before == "digests":
-        assert ends(tmp_path) == [0.5] * 4
-    else:
-        with pytest.raises(RecordsError, match="metrics.csv.gz is damaged" if before == "digests" else "is missing"):
-            records.load(tmp_path)
-    records.save(of(0.75), tmp_path, percentiles=True)
-    assert ends(tmp_path) == [0.75] * 4
+    assert ends(tmp_path) == [0.5 if replaced < 4 else 0.75] * 4
+    records.save(of(0.25), tmp_path, percentiles=True)
+    assert ends(tmp_path) == [0.25] * 4
+    assert sorted(path.name for path in tmp_path.iterdir()) == FILES
+
+
+@pytest.mark.parametrize("file", FILES[:3])
+def test_a_file_that_is_another_or_gone_is_named(tmp_path: Path, file: str) -> None:
+    records.save(of(0.25), tmp_path, percentiles=True)
+    other = (tmp_path / file).read_bytes()
+    records.save(of(0.5), tmp_path, percentiles=True)
+    (tmp_path / file).write_bytes(other)
+    with pytest.raises(RecordsError, match=f"{file} is damaged .*not the one of which runs.json speaks"):
+        records.load(tmp_path)
+    (tmp_path / file).unlink()
+    with pytest.raises(RecordsError, match=f"{file} is missing"):
+        records.load(tmp_path)
 
 
 def test_what_an_earlier_report_had_besides_is_neither_read_nor_kept(tmp_path: Path) -> None:
