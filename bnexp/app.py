@@ -15,7 +15,7 @@ from omegaconf import DictConfig, open_dict, read_write
 from bnexp import data, targets
 from bnexp.command import compose, outcome
 from bnexp.command.typed import OURS
-from bnexp.config import LAUNCH, Config, ConfigError, DataConfig, run_id
+from bnexp.config import DATASETS, LAUNCH, Config, ConfigError, DataConfig, run_id
 from bnexp.console import err, out
 from bnexp.launch import stacks
 from bnexp.launch.estimate import dry_run, estimate
@@ -30,7 +30,7 @@ from bnexp.runs.folder import RunFolder
 from bnexp.runs.records import Record
 
 LAUNCH_KEYS = {*LAUNCH, "experiment", "scale", "data"}
-"""Overrides under which an experiment is still the one in its file."""
+"""Overrides under which an experiment is still the one in its file, with data sets that come with bnexp."""
 
 SWEEPING = ("hydra.sweeper", "hydra/sweeper", "hydra.mode")
 """Of Hydra's own settings, those that decide what is run."""
@@ -238,15 +238,16 @@ def conclude(configs: Sequence[Config], overrides: Sequence[str]) -> None:
     """
     keys = {line.lstrip("+~").partition("=")[0] for line in overrides}
     hydras = {key for key in keys if key.startswith("hydra") and not key.startswith(SWEEPING)}
-    altered = keys - LAUNCH_KEYS - hydras
+    others = keys - LAUNCH_KEYS - hydras
     for part in parts(configs).values():
         runs = unique(part)
+        altered = bool(others) or ("data" in keys and runs[0].data.name not in DATASETS)  # on data of the user's own
         if outcome.partly:
-            conclude_partly(runs, altered=bool(altered))
+            conclude_partly(runs, altered)
             continue
         taken_over = take_over(runs).runs
         if all(run_id(run) in taken_over or RunFolder(run.outputs, run).summary() for run in runs):
-            report(runs, altered=bool(altered), taken_over=taken_over)
+            report(runs, altered, taken_over)
 
 
 def _configs_for_callbacks(
