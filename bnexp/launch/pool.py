@@ -273,4 +273,6 @@ def _reason(error: BaseException, settings: Settings) -> str:
     """An error in words; those of the system with what they are about, others with the user's line."""
     if isinstance(error, OSError) and error.strerror:
         return mistakes.of_the_system(error, settings.outputs)
-    return str(error) if isinstance(error, ConfigError) else targets.place(error)
+    if isinstance(error, ConfigError) or type(error).__name__ == "DataError":  # whose import takes PyTorch
+        return str(error)
+    return targets.place(error)
