@@ -227,8 +227,10 @@ def _report(arguments: list[str]) -> None:
             continue
         if "/" in name or Path(name).exists():
             near = reports_near(Path(name))
-            what = "there are no records of a sweep in" if Path(name).exists() else "there is no folder"
-            raise config.ConfigError(f"{what} {name}{mistakes.did_you_mean(name, near) if near else ''}")
+            if not Path(name).exists():
+                raise config.ConfigError(f"there is no folder {name}{mistakes.nearest(name, near)}")
+            inside = mistakes.did_you_mean(name, near, f"those in it have some, as {near[-1]}") if near else ""
+            raise config.ConfigError(f"there are no records of a sweep in {name}{inside}")
         _choose("experiment", name, experiments)
     redraw(options.experiment, options.results, options.config_dir)
 

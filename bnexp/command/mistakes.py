@@ -60,6 +60,12 @@ def in_a_line(message: str) -> str:
     return line if len(line) <= LONGEST else f"{line[: 2 * LONGEST // 3]} […] {line[-LONGEST // 4 :]}"
 
 
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The end of a sentence: which of these, if any, is most like the word, however little."""
+    (name,) = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.0) or [""]
+    return f"; did you mean {name}?" if name else ""
+
+
 def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
     """The end of a sentence: what is most like the word, else all there is, or `otherwise`."""
     names = sorted(known)
