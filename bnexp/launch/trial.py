@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from typing import Any
 
 from bnexp import data, targets
 from bnexp.config import ConfigError, RunConfig, from_fields, run_fields
@@ -37,8 +38,8 @@ class _Job:
 
     def __str__(self) -> str:
         """What is tried, as it is written on a command line."""
-        groups = {"norm": self.config.norm, "model": self.config.model}
-        return " with ".join(f"{name}.target={group.target}" for name, group in groups.items() if group.target)
+        named = {"norm": self.config.norm.target, "model": self.config.model.target}
+        return " with ".join(f"{group}.target={target}" for group, target in named.items() if target)
 
 
 _trials: dict[str, Trial] = {}
@@ -89,8 +90,10 @@ def _in_a_process(jobs: Sequence[_Job], limit: int) -> Iterator[Trial]:
     theirs.close()
     try:
         for job in jobs:
+            outcome: str
+            value: Any
             try:
-                outcome, value = ours.recv() if ours.poll(limit) else ("lost", f"it came to no end in {limit} s")
+                outcome, value = ours.recv() if ours.poll(limit) else ["lost", f"it came to no end in {limit} s"]
             except EOFError:
                 process.join(GRACE)
                 outcome, value = "lost", f"its process ended, {ended(process.exitcode)}"
