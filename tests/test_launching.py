@@ -81,10 +81,15 @@ NORM = "import torch\nclass N(torch.nn.LayerNorm):\n    def __init__(self, n): s
 
 
 @pytest.mark.parametrize("choice", ["hydra/launcher=basic", "hydra/launcher=joblib", "hydra/sweeper=basic"])
-def test_a_norm_of_ones_own_beside_others_whatever_the_launcher(command: Command, tmp_path: Path, choice: str) -> None:
+def test_a_norm_of_ones_own_beside_others_whatever_the_launcher(
+    spawn: Callable[..., subprocess.Popen[str]], tmp_path: Path, choice: str
+) -> None:
     (tmp_path / "m.py").write_text(NORM)
-    said = command("run", "-m", "norm=none,module", "norm.target=m:N", choice, *TINY[:-1])
-    assert said.code == 0, said.err
+    # joblib keeps its processes, and their current folder, as long as the one that began them
+    process = spawn(tmp_path, "run", "-m", "norm=none,module", "norm.target=m:N", choice, *TINY[:-1])
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert "Traceback" not in err
     assert sorted(path.name.split("-")[1] for path in tmp_path.glob("outputs/runs/[!.]*")) == ["N", "none"]
 
 

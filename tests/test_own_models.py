@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -201,8 +202,11 @@ def test_mistakes_on_the_command_line_are_one_line(command: Command, line: str, 
     assert message in said.line
 
 
-def test_a_launcher_with_processes_of_its_own_trains_it_in_them(command: Command, tmp_path: Path) -> None:
+def test_a_launcher_with_processes_of_its_own_trains_it_in_them(
+    spawn: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
     line = ("data=digits", "steps=4", "evaluations=1", "model.target=my_net:Net", "norm=none,batch", "norm.batches=1")
-    said = command("run", "-m", "hydra/launcher=joblib", *line)
-    assert (said.code, said.err) == (0, "")
+    process = spawn(tmp_path, "run", "-m", "hydra/launcher=joblib", *line)
+    _, err = process.communicate(timeout=120)
+    assert (process.returncode, err) == (0, "")
     assert len(list((tmp_path / "outputs" / "runs").glob("*/summary.json"))) == 2
