@@ -6,8 +6,9 @@ import contextlib
 import gzip
 import io
 import json
+import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bnexp.files import write_atomically
+from bnexp.files import digest, sync, write_atomically
+
+FILES = ("metrics.csv.gz", "percentiles.npz", "predictions.npz")
+"""Of records, beside their head, `runs.json`."""
 
 
 @dataclass(frozen=True)
@@ -123,18 +127,24 @@ class RecordsError(ValueError):
 
 
 def save(records: Records, folder: Path, percentiles: bool) -> None:
-    """Write the compact form: `metrics.csv.gz`, `predictions.npz`, `percentiles.npz` if wanted, last `runs.json`."""
+    """Write the compact form: `runs.json`, `metrics.csv.gz`, `predictions.npz`, `percentiles.npz` if wanted.
+
+    Cut short at any moment, what `load` reads is the old ones or the new ones: these are beside the old when the head
+    is replaced, which tells by digests which are meant.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     metrics = pd.concat([run.metrics.assign(run=run.id) for run in records.runs], ignore_index=True)
-    write_atomically(folder / "metrics.csv.gz", gzip.compress(metrics.to_csv(index=False).encode(), mtime=0))
+    contents = {"metrics.csv.gz": gzip.compress(metrics.to_csv(index=False).encode(), mtime=0)}
     for name, arrays in (
         ("percentiles", {r.id: r.percentiles.astype(np.float32) for r in records.runs if r.percentiles is not None}),
         ("predictions", {r.id: r.predictions for r in records.runs if r.predictions is not None}),
     ):
         if arrays and (percentiles or name != "percentiles"):
-            content = io.BytesIO()
-            np.savez_compressed(content, **arrays)
-            write_atomically(folder / f"{name}.npz", content.getvalue())
+            buffer = io.BytesIO()
+            np.savez_compressed(buffer, **arrays)
+            contents[f"{name}.npz"] = buffer.getvalue()
+    for file, content in contents.items():
+        write_atomically(_beside(folder / file), content)
     head = {
         "experiment": records.experiment,
         "title": records.title,
@@ -142,9 +152,22 @@ def save(records: Records, folder: Path, percentiles: bool) -> None:
         "scale": records.scale,
         "dataset": records.dataset,
         **({} if records.planned is None else {"planned": records.planned}),
+        "sha256": {file: digest(_beside(folder / file)) for file in contents},
         "runs": [{"id": run.id, "fields": run.fields, "summary": run.summary} for run in records.runs],
     }
     write_atomically(folder / "runs.json", json.dumps(head, indent=1) + "\n")
+    for file in FILES:
+        if file in contents:
+            os.replace(_beside(folder / file), folder / file)
+        else:  # of an earlier report
+            (folder / file).unlink(missing_ok=True)
+            _beside(folder / file).unlink(missing_ok=True)
+    sync(folder)
+
+
+def _beside(path: Path) -> Path:
+    """Where a file is while the head does not yet speak of it."""
+    return path.with_name(f".new-{path.name}")
 
 
 def load(folder: Path) -> Records:
@@ -154,12 +177,14 @@ def load(folder: Path) -> Records:
         runs = {str(run["id"]): (dict(run["fields"]), dict(run["summary"])) for run in head["runs"]}
         if not runs:
             raise ValueError("it names no run")
-    with _reading(folder / "metrics.csv.gz") as path:
+        digests = dict(head.get("sha256", {}))
+    table_file, *array_files = (_meant(folder / name, digests) for name in FILES)
+    with _reading(table_file or folder / FILES[0]) as path:
         table = pd.read_csv(path, dtype={"run": str, "step": int, "accuracy": float, "loss": float})
         metrics = {run: rows.drop(columns="run").reset_index(drop=True) for run, rows in table.groupby("run")}
         if lost := runs.keys() - metrics.keys():
             raise ValueError(f"it lacks {len(lost)} of {len(runs)} runs")
-    percentiles, predictions = _arrays(folder / "percentiles.npz"), _arrays(folder / "predictions.npz")
+    percentiles, predictions = map(_arrays, array_files)
     with _reading(folder / "runs.json"):
         read = [
             Record(run, fields, summary, metrics[run], percentiles.get(run), predictions.get(run))
@@ -178,6 +203,17 @@ def load(folder: Path) -> Records:
     return records
 
 
+def _meant(path: Path, digests: Mapping[str, str]) -> Path | None:
+    """The file of this name of which the head speaks, if it does; a head of earlier versions has no digests."""
+    if path.name not in digests:
+        return None if digests else path
+    with _reading(path):
+        for candidate in (path, _beside(path)):
+            if candidate.exists() and digest(candidate) == digests[path.name]:
+                return candidate
+        raise ValueError("it is not the one of which runs.json speaks") if path.exists() else FileNotFoundError(path)
+
+
 def _check(records: Records) -> None:
     """Read what every report needs; raises whatever is wrong with it."""
     assert records.caption
@@ -188,8 +224,8 @@ def _check(records: Records) -> None:
         assert run.summary["stamp"]["command"]
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    if not path.exists():
+def _arrays(path: Path | None) -> dict[str, np.ndarray]:
+    if path is None or not path.exists():
         return {}
     with _reading(path), np.load(path) as stored:
         arrays = dict(stored)
