@@ -1,158 +1,102 @@
-"""What a run leaves beside its metrics, in its folder and among the committed records."""
+"""Records written and read back: whole, or not at all."""
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Sequence
+import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
-import torch
 
-from bnexp import data
-from bnexp.config import DataConfig, InitConfig, ModelConfig, NormConfig, RunConfig
-from bnexp.engine.evaluation import Evaluation
-from bnexp.engine.train import train
-from bnexp.launch.stacks import Settings, Stack
-from bnexp.launch.worker import train_stack
-from bnexp.runs import records, sources
-from bnexp.runs.folder import RunFolder
-from bnexp.runs.records import Record, Records
+from bnexp.config import RunConfig, flatten, run_fields
+from bnexp.runs import records
+from bnexp.runs.records import Record, Records, RecordsError
 
-DIGITS = DataConfig(name="digits")
-MODEL = ModelConfig(depth=2, width=20)
-LEARNS = RunConfig(
-    steps=60, evaluations=3, lr=1.0, data=DIGITS, model=MODEL, norm=NormConfig(batches=2), init=InitConfig("he", 1.0)
-)
-DIVERGES = replace(LEARNS, seed=1, lr=1e30, norm=NormConfig("none"), model=replace(MODEL, activation="relu"))
+DATASET = {"name": "digits", "title": "digits", "stand_in": True, "classes": 10, "sha256": {}}
+FILES = ["metrics.csv.gz", "percentiles.npz", "predictions.npz", "runs.json"]
 
 
-def trained(outputs: Path, *configs: RunConfig) -> list[Record]:
-    settings = Settings("cpu", 1, 1, False, str(outputs), "bnexp", 500, 600)
-    train_stack(Stack(configs), settings, lambda message, value: None)
-    return [RunFolder(outputs, config).read() for config in configs]
+def of(accuracy: float, *, arrays: bool = True) -> Records:
+    """Records of one run that ended at this accuracy."""
+    summary = {"status": "ok", "accuracy": accuracy, "stamp": {"command": "bnexp run"}}
+    metrics = pd.DataFrame({"step": [0, 5], "accuracy": [0.1, accuracy], "loss": [2.3, 1.0]})
+    some = np.full((2, 3, 3), accuracy, np.float32) if arrays else None
+    run = Record("0123456789ab", flatten(run_fields(RunConfig())), summary, metrics, some, some)
+    return Records("mine", "laptop", DATASET, [run])
 
 
-@pytest.fixture(scope="module")
-def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Outputs with a run that learns and one that diverges."""
-    outputs = tmp_path_factory.mktemp("trained")
-    trained(outputs, LEARNS, DIVERGES)
-    return outputs
+def ends(folder: Path) -> list[Any]:
+    """What each file says of the accuracy."""
+    (run,) = records.load(folder).runs
+    arrays = [array[0, 0, 0] for array in (run.percentiles, run.predictions) if array is not None]
+    return [run.summary["accuracy"], run.metrics["accuracy"].iloc[-1], *arrays]
 
 
-@pytest.fixture
-def runs(outputs: Path) -> list[Record]:
-    return [RunFolder(outputs, config).read() for config in (LEARNS, DIVERGES)]
+def test_they_are_read_as_they_were_written(tmp_path: Path) -> None:
+    records.save(of(0.5), tmp_path, percentiles=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == FILES
+    assert ends(tmp_path) == [0.5] * 4
 
 
-def gathered(runs: Sequence[Record]) -> Records:
-    dataset = {"name": "digits", "title": "UCI digits", "stand_in": True, "sha256": {}}
-    stamped = [replace(run, summary=run.summary | {"stamp": {"command": "bnexp"}}) for run in runs]
-    return Records("handmade", "smoke", dataset, stamped)
+@pytest.mark.parametrize("before", ["digests", "older"])
+@pytest.mark.parametrize("replaced", range(8))
+def test_cut_short_at_any_moment_they_are_the_old_ones_or_the_new_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, replaced: int, before: str
+) -> None:
+    records.save(of(0.5), tmp_path, percentiles=True)
+    if before == "older":
+        head = json.loads((tmp_path / "runs.json").read_text())
+        del head["sha256"]
+        (tmp_path / "runs.json").write_text(json.dumps(head))
+        assert ends(tmp_path) == [0.5] * 4
+    put, done = os.replace, 0
+
+    def cut(source: Path, target: Path) -> None:
+        nonlocal done
+        if done == replaced:
+            raise KeyboardInterrupt
+        done += 1
+        put(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", cut)
+        if replaced < 7:  # three files beside the old ones, the head, and three into their places
+            with pytest.raises(KeyboardInterrupt):
+                records.save(of(0.75), tmp_path, percentiles=True)
+        else:
+            records.save(of(0.75), tmp_path, percentiles=True)
+    assert ends(tmp_path) == [0.5 if replaced < 4 else 0.75] * 4
+    records.save(of(0.25), tmp_path, percentiles=True)
+    assert ends(tmp_path) == [0.25] * 4
+    assert sorted(path.name for path in tmp_path.iterdir()) == FILES
 
 
-# Which test images are classified correctly
-
-
-def test_what_is_correct_is_the_accuracy_image_by_image(runs: list[Record]) -> None:
-    learnt, diverged = runs
-    assert learnt.correct is not None
-    assert learnt.correct.dtype == bool
-    assert learnt.correct.shape == data.load(DIGITS).test_labels.shape
-    assert learnt.correct.mean() == pytest.approx(learnt.summary["accuracy"])
-    assert 0.5 < learnt.correct.mean() < 1
-    assert diverged.summary["status"] == "diverged"
-    assert diverged.correct is not None
-    assert diverged.correct.shape == learnt.correct.shape
-    assert not diverged.correct.any()
-
-
-def test_what_is_correct_is_measured_at_the_last_step_of_each_network() -> None:
-    rows = list(train([LEARNS, replace(LEARNS, seed=5)], data.load(DIGITS)))
-    assert [row.correct is None for row in rows] == [True] * (len(rows) - 2) + [False] * 2
-    for row in rows[-2:]:
-        assert row.correct is not None
-        assert row.correct.mean() == pytest.approx(row.metrics["accuracy"])
-        again = Evaluation.of_plain(row.plain())
-        assert again.correct is not None
-        assert np.array_equal(again.correct, row.correct)
-    earlier = {name: value for name, value in rows[0].plain().items() if name != "correct"}
-    assert Evaluation.of_plain(earlier).correct is None, "states of earlier versions are without"
-    lost = rows[-1].lost(100, 7)
-    assert lost.correct is not None
-    assert lost.correct.tolist() == [False] * 7
-    assert math.isnan(lost.metrics["accuracy"])
-
-
-def test_committed_records_have_it_in_bits(runs: list[Record], tmp_path: Path) -> None:
-    some = [replace(runs[0], id="aa", correct=torch.arange(11).numpy() % 3 == 0), replace(runs[0], id="bb"), runs[1]]
-    some.append(replace(runs[1], id="cc", correct=None))
-    records.save(gathered(some), tmp_path, percentiles=False)
-    for saved, read in zip(some, records.load(tmp_path).runs, strict=True):
-        assert (saved.correct is None) == (read.correct is None)
-        if saved.correct is not None and read.correct is not None:
-            assert np.array_equal(saved.correct, read.correct)
-    assert (tmp_path / "correct.npz").stat().st_size < 2000
-    (tmp_path / "correct.npz").write_bytes(b"PK no zip")
-    with pytest.raises(records.RecordsError, match=r"correct.npz is damaged"):
+@pytest.mark.parametrize("file", FILES[:3])
+def test_a_file_that_is_another_or_gone_is_named(tmp_path: Path, file: str) -> None:
+    records.save(of(0.25), tmp_path, percentiles=True)
+    other = (tmp_path / file).read_bytes()
+    records.save(of(0.5), tmp_path, percentiles=True)
+    (tmp_path / file).write_bytes(other)
+    with pytest.raises(RecordsError, match=f"{file} is damaged .*not the one of which runs.json speaks"):
         records.load(tmp_path)
-    (tmp_path / "correct.npz").unlink()
-    assert all(run.correct is None for run in records.load(tmp_path).runs), "records of earlier versions are without"
+    (tmp_path / file).unlink()
+    with pytest.raises(RecordsError, match=f"{file} is missing"):
+        records.load(tmp_path)
 
 
-def test_a_run_of_an_earlier_version_is_there_without_it(tmp_path: Path) -> None:
-    trained(tmp_path, LEARNS)
-    folder = RunFolder(tmp_path, LEARNS)
-    summary = json.loads((folder.path / "summary.json").read_text())
-    assert "correct.npz" in summary["sha256"]
-    (folder.path / "correct.npz").write_bytes(b"")
-    assert "correct.npz is not as it was written" in folder.state().damage
-    (folder.path / "correct.npz").unlink()
-    assert "correct.npz is gone" in folder.state().damage
-    del summary["sha256"]["correct.npz"]
-    (folder.path / "summary.json").write_text(json.dumps(summary))
-    assert folder.summary() is not None
-    assert folder.read().correct is None
-    read = sources.read(folder.path)
-    assert read is not None
-    assert read.correct is None
+def test_what_an_earlier_report_had_besides_is_neither_read_nor_kept(tmp_path: Path) -> None:
+    records.save(of(0.5), tmp_path, percentiles=True)
+    kept = (tmp_path / "predictions.npz").read_bytes()
+    records.save(of(0.75, arrays=False), tmp_path, percentiles=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["metrics.csv.gz", "runs.json"]
+    (tmp_path / "predictions.npz").write_bytes(kept)
+    assert ends(tmp_path) == [0.75] * 2
 
 
-def test_a_folder_is_read_with_it(outputs: Path, runs: list[Record]) -> None:
-    read = sources.read(RunFolder(outputs, LEARNS).path)
-    assert read is not None
-    assert read.correct is not None
-    assert runs[0].correct is not None
-    assert np.array_equal(read.correct, runs[0].correct)
-
-
-# Mean and variance of the last hidden layer's units
-
-
-def test_moments_are_those_of_the_last_hidden_layer_at_every_evaluation(runs: list[Record], outputs: Path) -> None:
-    for run, config in zip(runs, (LEARNS, DIVERGES), strict=True):
-        assert run.moments is not None
-        assert run.percentiles is not None
-        assert run.moments.shape == (len(run.metrics), 20, 2)
-        with np.load(RunFolder(outputs, config).path / "activations.npz") as stored:
-            assert np.array_equal(run.moments, stored["hidden2"][..., 3:], equal_nan=True)
-    median = runs[0].percentiles[..., 1]  # type: ignore[index]
-    mean, var = np.moveaxis(runs[0].moments, -1, 0)  # type: ignore[arg-type]
-    assert (var > 0).all()
-    assert (np.abs(mean - median) <= np.sqrt(var)).all(), "a median is within a standard deviation of the mean"
-
-
-def test_committed_records_have_moments_with_the_percentiles(runs: list[Record], tmp_path: Path) -> None:
-    records.save(gathered(runs), tmp_path / "with", percentiles=True)
-    for saved, read in zip(runs, records.load(tmp_path / "with").runs, strict=True):
-        assert read.moments is not None
-        assert read.moments.dtype == np.float32
-        assert np.array_equal(saved.moments, read.moments, equal_nan=True)  # type: ignore[arg-type]
-    (tmp_path / "with" / "moments.npz").unlink()
-    assert [run.moments for run in records.load(tmp_path / "with").runs] == [None, None], "earlier records are without"
-    records.save(gathered(runs), tmp_path / "without", percentiles=False)
-    assert [run.moments for run in records.load(tmp_path / "without").runs] == [None, None]
+def test_the_number_of_runs_planned_is_kept(tmp_path: Path) -> None:
+    records.save(replace(of(0.5), planned=3), tmp_path, percentiles=False)
+    assert records.load(tmp_path).partial == "1 of 3 runs"
