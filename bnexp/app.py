@@ -86,8 +86,8 @@ def prepare(configs: Sequence[Config], complete: bool = True) -> list[Config]:
 def settle(configs: Sequence[Config]) -> list[Config]:
     """The configs with the sources of what the user wrote, `data.name` no longer `auto`, and `data.examples` a number.
 
-    Errors: ConfigError for a norm or a network that is not to be had, and for a crop, a mini-batch or classes in it that
-    are too large or many for the data; DataError.
+    Errors: ConfigError for a norm or a network that is not to be had, and for a crop, a mini-batch or classes in it
+    that are too large or many for the data; DataError.
     """
     datasets: dict[str, DataConfig] = {}
     settled = []

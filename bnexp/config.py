@@ -580,8 +580,8 @@ def _check_mlp(config: Config) -> None:
             )
     if norm.placement == "hidden_input" and depth == 1 and norm.name != "none":
         raise ConfigError(
-            "norm.placement=hidden_input with model.depth=1: the only hidden layer is the first, whose input is left as it "
-            "is; give model.depth=2 or more, or norm=none"
+            "norm.placement=hidden_input with model.depth=1: the only hidden layer is the first, whose input is left as "
+            "it is; give model.depth=2 or more, or norm=none"
         )
     if norm.per_activation or norm.sync:
         key = "norm.per_activation" if norm.per_activation else "norm.sync"
