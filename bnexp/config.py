@@ -277,6 +277,8 @@ class RunConfig:
     """The last step of the early evaluations."""
     predictions: bool = False
     """Keep the class probabilities of all test images, of one crop and averaged over ten (§4.2.3)."""
+    shape: bool = field(default=False, metadata=LATER)
+    """Measure, too, how far the nonlinearities' inputs are from normal distributions: `skewness/…`, `kurtosis/…`."""
     precision: str = "float32"
     """Of `inception`: `float32`, or `bfloat16` where PyTorch's autocast thinks it safe."""
     nproc: int = 1
