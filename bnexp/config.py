@@ -15,6 +15,7 @@ from typing import Any
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 OmegaConf.register_new_resolver("times", lambda a, b: a * b, replace=True)  # for the arms of Figure 3
+OmegaConf.register_new_resolver("over", lambda a, b: max(1, round(a / b)), replace=True)  # steps of so many examples
 OmegaConf.register_new_resolver("groups_for", lambda model: 10 if model == "mlp" else 4, replace=True)
 NORMS = ("none", "batch", "batch_renorm", "layer", "group", "instance", "module")
 PLACEMENTS = ("before", "after", "input", "hidden_input")
@@ -191,6 +192,9 @@ class NormConfig:
     """For `batch_renorm`: steps in which r's limit then grows to `r_max`, linearly."""
     d_ramp: int = 2000
     """For `batch_renorm`: steps in which d's limit then grows to `d_max`, linearly."""
+    schedule: float | None = field(default=None, metadata=LATER)
+    """For `batch_renorm`: the part of the training after which both limits are open, of which `warmup`, `r_ramp` and
+    `d_ramp` are then the proportions (Ioffe 2017, §4: 5, 35 and 20 thousand steps); by default they are steps."""
     per_activation: bool = False
     """For `batch` in `inception`: in the last two modules, statistics of each activation alone (§4.2.3)."""
     ghost: int | None = field(default=None, metadata=LATER)
@@ -200,10 +204,13 @@ class NormConfig:
     """For `batch` in a network over several processes: statistics of the whole mini-batch, not of each one's part."""
 
 
+RAMPS = ("warmup", "r_ramp", "d_ramp")
+"""The settings of `batch_renorm` that say when its limits open."""
+
 NORM_FIELDS: dict[str, tuple[str, ...]] = {
     "none": (),
     "batch": ("placement", "eps", "statistics", "ghost"),
-    "batch_renorm": ("placement", "eps", "momentum", "r_max", "d_max", "warmup", "r_ramp", "d_ramp"),
+    "batch_renorm": ("placement", "eps", "momentum", "r_max", "d_max", *RAMPS, "schedule"),
     "layer": ("placement", "eps"),
     "group": ("placement", "eps", "groups"),
     "instance": ("placement", "eps"),
@@ -272,6 +279,8 @@ class RunConfig:
     """The last step of the early evaluations."""
     predictions: bool = False
     """Keep the class probabilities of all test images, of one crop and averaged over ten (§4.2.3)."""
+    shape: bool = field(default=False, metadata=LATER)
+    """Measure, too, how far the nonlinearities' inputs are from normal distributions: `skewness/…`, `kurtosis/…`."""
     precision: str = "float32"
     """Of `inception`: `float32`, or `bfloat16` where PyTorch's autocast thinks it safe."""
     nproc: int = 1
@@ -471,8 +480,14 @@ def validate(config: Config) -> None:
     _check("norm.groups", norm.groups, norm.groups >= 1, "at least 1 group")
     _check("norm.r_max", norm.r_max, 1 <= norm.r_max < float("inf"), "a limit of at least 1")
     _check("norm.d_max", norm.d_max, 0 <= norm.d_max < float("inf"), "a limit of at least 0")
-    for name in ("warmup", "r_ramp", "d_ramp"):
+    for name in RAMPS:
         _whole(f"norm.{name}", getattr(norm, name), 0, MOST_STEPS, "step")
+    _check(
+        "norm.schedule",
+        norm.schedule,
+        norm.schedule is None or 0 < norm.schedule <= 1,
+        "a part of the training in (0, 1], or null for norm.warmup, norm.r_ramp and norm.d_ramp in steps",
+    )
     _check("optimizer.momentum", optimizer.momentum, 0 <= optimizer.momentum < 1, "a number in [0, 1)")
     _check("optimizer.beta2", optimizer.beta2, 0 <= optimizer.beta2 < 1, "a number in [0, 1)")
     _check("optimizer.eps", optimizer.eps, 0 < optimizer.eps < float("inf"), "a number above 0")
@@ -580,8 +595,8 @@ def _check_mlp(config: Config) -> None:
             )
     if norm.placement == "hidden_input" and depth == 1 and norm.name != "none":
         raise ConfigError(
-            "norm.placement=hidden_input with model.depth=1: the only hidden layer is the first, whose input is left as "
-            "it is; give model.depth=2 or more, or norm=none"
+            "norm.placement=hidden_input with model.depth=1: the only hidden layer is the first, whose input is left "
+            "as it is; give model.depth=2 or more, or norm=none"
         )
     if norm.per_activation or norm.sync:
         key = "norm.per_activation" if norm.per_activation else "norm.sync"

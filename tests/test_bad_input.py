@@ -52,6 +52,11 @@ MISTAKES = [
         "the only hidden layer is the first, whose input is left",
     ),
     ("run norm.placement=hidden_input model=inception_small", "norm.placement=hidden_input with model=inception_small"),
+    (
+        "run norm=batch_renorm norm.schedule=1.5",
+        "norm.schedule=1.5 is out of range: give a part of the training in (0, 1]",
+    ),
+    ("run norm=batch_renorm norm.schedule=0", "norm.schedule=0.0 is out of range"),
     ("run early_evaluations=5", "early_evaluations=5 with early_steps=0: so many evaluations are made up to so many"),
     ("run early_steps=5", "give early_evaluations too, or neither"),
     ("run steps=50 early_evaluations=5 early_steps=50", "early_steps=50 with steps=50: the early evaluations must end"),

@@ -118,6 +118,35 @@ def test_batch_renorm_is_batch_norm_while_the_limits_are_shut() -> None:
 )
 def test_the_limits_open_as_scheduled(steps: int, limits: tuple[float, float]) -> None:
     assert BatchRenorm(3).limits(steps) == pytest.approx(limits)
+
+
+@pytest.mark.parametrize(("schedule", "ends"), [(0.8, (800, 500)), (0.4, (400, 250)), (1.0, (1000, 625))])
+def test_the_limits_open_over_a_part_of_the_training(schedule: float, ends: tuple[int, int]) -> None:
+    """In the paper's proportions r's limit is open after 8 of 8 parts and d's after 5, and both are shut for one."""
+    norm = NormConfig(name="batch_renorm", schedule=schedule)
+    network = build(RunConfig(steps=1000, norm=norm, model=ModelConfig(depth=1, width=3)), (1, 2, 2), 10)
+    renorm = network.get_submodule("norm1")
+    assert isinstance(renorm, BatchRenorm)
+    r_end, d_end = ends
+    assert renorm.limits(r_end // 8) == (1, 0)
+    assert renorm.limits(r_end // 8 + 1) > (1, 0)
+    assert renorm.limits(r_end) == (3, 5)
+    assert renorm.limits(r_end - 1)[0] < 3
+    assert renorm.limits(d_end)[1] == 5
+    assert renorm.limits(d_end - 1)[1] < 5
+
+
+def test_without_a_part_of_the_training_the_limits_open_in_steps() -> None:
+    for steps in (100, 100_000):
+        network = build(RunConfig(steps=steps, norm=NormConfig(name="batch_renorm")), (1, 2, 2), 10)
+        assert repr(network.get_submodule("norm1")).endswith("warmup=500, r_ramp=3500, d_ramp=2000)")
+
+
+def test_of_batch_renorm_alone_the_schedule_is_part_of_the_run() -> None:
+    plain, scheduled = (RunConfig(norm=NormConfig(schedule=schedule)) for schedule in (None, 0.5))
+    assert run_id(plain) == run_id(scheduled)
+    plain.norm.name = scheduled.norm.name = "batch_renorm"
+    assert run_id(plain) != run_id(scheduled)
     assert BatchRenorm(3).limits(10**6) == (3, 5)
 
 

@@ -9,13 +9,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from torch import Tensor, nn
 
 from bnexp import data, models
 from bnexp.config import DataConfig, InitConfig, ModelConfig, NormConfig, RunConfig
 from bnexp.data import BatchOrder, pixels
 from bnexp.data.batches import examples_at
-from bnexp.engine.activations import Infer, Observation, Observer, chunks
+from bnexp.engine.activations import Infer, Observation, Observer, chunks, shape
 from bnexp.engine.companions import Companions
 from bnexp.engine.evaluation import Evaluation
 from bnexp.engine.population import Population
@@ -62,6 +63,39 @@ def test_saturated_is_a_slope_below_a_tenth_of_the_greatest(activation: str) -> 
     seen = observe(x.detach(), torch.zeros(100, 10), torch.zeros(100, dtype=torch.long), activation)
     assert seen.layers["hidden1"].saturated == pytest.approx(expected, abs=1e-6)
     assert 0.2 < expected < 0.8
+
+
+def test_shape_is_skewness_and_excess_kurtosis_of_the_units() -> None:
+    draw = torch.Generator().manual_seed(0)
+    x = torch.stack([torch.randn(5000, generator=draw), 40 - 3 * torch.rand(5000, generator=draw).log()], 1)
+    exact = x.double().numpy()
+    seen = shape(x)
+    assert seen.skewness == pytest.approx(np.abs(stats.skew(exact)).mean(), rel=1e-4)
+    assert seen.kurtosis == pytest.approx(np.abs(stats.kurtosis(exact)).mean(), rel=1e-4)
+    normal, uniform = shape(x[:, :1]), shape(torch.rand(5000, 4, generator=draw))
+    assert normal.skewness < 0.1
+    assert normal.kurtosis < 0.2
+    assert uniform.skewness < 0.1
+    assert uniform.kurtosis == pytest.approx(1.2, abs=0.05)
+    constant = torch.cat([x, torch.full((5000, 1), 0.4)], 1)
+    assert shape(constant).skewness == pytest.approx(seen.skewness, rel=1e-6), "a unit that is constant is left out"
+    assert math.isnan(shape(torch.zeros(9, 2)).kurtosis)
+    x[7, 0] = math.inf
+    assert math.isnan(shape(x).skewness)
+
+
+@pytest.mark.parametrize("model", ["mlp", "inception_small"])
+def test_shape_is_measured_where_it_is_asked_for(model: str) -> None:
+    chosen = ModelConfig(model, depth=2, width=12, modules=["3a", "5b"], multiplier=0.0625)
+    few = DataConfig("digits", monitored=30)
+    plain = RunConfig(steps=2, evaluations=1, batch=8, data=few, model=chosen, norm=NormConfig(batches=2))
+    without, measured = (list(train([run], data.load(DIGITS))) for run in (plain, replace(plain, shape=True)))
+    layers = list(without[0].layers)
+    added = {f"{name}/{layer}" for name in ("skewness", "kurtosis") for layer in layers}
+    for before, after in zip(without, measured, strict=True):
+        assert set(after.metrics) - set(before.metrics) == added
+        assert {name: after.metrics[name] for name in before.metrics} == pytest.approx(before.metrics, nan_ok=True)
+        assert all(after.metrics[name] > 0 for name in added)
 
 
 def test_accuracy_and_loss() -> None:

@@ -44,7 +44,7 @@ class _Passes:
 
     def __init__(self, examples: Tensor, labels: Tensor, generator: torch.Generator) -> None:
         known = labels[examples]
-        self.members = [examples[known == label] for label in known.unique()]
+        self.members = [examples[known == label] for label in sorted(set(known.tolist()))]
         """By class: its examples."""
         self.rest = [examples[:0] for _ in self.members]
         """By class: what is left of the present pass."""

@@ -43,6 +43,19 @@ class Activations:
 
 
 @dataclass(frozen=True)
+class Shape:
+    """How far one hidden layer's units are from normal distributions: 0 where they have their third and fourth moments.
+
+    Means over the units, but for those that are constant; NaN where all are, or a value is not finite.
+    """
+
+    skewness: float
+    """Of its absolute value, the third moment in standard deviations."""
+    kurtosis: float
+    """Of the absolute value of the excess kurtosis, the fourth moment in standard deviations less 3."""
+
+
+@dataclass(frozen=True)
 class Observation:
     """One network on the test set."""
 
@@ -51,6 +64,8 @@ class Observation:
     loss: float
     """Mean cross-entropy, nats."""
     layers: dict[str, Activations]
+    shapes: dict[str, Shape]
+    """By layer, where it is asked for."""
     correct: np.ndarray
     """Whether each test image is classified correctly, bool `[images]`; none is where a logit is not finite."""
 
@@ -62,7 +77,8 @@ class Observer:
     """Measures N networks at inference on the test set, as often as it is asked.
 
     Shapes: images `[examples, C, H, W]`, uint8, of which `inputs` makes what the networks see; labels `[examples]`.
-    `nonlinearities` has by layer that of each network, `chunk` says how many images at a time.
+    `nonlinearities` has by layer that of each network, `chunk` says how many images at a time, `shape` whether to
+    measure the `Shape` of the layers.
     """
 
     def __init__(
@@ -72,6 +88,7 @@ class Observer:
         inputs: Callable[[Tensor], Tensor],
         nonlinearities: Mapping[str, Sequence[type[nn.Module]]],
         chunk: int,
+        shape: bool = False,
     ) -> None:
         self.networks = len(next(iter(nonlinearities.values())))
         self.images = images
@@ -79,6 +96,7 @@ class Observer:
         self.view = inputs
         self.unsaturated = {layer: [UNSATURATED.get(kind) for kind in kinds] for layer, kinds in nonlinearities.items()}
         self.chunk = chunk
+        self.shape = shape
         self.inputs: dict[str, Tensor] = {}  # by layer, [N, examples, units]; kept, since fresh memory costs as much
 
     def observe(self, infer: Infer) -> list[Observation]:
@@ -100,13 +118,20 @@ class Observer:
         finite = loss.isfinite()
         correct &= finite.unsqueeze(1)
         accuracy = torch.where(finite, correct.sum(-1) / examples, torch.nan)
+        shapes = {name: [shape(inputs) for inputs in x] for name, x in self.inputs.items()} if self.shape else {}
         described = {
             name: [_describe(inputs, bounds) for inputs, bounds in zip(x, self.unsaturated[name], strict=True)]
             for name, x in self.inputs.items()
         }
         measured = zip(accuracy.tolist(), loss.tolist(), correct.cpu().numpy(), strict=True)
         return [
-            Observation(a, n / examples, {name: described[name][i] for name in self.unsaturated}, right)
+            Observation(
+                a,
+                n / examples,
+                {name: described[name][i] for name in self.unsaturated},
+                {name: shapes[name][i] for name in self.unsaturated if name in shapes},
+                right,
+            )
             for i, (a, n, right) in enumerate(measured)
         ]
 
@@ -134,6 +159,17 @@ def _describe(x: Tensor, unsaturated: Bounds | None) -> Activations:
     columns = [percentiles(x), mean]
     columns.append(torch.linalg.vector_norm(x.sub_(mean), dim=-1, keepdim=True).square() / x.shape[-1])
     return Activations(torch.cat(columns, -1).cpu().numpy(), saturated, histogram)
+
+
+def shape(x: Tensor) -> Shape:
+    """That of inputs `[examples, units]`."""
+    x = x.double()  # in which a constant is its own mean
+    x = x - x.mean(0)
+    spread = x.square().mean(0).sqrt()
+    x = (x / spread)[:, spread != 0]
+    third = x * x.square()
+    skewness, kurtosis = third.mean(0).abs().mean(), (third.mul_(x).mean(0) - 3).abs().mean()
+    return Shape(skewness.item(), kurtosis.item())
 
 
 def _outside(ordered: Tensor, bounds: Bounds) -> float:

@@ -29,9 +29,10 @@ class Evaluation:
     step: int
     metrics: dict[str, float]
     """`accuracy` (fraction) and `loss` (nats) on test data, `train_accuracy` at inference, `train_loss` and by layer
-    `gradient_norm/…` on the mini-batch to come, `companion_noise`, by layer `saturated/…` (fraction) on test data; with
-    validation images, `validation_accuracy` at the last step, NaN before; where the last evaluation is on more images
-    than those before, `monitored_accuracy` always on the same."""
+    `gradient_norm/…` on the mini-batch to come, `companion_noise`, by layer `saturated/…` (fraction) on test data, and
+    if wanted `skewness/…` and `kurtosis/…` (`activations.Shape`); with validation images, `validation_accuracy` at the
+    last step, NaN before; where the last evaluation is on more images than those before, `monitored_accuracy` always on
+    the same."""
     layers: dict[str, Activations]
     predictions: np.ndarray | None = None
     """At the last step, if wanted: class probabilities of the test images, `[2, images, classes]`, of the middle crop
@@ -110,6 +111,7 @@ class Probes:
         self.chunk = self.batch if any(norm.get("statistics") == "batch" for norm in norms) else networks.chunk
         self.validates = dataset.validation_labels is not None
         self.predicts = first.predictions
+        self.shape = first.shape
         self.monitored = first.data.monitored
         images, labels = dataset.test_images, dataset.test_labels
         if self.monitored is not None and self.monitored < len(labels):  # they may lie class by class
@@ -146,11 +148,13 @@ class Probes:
             metrics |= {"companion_noise": noise[i]}
             metrics |= {f"gradient_norm/{name}": value for name, value in norms[i].items()}
             metrics |= {f"saturated/{name}": layer.saturated for name, layer in seen.layers.items()}
+            metrics |= {f"skewness/{name}": shape.skewness for name, shape in seen.shapes.items()}
+            metrics |= {f"kurtosis/{name}": shape.kurtosis for name, shape in seen.shapes.items()}
             predictions = None if predicted is None else predicted[:, i]
             yield Evaluation(i, step, metrics, seen.layers, predictions, seen.correct if last else None)
 
     def _observer(self, images: Tensor, labels: Tensor) -> Observer:
-        return Observer(images, labels, self._test, self.networks.nonlinearities, self.chunk)
+        return Observer(images, labels, self._test, self.networks.nonlinearities, self.chunk, self.shape)
 
     def _test(self, images: Tensor) -> Tensor:
         self.beat()

@@ -31,9 +31,6 @@ FEW_STEPS = 8
 SAMPLE = 6
 """Networks of a stack measured at most; more cost as much, each."""
 
-NONE_EARLY = {"early_evaluations": 0, "early_steps": 0}
-"""Of the few steps that are measured."""
-
 PATIENCE = 5.0
 """Seconds after which no further kind of network is measured; what is left is scaled from the kinds that were."""
 
@@ -131,12 +128,14 @@ def _likeness(a: tuple[object, ...], b: tuple[object, ...]) -> list[bool]:
 
 def _step(config: RunConfig) -> float:
     """About how long a step takes, as `stacks.cost` has it."""
-    return cost(dataclasses.replace(config, steps=1000, evaluations=1, **NONE_EARLY)) / 1000
+    return cost(dataclasses.replace(config, steps=1000, evaluations=1, early_evaluations=0)) / 1000
 
 
 def _measure(configs: Sequence[RunConfig], settings: Settings) -> Cost:
-    even = {"steps": STEPS, "evaluations": 2, "spacing": "even"} | NONE_EARLY
-    short = [dataclasses.replace(config, **even) for config in configs]  # type: ignore[arg-type]
+    short = [
+        dataclasses.replace(config, steps=STEPS, evaluations=2, spacing="even", early_evaluations=0, early_steps=0)
+        for config in configs
+    ]
     began, end, written = _clocked(short, data.load(configs[0].data), settings)
     step = (began[STEPS - 1] - began[STEPS // 2 + 1]) / (STEPS - 2 - STEPS // 2)
     evaluation = began[STEPS // 2 + 1] - began[STEPS // 2] - step
@@ -162,7 +161,8 @@ def _measure_single(config: RunConfig, settings: Settings) -> Cost:
         config,
         steps=FEW_STEPS,
         evaluations=1,
-        **NONE_EARLY,
+        early_evaluations=0,
+        early_steps=0,
         predictions=False,
         nproc=1,
         norm=dataclasses.replace(config.norm, batches=1),

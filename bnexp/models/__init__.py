@@ -93,7 +93,7 @@ def build(config: RunConfig, shape: tuple[int, ...], classes: int, rank: int = 0
     layers that two arms have in common start equal whatever else the arms have (matched networks). Where several
     processes train one network, each has its `rank`, and dropout of its own.
     """
-    factory = norms.factory(config.norm)
+    factory = norms.factory(config.norm, config.steps)
     made: list[nn.Module] = []
 
     def norm(features: int, spatial: bool = False) -> nn.Module:

@@ -15,7 +15,7 @@ from torch import nn
 from bnexp.config import NormConfig
 from bnexp.norms import own
 from bnexp.norms.batch import BatchNorm, estimate_population, estimating, fold
-from bnexp.norms.batch_renorm import BatchRenorm
+from bnexp.norms.batch_renorm import BatchRenorm, ramps
 from bnexp.norms.group import GroupNorm, InstanceNorm, LayerNorm
 from bnexp.norms.own import NormFactory
 from bnexp.norms.sync import SyncBatchNorm
@@ -35,8 +35,8 @@ __all__ = [
 ]
 
 
-def factory(config: NormConfig) -> NormFactory:
-    """The maker of the layers that `config` describes.
+def factory(config: NormConfig, steps: int = 0) -> NormFactory:
+    """The maker of the layers that `config` describes, in a training of so many steps; `norm.schedule` needs to know.
 
     Errors: ConfigError where `norm.target` names nothing that can be imported, and called with `norm.settings`.
     """
@@ -46,9 +46,7 @@ def factory(config: NormConfig) -> NormFactory:
         "batch": lambda features: (SyncBatchNorm if c.sync else BatchNorm)(
             features, c.eps, c.statistics, c.momentum, c.ghost
         ),
-        "batch_renorm": lambda features: BatchRenorm(
-            features, c.eps, c.momentum, c.r_max, c.d_max, c.warmup, c.r_ramp, c.d_ramp
-        ),
+        "batch_renorm": lambda features: BatchRenorm(features, c.eps, c.momentum, c.r_max, c.d_max, *ramps(c, steps)),
         "layer": lambda features: LayerNorm(features, c.eps),
         "group": lambda features: GroupNorm(features, c.groups, c.eps),
         "instance": lambda features: InstanceNorm(features, c.eps),

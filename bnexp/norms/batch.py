@@ -194,7 +194,7 @@ def ghost_batches(x: Tensor, dim: int, ghost: int) -> Tensor:
     """The examples along `dim` in parts of so many each, along two; ValueError where they do not divide into such."""
     if x.shape[dim] % ghost:
         raise ValueError(f"a mini-batch of {x.shape[dim]} examples does not divide into ghost batches of {ghost}")
-    return x.unflatten(dim, (-1, ghost))
+    return x.view(*x.shape[:dim], -1, ghost, *x.shape[dim + 1 :])
 
 
 def examples(x: Tensor, dims: tuple[int, ...]) -> int:

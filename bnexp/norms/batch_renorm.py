@@ -5,7 +5,22 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from bnexp.config import NormConfig
 from bnexp.norms.batch import examples, follow
+
+
+def ramps(config: NormConfig, steps: int) -> tuple[int, int, int]:
+    """`warmup`, `r_ramp` and `d_ramp` in steps, in a training of so many.
+
+    They are as given, or with `schedule` all by the same factor longer or shorter, so that the last limit is open after
+    that part of the training. Source: Ioffe 2017, §4, where the limits open with the training.
+    """
+    if config.schedule is None:
+        return config.warmup, config.r_ramp, config.d_ramp
+    until = config.warmup + max(config.r_ramp, config.d_ramp)
+    factor = config.schedule * steps / max(until, 1)
+    warmup, r_ramp, d_ramp = (round(factor * n) for n in (config.warmup, config.r_ramp, config.d_ramp))
+    return warmup, r_ramp, d_ramp
 
 
 class BatchRenorm(nn.Module):
