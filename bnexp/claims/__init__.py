@@ -25,6 +25,7 @@ from bnexp.claims import (
     init_robustness,
     lr_tolerance,
     optimizers,
+    placebo,
     placement,
     regularisation,
     saturating,
@@ -101,7 +102,7 @@ REGISTRY: dict[str, Subject] = {
         (
             *(accuracy, speed, stability, figure_1, table),
             *(lr_tolerance, init_robustness, saturating, gradient_flow, batch_size),
-            *(optimizers, placement, regularisation, inference),
+            *(optimizers, placement, regularisation, inference, placebo),
             *(inception, inception_tuned, ablation, ensemble),
         ),
     )

@@ -13,10 +13,19 @@ from scipy import stats as distributions
 
 from bnexp.claims import rules
 from bnexp.claims.claim import BN, LARGEST, CellOutcome, Claim, Outcome
-from bnexp.claims.matching import Cell, choose, having, judged, side_by_side, tuning
+from bnexp.claims.matching import FOLLOWS, Cell, choose, having, judged, side_by_side, tuning
 from bnexp.claims.measures import length, rises
 from bnexp.claims.rules import Decision, Estimate, Images, Share
-from bnexp.claims.words import arm_label, count, difference_in, in_unit, interval_in_unit, level_in, setting_label
+from bnexp.claims.words import (
+    arm_label,
+    count,
+    difference_in,
+    in_unit,
+    interval_in_unit,
+    level_in,
+    number_in,
+    setting_label,
+)
 from bnexp.runs.records import Record
 
 MOST = 8
@@ -48,10 +57,10 @@ class Arm:
         """`[seeds, images]`, means over these cells; None where it is not known of every run."""
         rows = []
         for seed in seeds:
-            known = [np.mean(self.correct.get(cell, {}).get(seed, []) or [np.nan], axis=0) for cell in cells]
-            if any(np.ndim(own) == 0 for own in known):
+            known = [self.correct.get(cell, {}).get(seed, []) for cell in cells]
+            if not all(known):
                 return None
-            rows.append(np.mean(known, axis=0))
+            rows.append(np.mean([np.mean(of_cell, axis=0) for of_cell in known], axis=0))
         return np.array(rows) if rows else None
 
 
@@ -118,6 +127,7 @@ def measured(claim: Claim, runs: Sequence[Record], treated: str) -> list[Arm]:
     sides = [having(among, own, treated) for own in settings]
     named = {name for own in settings for name in own}
     apart = {*named, *claim.quantity.over, *claim.selected}
+    apart |= {follower for name in named for follower in FOLLOWS.get(name, ())}
     if "arm" in named:  # a named arm differs from another in many settings
         apart |= {name for side in sides for run in side for name in run.fields if name not in claim.cells}
     arms = [Arm(arm_label(own, treated)) for own in settings]
@@ -358,7 +368,7 @@ def told(estimate: Estimate, unit: str) -> str:
     effect = difference_in(estimate.effect, unit)
     if estimate.n < 2:
         return f"{effect}, n = {estimate.n}"
-    ends = [difference_in(end, unit) if math.isfinite(end) else "unbounded" for end in (estimate.lo, estimate.hi)]
+    ends = [number_in(end, unit) if math.isfinite(end) else "unbounded" for end in (estimate.lo, estimate.hi)]
     return f"{effect} [{ends[0]}, {ends[1]}], n = {estimate.n}"
 
 

@@ -114,8 +114,16 @@ CLAIMS = [
         _shrinking,
         "ratio",
     ),
-    replace(_SIGMOID["sigmoid-trains"], judge=lambda records: sigmoid_trains(tuned(records, SIGMOID[0]))),
-    replace(_SIGMOID["sigmoid-at-chance"], judge=lambda records: stays_at_chance(tuned(records, SIGMOID[1]))),
+    replace(
+        _SIGMOID["sigmoid-trains"],
+        id="tuned-sigmoid-trains",
+        judge=lambda records: sigmoid_trains(tuned(records, SIGMOID[0])),
+    ),
+    replace(
+        _SIGMOID["sigmoid-at-chance"],
+        id="tuned-sigmoid-at-chance",
+        judge=lambda records: stays_at_chance(tuned(records, SIGMOID[1])),
+    ),
 ]
 
 

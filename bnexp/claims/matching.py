@@ -16,6 +16,9 @@ TUNING = 1000
 UNBOUNDED = {"model.dropout": 0, "l2": 0}
 """Settings with a least value beyond which there is none: at it, nothing is at the edge of a grid."""
 
+FOLLOWS = {"batch": ("steps", "early_steps")}
+"""Settings that differ where another does: as many examples in larger mini-batches are fewer steps."""
+
 Cell = tuple[tuple[str, Any], ...]
 """Settings with their values, in order of their names."""
 

@@ -76,7 +76,7 @@ def welch(a: Sequence[float], b: Sequence[float], images: Images | None = None) 
     """
     if not (a and b):
         return NOTHING
-    parts = [(float(np.var(x, ddof=1)) / len(x) if len(x) > 1 else math.nan, len(x) - 1) for x in (a, b)]
+    parts = [(float(np.var(x, ddof=1)) / len(x) if len(x) > 1 else math.nan, len(x) - 1.0) for x in (a, b)]
     if images is not None:
         parts.append((images.variance, images.df))
     return _estimate(float(np.mean(a)) - float(np.mean(b)), parts, min(len(a), len(b)))

@@ -34,7 +34,7 @@ SETTINGS = {
     "model.dropout": "dropout",
     "model.residual": "residual connections",
     "optimizer.name": "optimiser",
-    "norm.placement": "BN",
+    "norm.placement": "placed",
     "norm.statistics": "statistics",
     "norm.batches": "mini-batches k",
     "norm.momentum": "momentum of the averages",
@@ -47,6 +47,9 @@ SETTINGS = {
 
 NAMED_ALONE = ("model.activation", "optimizer.name", "init.scheme")
 """Settings whose values say what they are."""
+
+UNITS = {"ratio": "times", "share": "points", "deviations": "standard deviations"}
+"""Units of effects that are called otherwise."""
 
 DIGITS = {"decades": 2, "decades per layer": 3, "deviations": 3}
 
@@ -62,6 +65,8 @@ def arm_label(settings: Settings, treated: str) -> str:
     for name, value in settings.items():
         if name in ("norm", "arm"):
             parts.append(arm_name(treated if isinstance(value, Of) else str(value)))
+        elif isinstance(value, Of) and None in value.values:  # of norms that have the setting
+            continue
         elif isinstance(value, Of):
             parts.append(f"{SETTINGS.get(name, name)} {' '.join([value.kind, *map(str, value.values)])}")
         else:
@@ -113,11 +118,16 @@ def interval_in_unit(lo: float, hi: float, unit: str) -> tuple[float, float]:
 
 def difference_in(x: float, unit: str) -> str:
     """An effect in words; of ratios it is given as a logarithm."""
+    return f"{number_in(x, unit)} {UNITS.get(unit, unit)}"
+
+
+def number_in(x: float, unit: str) -> str:
+    """The same without its unit."""
     if unit == "ratio":
-        return f"{three_digits(_exp(x))} times"
+        return three_digits(_exp(x))
     if unit in ("points", "share"):
-        return f"{100 * x:+.2f} points".replace("-", "−")
-    return f"{x:+.{DIGITS[unit]}f} {'standard deviations' if unit == 'deviations' else unit}".replace("-", "−")
+        return f"{100 * x:+.2f}".replace("-", "−")
+    return f"{x:+.{DIGITS[unit]}f}".replace("-", "−")
 
 
 def level_in(x: float, unit: str) -> str:

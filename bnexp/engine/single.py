@@ -124,7 +124,7 @@ class Single:
 
     def estimate_statistics(self, batches: Iterable[Tensor], size: int) -> None:
         """Algorithm 2, on mini-batches of `size` images, one or several in a tensor `[1, B, C, H, W]`."""
-        each = (self._laid_out(batch) for several in batches for batch in several.split(size, 1))
+        each = (self._laid_out(batch) for several in batches for batch in torch.split(several, size, 1))
         with self._cast(), untouched(self.network, self.device) as network:
             norms.estimate_population(network, each)
 

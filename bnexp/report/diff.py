@@ -16,13 +16,14 @@ from rich.table import Column, Table
 
 from bnexp.claims.measures import diverged, final_accuracy
 from bnexp.claims.speed import TARGETS, reached
-from bnexp.claims.words import in_points
+from bnexp.claims import rules
+from bnexp.claims.comparing import told
 from bnexp.config import ConfigError, flatten
 from bnexp.console import out
 from bnexp.report.tables import TARGETED
 from bnexp.runs import sources
 from bnexp.runs.records import Record, Records
-from bnexp.stats import paired, t_interval
+from bnexp.stats import paired
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def print_diff(a: Arm, b: Arm) -> None:
     common = sorted({run.seed for run in a.runs} & {run.seed for run in b.runs})
     if common:
         of_a, of_b = ({run.seed: final_accuracy(run) for run in each.runs} for each in (a, b))
-        difference = in_points(t_interval(paired(of_a, of_b)))
+        difference = told(rules.single(paired(of_a, of_b), 0.0), "points")
         out.print(f"Final accuracy, first minus second on the same seeds: {difference}", soft_wrap=True)
 
 

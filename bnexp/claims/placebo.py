@@ -1,0 +1,95 @@
+"""The rules put to the test: one network on disjoint sets of seeds, compared with itself in pairs by every rule.
+
+A rule that tells a network from itself raises a false alarm. With a margin of 0 a rule may do so in one pair of twenty
+by its own level, and more than three are an alarm; with a margin any is one. Where a rule asks whether two are alike,
+saying that they are not is the false alarm.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from bnexp.claims.accuracy import ACCURACY, SMALLEST
+from bnexp.claims.claim import PLAIN, Claim, Outcome, Paper, Peculiar, Quantity, Rule, Verdict
+from bnexp.claims.comparing import compare
+from bnexp.claims.lr_tolerance import RANGE
+from bnexp.claims.saturating import TRAINED
+from bnexp.claims.speed import steps_to
+from bnexp.runs.records import Record, Records
+
+SETS = 40
+"""Disjoint sets of seeds, two a pair."""
+
+FEWEST = 3
+"""Seeds in a set."""
+
+ALLOWED = 3
+"""False alarms among twenty pairs, where there is no margin."""
+
+RATE = 0.3
+"""The learning rate at which single runs are compared."""
+
+ALIKE = ("no_worse", "equals")
+"""The rules under which being alike is what the sentence says."""
+
+
+def _claim(identity: str, quantity: Quantity, rule: Rule) -> Claim:
+    among = {} if quantity.over else {"lr": RATE}
+    return Claim(identity, "–", "One network is told from itself.", quantity, rule, Paper("–"), among=among)
+
+
+RULES = [
+    _claim("difference", ACCURACY, Rule("difference")),
+    _claim("difference-margin", ACCURACY, Rule("difference", SMALLEST)),
+    _claim("no-worse", ACCURACY, Rule("no_worse", SMALLEST)),
+    _claim("equals", ACCURACY, Rule("equals", SMALLEST)),
+    _claim("time", steps_to(0.8), Rule("time", less=True)),
+    _claim("range", RANGE, Rule("range", 0.25)),
+    _claim("rate", TRAINED, Rule("rate")),
+]
+
+
+def pairs(runs: Sequence[Record]) -> Iterator[list[Record]]:
+    """The runs of two sets of seeds, those of the second under the name of another arm."""
+    seeds = sorted({run.seed for run in runs})
+    size = max(len(seeds) // SETS, FEWEST)
+    sets = [seeds[i : i + size] for i in range(0, len(seeds) - size + 1, size)]
+    for a, b in zip(sets[::2], sets[1::2], strict=False):
+        yield [
+            *(run for run in runs if run.seed in a),
+            *(replace(run, fields=run.fields | {"norm.name": PLAIN}) for run in runs if run.seed in b),
+        ]
+
+
+def _judge(claim: Claim) -> Callable[[Records], Outcome]:
+    def judge(records: Records) -> Outcome:
+        verdicts = Counter(compare(claim, pair).verdict for pair in pairs(records.runs))
+        n = verdicts.total()
+        false = verdicts["contradicted"] + (0 if claim.rule.kind in ALIKE else verdicts["reproduced"])
+        allowed = 0 if claim.rule.margin else ALLOWED * n // 20
+        counts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items()))
+        why = f"{false} false alarms in {n} pairs, of which {allowed} are allowed"
+        if not n:
+            return Outcome("undecided", "there are no two sets of seeds", "nothing to compare")
+        verdict: Verdict = "reproduced" if false <= allowed else "contradicted"
+        return Outcome(verdict, why, f"{n} pairs: {counts}", false / n, n=len({run.seed for run in records.runs}))
+
+    return judge
+
+
+CLAIMS = [
+    Peculiar(
+        f"placebo-{claim.id}",
+        "–",
+        f"The rule `{claim.rule.kind}`"
+        + (f" with its margin of {claim.rule.margin:g}" if claim.rule.margin else "")
+        + " does not tell a network from itself.",
+        Paper("–"),
+        _judge(claim),
+        "share",
+        control="more false alarms than the rule's level allows would mean that no verdict by it can be believed",
+    )
+    for claim in RULES
+]
