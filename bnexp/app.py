@@ -12,29 +12,28 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict, read_write
 
-from bnexp import data, models, targets
+from bnexp import data, targets
 from bnexp.command import compose, outcome
-from bnexp.config import LAUNCH, Config, ConfigError, DataConfig, run_id
+from bnexp.command.typed import OURS
+from bnexp.config import DATASETS, LAUNCH, Config, ConfigError, DataConfig, run_id
 from bnexp.console import err, out
-from bnexp.engine.contract import check_norm
 from bnexp.launch import stacks
 from bnexp.launch.estimate import dry_run, estimate
 from bnexp.launch.inventory import inventory
 from bnexp.launch.pool import LaunchError, launch
+from bnexp.launch.trial import LIMIT, try_all
 from bnexp.norms import own
 from bnexp.report.conclude import check_writable, conclude_partly
 from bnexp.report.conclude import conclude as report
 from bnexp.report.takeover import take_over
 from bnexp.runs.folder import RunFolder
+from bnexp.runs.records import Record
 
 LAUNCH_KEYS = {*LAUNCH, "experiment", "scale", "data"}
-"""Overrides under which an experiment is still the one in its file."""
+"""Overrides under which an experiment is still the one in its file, with data sets that come with bnexp."""
 
 SWEEPING = ("hydra.sweeper", "hydra/sweeper", "hydra.mode")
 """Of Hydra's own settings, those that decide what is run."""
-
-OURS = "bnexp_population"
-"""The sweeper and the launcher that come with bnexp."""
 
 LONG = 1_000_000
 """Steps from which on a training is not begun without a word on its cost."""
@@ -47,8 +46,8 @@ def train_jobs(
 
     Hydra's callbacks hear of every job before the training and after it. Errors: ConfigError, DataError, LaunchError.
     """
-    configs = settle(compose.configs(context.config_loader, master, jobs))
     sweeper = master.hydra.runtime.choices["hydra/sweeper"]
+    configs = prepare(compose.configs(context.config_loader, master, jobs), complete=sweeper == OURS)
     if sweeper != OURS and not outcome.trained and not all(config.data.validation for config in configs):
         err.print(
             f"hydra/sweeper={sweeper} is given accuracies on the test images: data.validation=0 sets no others aside."
@@ -62,7 +61,9 @@ def train_jobs(
         train(configs)
     except LaunchError as error:
         failure = error
-    returns = [_returned(job, config, failure) for job, config in zip(jobs, configs, strict=True)]
+    taken_over = take_over(configs).runs
+    scores = [score(config, taken_over) for config in configs]
+    returns = [_returned(job, number, failure) for job, number in zip(jobs, scores, strict=True)]
     for of_hydra, returned in zip(told, returns, strict=False):
         context.callbacks.on_job_end(config=of_hydra, job_return=returned)
     if failure is not None:
@@ -70,11 +71,23 @@ def train_jobs(
     return returns
 
 
+def prepare(configs: Sequence[Config], complete: bool = True) -> list[Config]:
+    """The configs settled, and what the user wrote tried; `complete` where they are all of the command's.
+
+    Errors: those of `settle`; ConfigError for a norm or a network that does not do, or that none of all uses.
+    """
+    if complete:
+        targets.check_used(configs)
+    settled = settle(configs)
+    _try_written_by_user(settled)
+    return settled
+
+
 def settle(configs: Sequence[Config]) -> list[Config]:
     """The configs with the sources of what the user wrote, `data.name` no longer `auto`, and `data.examples` a number.
 
-    Errors: ConfigError for a norm or a network that is not to be had or does not do, and for a crop, a mini-batch or
-    classes in it that are too large or many for the data; DataError.
+    Errors: ConfigError for a norm or a network that is not to be had, and for a crop, a mini-batch or classes in it
+    that are too large or many for the data; DataError.
     """
     datasets: dict[str, DataConfig] = {}
     settled = []
@@ -88,23 +101,15 @@ def settle(configs: Sequence[Config]) -> list[Config]:
                 f"batch={config.batch} is larger than the training set of {config.data.examples:,} examples"
             )
         settled.append(config)
-    _check_written_by_user(settled)
     return settled
 
 
-def _check_written_by_user(configs: Sequence[Config]) -> None:
+def _try_written_by_user(configs: Sequence[Config]) -> None:
     """ConfigError for a network or a norm of the user's that cannot be trained; each is tried once."""
-    tried: dict[str, Config] = {}
-    for config in configs:
-        if "module" in (config.norm.name, config.model.name):
-            tried.setdefault(repr((config.norm, config.model, config.data, config.batch, config.nproc)), config)
-    for config in tried.values():
-        dataset = data.load(config.data)
-        inputs = data.View(config.data, dataset).inputs
-        if config.model.name == "module":
-            models.operations(config, inputs, dataset.classes)
-        if config.norm.name == "module":
-            check_norm(config, inputs, dataset.classes)
+    of_the_user = [config for config in configs if "module" in (config.norm.name, config.model.name)]
+    trials = try_all(of_the_user, min(LIMIT, configs[0].patience))
+    for notice in dict.fromkeys(trial.notice for trial in trials if trial.notice):
+        err.print(notice, soft_wrap=True, markup=False)
 
 
 def _settle_data(config: DataConfig) -> DataConfig:
@@ -144,10 +149,17 @@ def train(configs: Sequence[Config]) -> None:
     launch(settings, stacked)
 
 
+def train_one(config: Config) -> float:
+    """Train a command's only run, as `train` does; its score."""
+    train([config])
+    return score(config, take_over([config]).runs)
+
+
 def train_here(config: Config, choices: Mapping[str, str]) -> float:
     """Train one run in this process, for launchers that have processes of their own; its score.
 
-    `choices` are the command's launcher and sweeper. Errors: ConfigError for an experiment if neither is ours.
+    `choices` are the command's launcher and sweeper. What the user wrote is not tried here: our sweeper has tried it.
+    Errors: ConfigError for an experiment if neither is ours; those of `settle`.
     """
     from bnexp.launch.worker import train_stack  # imports PyTorch
 
@@ -159,6 +171,10 @@ def train_here(config: Config, choices: Mapping[str, str]) -> float:
         )
     (settled,) = settle([config])
     settings, (stack,) = stacks.plan(settled, [[settled]])
+    taken_over = take_over([settled])
+    settings = dataclasses.replace(settings, taken_over=frozenset(taken_over.runs))
+    for sentence in taken_over.sentences:
+        err.print(sentence, soft_wrap=True)
     if settled.dry_run:
         dry_run(settings, [stack])
     elif settled.nproc > 1:
@@ -166,7 +182,7 @@ def train_here(config: Config, choices: Mapping[str, str]) -> float:
     else:
         alone = dataclasses.replace(settings, threads=1)  # there may be as many such processes as cores
         train_stack(stack, alone, _print_notices)
-    reached = score(settled)
+    reached = score(settled, taken_over.runs)
     if sweeper != OURS:
         out.print(f"{RunFolder(settled.outputs, settled).path}: {reached:.2%}", soft_wrap=True)
     return reached
@@ -184,20 +200,21 @@ def check_folders(configs: Sequence[Config]) -> None:
         check_writable(configs[0].results)
 
 
-def score(config: Config) -> float:
+def score(config: Config, taken_over: Mapping[str, Record]) -> float:
     """What a sweeper may choose a run by: its final accuracy on the validation images, a fraction.
 
     Where none are set aside (`data.validation=0`), that on the test images; chance for a run that diverged; NaN for one
-    that is not finished.
+    that is neither finished nor, by its id, taken over.
     """
     folder = RunFolder(config.outputs, config)
-    summary = folder.summary()
+    record = taken_over.get(folder.id)
+    summary = folder.summary() if record is None else record.summary
     if summary is None:
         return math.nan
     if summary["status"] == "diverged":
         return 1 / data.load(config.data).classes
     if config.data.validation:
-        return float(folder.read().metrics["validation_accuracy"].iloc[-1])
+        return float((record or folder.read()).metrics["validation_accuracy"].iloc[-1])
     return float(summary["accuracy"])
 
 
@@ -224,15 +241,16 @@ def conclude(configs: Sequence[Config], overrides: Sequence[str]) -> None:
     """
     keys = {line.lstrip("+~").partition("=")[0] for line in overrides}
     hydras = {key for key in keys if key.startswith("hydra") and not key.startswith(SWEEPING)}
-    altered = keys - LAUNCH_KEYS - hydras
+    others = keys - LAUNCH_KEYS - hydras
     for part in parts(configs).values():
         runs = unique(part)
+        altered = bool(others) or ("data" in keys and runs[0].data.name not in DATASETS)  # on data of the user's own
         if outcome.partly:
-            conclude_partly(runs, altered=bool(altered))
+            conclude_partly(runs, altered)
             continue
         taken_over = take_over(runs).runs
         if all(run_id(run) in taken_over or RunFolder(run.outputs, run).summary() for run in runs):
-            report(runs, altered=bool(altered), taken_over=taken_over)
+            report(runs, altered, taken_over)
 
 
 def _configs_for_callbacks(
@@ -252,9 +270,8 @@ def _configs_for_callbacks(
     return composed
 
 
-def _returned(job: Sequence[str], config: Config, failure: LaunchError | None) -> JobReturn:
-    """What Hydra is told of a job, which has failed if it left no finished run."""
-    number = score(config)
+def _returned(job: Sequence[str], number: float, failure: LaunchError | None) -> JobReturn:
+    """What Hydra is told of a job with this score, which has failed if it left no finished run."""
     failed = failure is not None and math.isnan(number)
     returned = JobReturn(overrides=list(job), working_dir=str(Path.cwd()), task_name="bnexp")
     returned.status = JobStatus.FAILED if failed else JobStatus.COMPLETED

@@ -24,7 +24,7 @@ USAGE = """usage: bnexp COMMAND …
   report [EXPERIMENT …]      redraw results/ from the records, without training; or outputs/SWEEP
   data [NAME]                which data sets are here, where, whole or not; fetch what is missing of one
   diff A B                   settings and results of two runs or arms: EXPERIMENT:norm=batch, a folder, a run's id
-  clean                      what is unfinished, dead or of an older engine, with its size; removed if you say yes
+  clean                      what is unfinished, damaged or of an older engine, with its size; removed if you say yes
   view [FOLDER]              TensorBoard on all runs, or on one sweep: outputs/SWEEP
 
   bnexp COMMAND --help says more. HYDRA_FULL_ERROR=1 shows tracebacks.
@@ -174,9 +174,8 @@ def task(composed: Any) -> float | None:
     if of_hydra.mode == RunMode.MULTIRUN:
         return app.train_here(compose.to_config(composed, overrides), of_hydra.runtime.choices)
     try:
-        (run,) = app.settle([compose.to_config(composed, overrides)])
-        app.train([run])
-        return app.score(run)
+        (run,) = app.prepare([compose.to_config(composed, overrides)])
+        return app.train_one(run)
     except BaseException as error:
         outcome.failure.append(error)
         return None
@@ -228,8 +227,10 @@ def _report(arguments: list[str]) -> None:
             continue
         if "/" in name or Path(name).exists():
             near = reports_near(Path(name))
-            what = "there are no records of a sweep in" if Path(name).exists() else "there is no folder"
-            raise config.ConfigError(f"{what} {name}{mistakes.did_you_mean(name, near) if near else ''}")
+            if not Path(name).exists():
+                raise config.ConfigError(f"there is no folder {name}{mistakes.nearest(name, near)}")
+            inside = mistakes.did_you_mean(name, near, f"those in it have some, as {near[-1]}") if near else ""
+            raise config.ConfigError(f"there are no records of a sweep in {name}{inside}")
         _choose("experiment", name, experiments)
     redraw(options.experiment, options.results, options.config_dir)
 
@@ -249,7 +250,7 @@ def _diff(arguments: list[str]) -> None:
 
 
 def _clean(arguments: list[str]) -> None:
-    parser = Parser("clean", "Clear away unfinished folders, dead checkpoints, and runs of an older engine.")
+    parser = Parser("clean", "Clear away unfinished and damaged runs, dead checkpoints, and runs of an older engine.")
     parser.add_argument("--runs", action="store_true", help="finished runs, too; their reports and records stay")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument("--outputs", default="outputs", type=Path, help="folder of the runs (default: outputs)")

@@ -31,6 +31,7 @@ DEVICES = ("auto", "cpu", "cuda")
 SPACINGS = ("log", "even")
 PRECISIONS = ("float32", "bfloat16")
 MOST_STEPS = 1_000_000_000
+MOST_IMAGES = 1_000_000_000
 MOST_WEIGHTS = 1_000_000_000
 """Of one network: 4 GB, and as much again for the gradients."""
 
@@ -522,20 +523,10 @@ def _check_early(config: Config) -> None:
 
 
 def _check_data(data: DataConfig) -> None:
-    _check(
-        "data.examples",
-        data.examples,
-        data.examples is None or data.examples >= 1,
-        "at least 1 example, or null for all",
-    )
-    _check("data.validation", data.validation, data.validation >= 0, "a number of images, at least 0")
-    _check(
-        "data.monitored",
-        data.monitored,
-        data.monitored is None or data.monitored >= 1,
-        "at least 1 image, or null for all",
-    )
-    _check("data.crop", data.crop, data.crop is None or data.crop >= 1, "at least 1 pixel, or null for the whole image")
+    _whole("data.examples", data.examples, 1, MOST_IMAGES, "example", "null for all")
+    _whole("data.validation", data.validation, 0, MOST_IMAGES, "image")
+    _whole("data.monitored", data.monitored, 1, MOST_IMAGES, "image", "null for all")
+    _whole("data.crop", data.crop, 1, 4096, "pixel", "null for the whole image")
     _whole("data.padding", data.padding, 0, 256, "pixel")
     if data.padding and data.crop is None:
         raise ConfigError(
@@ -719,9 +710,11 @@ def _choice(key: str, value: str, choices: tuple[str, ...]) -> None:
         raise ConfigError(f"{key}={value}: choose from {', '.join(choices)}")
 
 
-def _whole(key: str, value: int, least: int, most: int, unit: str) -> None:
+def _whole(key: str, value: int | None, least: int, most: int, unit: str, otherwise: str = "") -> None:
+    """`otherwise` says what null means, where it may be given."""
     wanted = f"at least {least} {unit}{'' if least == 1 else 's'}, at most {most:,}"
-    _check(key, value, least <= value <= most, wanted)
+    holds = bool(otherwise) if value is None else least <= value <= most
+    _check(key, value, holds, f"{wanted}, or {otherwise}" if otherwise else wanted)
 
 
 def _check(key: str, value: object, holds: bool, wanted: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -36,6 +37,11 @@ def _alive(process: int) -> bool:
     except OSError:  # it is somebody else's
         return True
     return True
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal digits."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def sync(path: Path) -> None:

@@ -82,23 +82,29 @@ def source(setting: str, target: str) -> str | None:
     return hashlib.sha256(repr(digests).encode()).hexdigest()[:16] if digests else None
 
 
-def settle(configs: Sequence[Config], group: str) -> list[Config]:
-    """The configs of a command, the `norm` or `model` of which a target makes, with the source of the target.
+def check_used(configs: Sequence[Config]) -> None:
+    """ConfigError for a norm or a network of the user's that none of a command's runs uses; the configs are all."""
+    for group in ("norm", "model"):
+        parts = [getattr(config, group) for config in configs]
+        targeted = [part for part in parts if part.target is not None or part.settings]
+        if targeted and not any(part.name == "module" for part in targeted):
+            key, value = ("target", targeted[0].target) if targeted[0].target else ("settings", targeted[0].settings)
+            chosen = ",".join(dict.fromkeys(part.name for part in parts))
+            raise ConfigError(
+                f"{group}.{key}={value} with {group}={chosen}: it is for {group}=module; "
+                f"add {group}=module, or leave {group} out"
+            )
 
-    Where the target is not used they are without it. Errors: ConfigError where no run uses it, or it cannot be had.
+
+def settle(configs: Sequence[Config], group: str) -> list[Config]:
+    """Configs, the `norm` or `model` of which a target makes, with the source of the target.
+
+    Where the target is not used they are without it. Errors: ConfigError where it cannot be had.
     """
-    parts = [getattr(config, group) for config in configs]
-    targeted = [part for part in parts if part.target is not None or part.settings]
-    if targeted and not any(part.name == "module" for part in targeted):
-        key, value = ("target", targeted[0].target) if targeted[0].target else ("settings", targeted[0].settings)
-        chosen = ",".join(dict.fromkeys(part.name for part in parts))
-        raise ConfigError(
-            f"{group}.{key}={value} with {group}={chosen}: it is for {group}=module; "
-            f"add {group}=module, or leave {group} out"
-        )
     sources: dict[str, str | None] = {}
     settled = []
-    for config, part in zip(configs, parts, strict=True):
+    for config in configs:
+        part = getattr(config, group)
         if part.name == "module":
             target = str(part.target)
             if target not in sources:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from conftest import Command
 
+from bnexp.command import mistakes
 from bnexp.launch.sink import RunSink
 
 MISTAKES = [
@@ -95,7 +96,13 @@ MISTAKES = [
     ("run --resolve", "--resolve goes with --cfg"),
     ("run -m --cfg job", "not allowed with"),
     ("run hydra.swep.dir=x", "no setting hydra.swep.dir; did you mean hydra.sweep.dir?"),
-    ("run hydra.sweeper.params={nope:1} -m", "there is no setting"),
+    ("run hydra.sweeper.params={nope:1} -m", "there is no setting nope; bnexp run --help lists them all"),
+    ("run hydra.sweeper.params={nope:1}", "there is no setting nope"),
+    ("run +hydra.sweeper.params.lrr=1 -m", "there is no setting lrr; did you mean lr?"),
+    ("run hydra.sweeper.grids=[{norm:none},{norn:batch}] -m", "there is no setting norn; did you mean norm?"),
+    ("run -m hydra/sweeper=basic hydra.sweeper.grids=[{norm:none}]", "with hydra/sweeper=basic: grids, arms that are"),
+    ("run hydra/sweeper=basic +hydra.sweeper.grids=[{norm:none}]", "with hydra/sweeper=basic: grids, arms that are"),
+    ("run hydra/sweeper=basic experiment=placement", "hydra.sweeper.grids with another hydra/sweeper: grids, arms"),
     ("run model=1e3", "model=1e3: model is chosen by a name; there are: inception, inception_small, mlp"),
     ("run norm=null", "norm=null: norm is chosen by a name; there are: batch"),
     ("run data=1", "data=1: data is chosen by a name"),
@@ -216,6 +223,27 @@ def test_a_full_disk_while_training_loses_nothing_that_was_finished(
     (log,) = tmp_path.rglob("log.txt")
     assert "Traceback" in log.read_text()
     assert command(*sweep).code == 0  # with room again, the same command does the rest
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(errno.EACCES, "Permission denied", "outputs/runs"), "Permission denied: outputs/runs"),
+        (OSError(errno.EIO, "Input/output error"), "Input/output error"),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "results"),
+            "No space left on device: results; make room and give the same command again",
+        ),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            "No space left on device; make room and give the same command again",
+        ),
+        (OSError("cannot be mapped"), "cannot be mapped"),
+        (OSError(), "OSError"),
+    ],
+)
+def test_an_error_of_the_system_says_what_it_is_about_and_what_to_do(error: OSError, message: str) -> None:
+    assert mistakes.explain(error) == (1, message)
 
 
 def test_runs_that_fail_are_named_and_the_others_are_trained(command: Command, tmp_path: Path) -> None:

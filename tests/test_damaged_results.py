@@ -94,15 +94,19 @@ def test_what_was_left_out_may_be_damaged(results: Command, capfd: pytest.Captur
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("outputs/nosuch", "there is no folder outputs/nosuch; there are: outputs/runs-1a2b3c4d"),
+        ("outputs/nosuch", "there is no folder outputs/nosuch; did you mean outputs/runs-1a2b3c4d?"),
+        ("output/runs-1a2b3c4d", "there is no folder output/runs-1a2b3c4d; did you mean outputs/runs-1a2b3c4d?"),
+        ("results/inception_tyni", "did you mean results/inception_tiny?"),
+        ("results/smoke/digits/mnist_tabel", "did you mean results/smoke/digits/mnist_table?"),
         ("outputs/runs-1a2b3c44", "there is no folder outputs/runs-1a2b3c44; did you mean outputs/runs-1a2b3c4d?"),
-        ("outputs", "there are no records of a sweep in outputs; there are: outputs/runs-1a2b3c4d"),
+        ("outputs", "there are no records of a sweep in outputs; there are: outputs/runs-1a2b3c4d, outputs/runs-f"),
         ("no/where", "there is no folder no/where"),
         ("inception_tyni", "there is no experiment inception_tyni; did you mean inception_tiny?"),
     ],
 )
 def test_a_report_of_what_is_not_there_says_what_is(results: Command, name: str, message: str) -> None:
-    shutil.copytree(RECORDS, "outputs/runs-1a2b3c4d/records")
+    for place in ("outputs/runs-1a2b3c4d", "outputs/runs-ffffffff", "results/smoke/digits/mnist_table"):
+        shutil.copytree(RECORDS, f"{place}/records")
     said = results("report", name)
     assert (said.code, said.out) == (2, "")
     assert message in said.line

@@ -77,6 +77,29 @@ def test_another_sweeper_has_its_runs_judged(command: Command, tmp_path: Path, m
     assert json.loads(verdict.read_text())["experiment"] == "first"
 
 
+NORM = "import torch\nclass N(torch.nn.LayerNorm):\n    def __init__(self, n): super().__init__(n)\n"
+
+
+@pytest.mark.parametrize("choice", ["hydra/launcher=basic", "hydra/launcher=joblib", "hydra/sweeper=basic"])
+def test_a_norm_of_ones_own_beside_others_whatever_the_launcher(
+    spawn: Callable[..., subprocess.Popen[str]], tmp_path: Path, choice: str
+) -> None:
+    (tmp_path / "m.py").write_text(NORM)
+    # joblib keeps its processes, and their current folder, as long as the one that began them
+    process = spawn(tmp_path, "run", "-m", "norm=none,module", "norm.target=m:N", choice, *TINY[:-1])
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert "Traceback" not in err
+    assert sorted(path.name.split("-")[1] for path in tmp_path.glob("outputs/runs/[!.]*")) == ["N", "none"]
+
+
+def test_a_norm_of_ones_own_that_no_job_uses_is_refused_whatever_the_launcher(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "m.py").write_text(NORM)
+    said = command("run", "-m", "norm=none,batch", "norm.target=m:N", "hydra/launcher=basic", *TINY)
+    assert (said.code, "norm.target=m:N with norm=none,batch: it is for norm=module" in said.line) == (2, True)
+    assert not (tmp_path / "outputs").exists()
+
+
 def test_a_dry_run_trains_nothing_whatever_the_launcher(command: Command, tmp_path: Path, mine: str) -> None:
     said = command("run", "experiment=second", "hydra/launcher=basic", "dry_run=true", mine, *TINY)
     assert said.code == 0, said.err
@@ -114,7 +137,7 @@ def test_a_job_is_worth_its_final_accuracy_on_validation_images_where_there_are_
         norm=NormConfig(batches=1),
     )  # fmt: skip
     (settled,) = app.settle([config])
-    assert app.score(settled) == pytest.approx(last["validation_accuracy" if validation else "accuracy"], abs=1e-12)
+    assert app.score(settled, {}) == pytest.approx(last["validation_accuracy" if validation else "accuracy"], abs=1e-12)
 
 
 def test_hydra_may_be_verbose(spawn: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:

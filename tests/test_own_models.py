@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,9 @@ from torch import nn
 
 from bnexp import data, models
 from bnexp.config import Config, ConfigError, DataConfig, InitConfig, ModelConfig, NormConfig, RunConfig, run_id
+from bnexp.engine.contract import try_out
 from bnexp.engine.train import train
-from bnexp.launch import stacks
+from bnexp.launch import stacks, trial
 
 MINE = """
 import torch
@@ -59,6 +61,8 @@ def narrow(shape, classes, norm): return Net(shape, classes - 1, norm)
 
 def broken(shape, classes, norm):
     return Net(shape, classes, norm, width="8")
+
+def leaves(shape, classes, norm): raise SystemExit(3)
 
 text = "a network"
 """
@@ -144,7 +148,8 @@ def test_settings_that_it_does_not_take_are_refused() -> None:
 
 def test_its_cost_is_counted_and_grows_with_it() -> None:
     small, large = own(width=4), own(width=16)
-    assert models.operations(small, (1, 8, 8), 10) == 2 * (64 * 4 * 9 + 256 * 8 + 8 * 10)
+    assert try_out(small, (1, 8, 8), 10) == 2 * (64 * 4 * 9 + 256 * 8 + 8 * 10)
+    trial.try_all([small, large])
     assert stacks.cost(large) > 3 * stacks.cost(small)
     assert [len(stack.configs) for stack in stacks.form([small, large], 2, 16)] == [1, 1]
 
@@ -187,6 +192,7 @@ def test_from_the_command_line_it_needs_its_target_alone(command: Command, tmp_p
         ("model=mlp model.target=my_net:Net", "model.target=my_net:Net with model=mlp: it is for model=module"),
         ("model.target=my_net:Net norm.placement=after", "a network of your own places its norms itself"),
         ("model.target=my_net:narrow", "logits [2, 10] are needed"),
+        ("model.target=my_net:leaves", "model.target=my_net:leaves: SystemExit: 3 ("),
         ("model.target=my_net:Net model.source=x", "it is filled in from the files of model.target"),
     ],
 )
@@ -194,3 +200,13 @@ def test_mistakes_on_the_command_line_are_one_line(command: Command, line: str, 
     said = command("run", "data=digits", *line.split())
     assert (said.code, said.out) == (2, "")
     assert message in said.line
+
+
+def test_a_launcher_with_processes_of_its_own_trains_it_in_them(
+    spawn: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    line = ("data=digits", "steps=4", "evaluations=1", "model.target=my_net:Net", "norm=none,batch", "norm.batches=1")
+    process = spawn(tmp_path, "run", "-m", "hydra/launcher=joblib", *line)
+    _, err = process.communicate(timeout=120)
+    assert (process.returncode, err) == (0, "")
+    assert len(list((tmp_path / "outputs" / "runs").glob("*/summary.json"))) == 2

@@ -13,7 +13,7 @@ from torch import nn
 
 from bnexp import norms, targets
 from bnexp.config import Config, ConfigError, ModelConfig, NormConfig, run_id
-from bnexp.engine.contract import check_norm
+from bnexp.engine.contract import try_out
 from bnexp.norms import own
 
 MINE = """
@@ -158,7 +158,7 @@ def test_a_norm_that_breaks_the_contract_is_named_once_before_training(
     tmp_path: Path, target: str, message: str
 ) -> None:
     with pytest.raises(ConfigError) as caught:
-        check_norm(Config(norm=norm(target)), (1, 28, 28), 10)
+        try_out(Config(norm=norm(target)), (1, 28, 28), 10)
     assert str(caught.value).startswith(message.format(folder=tmp_path)) or message in str(caught.value)
 
 
@@ -171,9 +171,9 @@ def test_seeds_of_a_broken_norm_end_in_one_line_and_nothing_is_written(command: 
 
 def test_norms_of_feature_maps_are_tried_too() -> None:
     inception = ModelConfig(name="inception_small", modules=["3a"], multiplier=0.0625)
-    check_norm(Config(model=inception, norm=norm("mine:Mine", groups=2)), (3, 12, 12), 4)
+    try_out(Config(model=inception, norm=norm("mine:Mine", groups=2)), (3, 12, 12), 4)
     with pytest.raises(ConfigError, match=r"Wider maps \[8, 8, 12, 12\] to \[8, 9, 12, 12\]"):
-        check_norm(Config(model=inception, norm=norm("mine:Wider")), (3, 12, 12), 4)
+        try_out(Config(model=inception, norm=norm("mine:Wider")), (3, 12, 12), 4)
 
 
 # Its source

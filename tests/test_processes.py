@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,8 @@ import pytest
 from bnexp import interrupt, machine
 
 Spawn = Callable[..., subprocess.Popen[str]]
+
+RESULTS = Path(__file__).parent.parent / "results"
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
@@ -89,6 +92,16 @@ def test_a_console_without_a_character_gets_another(tmp_path: Path, encoding: st
         assert b"Traceback" not in done.stderr
 
 
+def test_in_the_plainest_locale_everything_is_listed(spawn: Spawn, tmp_path: Path) -> None:
+    shutil.copytree(RESULTS / "inception_tiny", tmp_path / "results" / "größer")
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": ""}
+    for arguments, text in ((["list"], "\ngr????er: "), (["list", "gradient_flow"], "?3.3, ?5: with BN")):
+        process = spawn(tmp_path, *arguments, environment=plain)
+        out, err = process.communicate(timeout=60)
+        assert text in out
+        assert (process.returncode, err) == (0, "")
+
+
 @pytest.mark.parametrize(("arguments", "code"), [(["--help"], 0), (["wrong"], 2)])
 def test_a_pipe_that_ends_is_silent(tmp_path: Path, arguments: list[str], code: int) -> None:
     environment = os.environ | {"PYTHONPATH": str(Path(interrupt.__file__).parent.parent)}
@@ -114,32 +127,34 @@ def test_threads_do_not_spin_unless_the_user_wants_them_to(monkeypatch: pytest.M
 
 
 NORMS = """
-import multiprocessing, os, sys, time
+import os, sys, time
 import torch
 
 class Norm(torch.nn.Module):
     def __init__(self, features):
         super().__init__()
-
-    def forward(self, x):
-        if multiprocessing.parent_process() is not None:  # in a worker, not where it is tried before
-            self.fail()
-        return x
+        self.passes = 0
 
 class Raises(Norm):
-    def fail(self):
-        raise RuntimeError("no such luck")
+    def forward(self, x):
+        self.passes += 1
+        if self.passes > 5:  # in a worker, not where it is tried before
+            raise RuntimeError("no such luck")
+        return x
 
 class Exits(Norm):
-    def fail(self):
-        sys.exit(0)
+    def forward(self, x):
+        self.passes += 1
+        if self.passes > 5:
+            sys.exit(0)
+        return x
 
 class Vanishes(Norm):
-    def fail(self):
+    def forward(self, x):
         os._exit(0)
 
 class Hangs(Norm):
-    def fail(self):
+    def forward(self, x):
         time.sleep(1000)
 """
 
@@ -150,11 +165,13 @@ def test_each_norm_that_fails_is_named_once_and_the_rest_is_trained(spawn: Spawn
     grids = ", ".join(f"{{norm: module, norm.target: 'norms:{name}'}}" for name in names)
     sweep = (f"hydra.sweeper.grids=[{{norm: none}}, {grids}]", "seed=0,1", "data=digits", "steps=20", "evaluations=2")
     process = spawn(tmp_path, "run", "-m", *sweep, "patience=5", environment={"HYDRA_FULL_ERROR": "1"})
-    _, err = process.communicate(timeout=240)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 1
+    for target, cause in (("Vanishes", "its process ended, exit code 0"), ("Hangs", "it came to no end in 5 s")):
+        assert f"norm.target=norms:{target} was tried before training, but {cause}; it is trained all the same." in err
     assert err.count("Traceback (most recent call last):\n") >= 3  # two of workers, and the command's
     line = err.splitlines()[-1]
-    for part in ("RuntimeError: no such luck (", "norms.py, line 16", "sys.exit(0) was called", "line 20", "log.txt"):
+    for part in ("RuntimeError: no such luck (", "norms.py, line 14", "sys.exit(0) was called", "line 21", "log.txt"):
         assert line.count(part) >= 1
     assert line.count("no such luck") == 1
     assert "a worker ended before its runs were done, exit code 0" in line

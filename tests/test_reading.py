@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from conftest import Command
 
 import bnexp
+from bnexp import console
 from bnexp.config import ConfigError
 from bnexp.runs.records import RecordsError
 
@@ -109,6 +111,36 @@ def test_two_arms_differ_in_settings_and_results(command: Command) -> None:
     for part in ("norm.name", "97.04", "98.10", "−1.06 percentage points"):
         assert part in text
     assert "│ lr " not in text
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "rows"),
+    [
+        (
+            "mnist_activations:norm=none",
+            "mnist_activations:norm=batch",
+            ["┃ mnist_activations: ", "│ 97.04 [96.77, 97.32] ", "│ 98.10 [98.04, 98.16] ", "│ 35,293 (4 of 5) "],
+        ),
+        (
+            "mnist_table:norm=batch,data.binarize=False,init.scale=0.05,lr=0.03",
+            "mnist_activations:norm=batch",
+            ["┃ init.scale=0.05, ", "│ 97.92 [97.65, 98.20] ", "│ 98.10 [98.04, 98.16] "],
+        ),
+    ],
+)
+def test_at_eighty_columns_intervals_stay_in_a_line(
+    command: Command, monkeypatch: pytest.MonkeyPatch, a: str, b: str, rows: list[str]
+) -> None:
+    monkeypatch.setattr(console.out, "_width", 80)
+    said = command("diff", a, b, "--results", str(RESULTS))
+    assert said.code == 0, said.err
+    for part in rows:
+        assert part in said.out
+    difference = said.out.splitlines()[-1]
+    assert re.fullmatch(
+        r"Final accuracy, .*: −\d\.\d\d percentage points \(95 % interval −.* to −.*, n = \d\)", difference
+    )
+    assert max(len(line) for line in said.out.splitlines()[:-1]) <= 80
 
 
 def test_two_runs_differ_in_settings_and_results(command: Command, here: Path) -> None:

@@ -13,7 +13,7 @@ from conftest import Command
 from bnexp.config import ENGINE
 from bnexp.files import locked
 
-FINISHED, UNFINISHED, GOING_ON, OLDER = ("mnist-batch-lr0.1-seed0-" + digit * 12 for digit in "abcd")
+FINISHED, UNFINISHED, GOING_ON, OLDER, DAMAGED = ("mnist-batch-lr0.1-seed0-" + digit * 12 for digit in "abcde")
 
 
 @pytest.fixture
@@ -25,9 +25,12 @@ def runs(tmp_path: Path) -> Path:
         (UNFINISHED, "interrupted", ENGINE),
         (GOING_ON, "interrupted", ENGINE),
         (OLDER, "diverged", ENGINE - 1),
+        (DAMAGED, "ok", ENGINE),
     ):
         (folder / name).mkdir(parents=True)
-        (folder / name / "summary.json").write_text(json.dumps({"status": status}))
+        digests = {"metrics.csv": "0" * 64} if name == DAMAGED else {}
+        summary = {"id": name[-12:], "status": status, "sha256": digests}
+        (folder / name / "summary.json").write_text(json.dumps(summary))
         (folder / name / "stamp.json").write_text(json.dumps({"engine": engine}))
     for run in (FINISHED, GOING_ON):
         (folder / f".{run[-12:]}.checkpoint").write_bytes(bytes(2_000_000))
@@ -45,6 +48,7 @@ def test_what_is_of_no_use_goes_and_finished_runs_stay(command: Command, runs: P
     result = command("clean", "--yes")
     assert result.code == 0
     assert left(runs) == {FINISHED, *ALWAYS_KEPT}
+    assert f"{DAMAGED}: damaged, metrics.csv is gone" in result.out
     for line in (f"{UNFINISHED}: unfinished", f"{OLDER}: of engine {ENGINE - 1}", "2.0 MB  .aaaaaaaaaaaa.checkpoint"):
         assert line in result.out
     assert "There is nothing to clear away" in command("clean").out

@@ -145,3 +145,18 @@ def test_a_real_bash_completes(tmp_path: Path) -> None:
         os.write(terminal, b"\x15exit\n")
         os.close(terminal)
         os.waitpid(child, 0)
+
+
+@pytest.mark.parametrize(
+    ("line", "runs"),
+    [
+        ("hydra.sweeper.params={lr:'0.1,0.2'}", 2),
+        ("hydra.sweeper.params.lr='0.1,0.2' seed=0,1", 4),
+        ("+hydra.sweeper.params={norm:'none,batch',norm.batches:'2'}", 2),
+        ("hydra.sweeper.grids=[{norm:none},{norm:batch,lr:'0.1,0.2'}]", 3),
+    ],
+)
+def test_axes_written_as_settings_of_the_sweeper_are_a_sweep(command: Command, line: str, runs: int) -> None:
+    said = command("run", "data=digits", "steps=5", "evaluations=1", "dry_run=true", *line.split())
+    assert said.code == 0, said.err
+    assert f"{runs} of {runs} runs to train" in said.out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import difflib
+import errno
 import re
 from collections.abc import Iterable
 from typing import NoReturn
@@ -16,6 +17,9 @@ LONGEST = 1000
 
 LISTED = 24
 """Names listed at most where none is like the one that was typed."""
+
+
+NO_GRIDS = "grids, arms that are no product, are for bnexp's own sweeper; leave hydra/sweeper out"
 
 
 class Parser(argparse.ArgumentParser):
@@ -38,14 +42,28 @@ def explain(error: Exception) -> tuple[int, str]:
     if type(error).__name__ in ("DataError", "LaunchError", "ReportError"):
         return 1, text
     if isinstance(error, OSError):
-        return 1, f"{error.strerror or text}: {error.filename or ''}"
+        return 1, of_the_system(error)
     return 1, f"{type(error).__name__}: {text} (HYDRA_FULL_ERROR=1 shows the traceback)"
+
+
+def of_the_system(error: OSError, where: str = "") -> str:
+    """An error of the system with what it is about, else with `where` it happened; and what to do, if that is known."""
+    name = error.filename or where
+    about = f": {name}" if name else ""
+    room = "; make room and give the same command again" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+    return f"{error.strerror or str(error) or type(error).__name__}{about}{room}"
 
 
 def in_a_line(message: str) -> str:
     """The message as one line, without the middle of one that nobody would read."""
     line = " ".join(message.split())
     return line if len(line) <= LONGEST else f"{line[: 2 * LONGEST // 3]} […] {line[-LONGEST // 4 :]}"
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The end of a sentence: which of these, if any, is most like the word, however little."""
+    (name,) = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.0) or [""]
+    return f"; did you mean {name}?" if name else ""
 
 
 def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
@@ -87,6 +105,8 @@ def _explain_hydra(error: BaseException) -> str:
         group, option = missing.groups()
         options = re.findall(r"^\t(\S+)$", text, re.MULTILINE)
         return f"there is no {group}={option}{did_you_mean(option, options)}"
+    if "hydra.sweeper.grids" in text:
+        return f"hydra.sweeper.grids with another hydra/sweeper: {NO_GRIDS}"
     if swept := re.search(r"Ambiguous value for argument '(.+)'|Sweep parameters '(.+)' requires", text):
         line = swept[1] or swept[2]
         key, _, values = line.partition("=")

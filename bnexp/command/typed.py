@@ -5,13 +5,23 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, ValueType
 
 from bnexp import paths
-from bnexp.command.mistakes import Parser, did_you_mean, no_setting, settings
+from bnexp.command.mistakes import NO_GRIDS, Parser, did_you_mean, no_setting, settings
 from bnexp.config import ConfigError
+
+PARAMS, GRIDS = "hydra.sweeper.params", "hydra.sweeper.grids"
+"""The axes of a sweep, for whoever writes them as settings."""
+
+OURS = "bnexp_population"
+"""The sweeper and the launcher that come with bnexp, and are chosen where nothing else is."""
+
+FREE = ("norm.settings.", "model.settings.", "data.settings.", "hydra.", "hydra/")
+"""How keys begin that are not looked up among the settings."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +35,10 @@ class Typed:
 
 
 def read(arguments: Sequence[str]) -> Typed:
-    """Flags and overrides apart, in whatever order they were typed; a list of experiments is a sweep without `-m`.
+    """Flags and overrides apart, in whatever order they were typed.
 
-    Errors: ConfigError for what is neither, and for a choice that cannot be one.
+    A list of experiments, or axes written as settings of the sweeper, are a sweep without `-m`. Errors: ConfigError for
+    what is neither flag nor override, for a choice that cannot be one, and for an axis that there is not.
     """
     parser = _parser()
     options, unknown = parser.parse_known_intermixed_args(arguments)
@@ -37,8 +48,13 @@ def read(arguments: Sequence[str]) -> Typed:
         raise ConfigError("--resolve goes with --cfg: bnexp run --cfg job --resolve")
     if not options.help:
         parsed = [_parsed(word) for word in options.overrides]
-        if any(o.key_or_group == "experiment" and o.is_sweep_override() for o in parsed):
+        axes = [override for override in parsed if override.key_or_group.startswith((PARAMS, GRIDS))]
+        sweeper = next((str(o.value()) for o in parsed if o.key_or_group == "hydra/sweeper"), OURS)
+        _check_axes(axes, sweeper, options.config_dir)
+        if axes or any(o.key_or_group == "experiment" and o.is_sweep_override() for o in parsed):
             options.multirun = not options.cfg
+        if sweeper == OURS:  # Hydra wants a + for an axis that is not there yet
+            options.overrides = [f"++{word}" if word.startswith(PARAMS) else word for word in options.overrides]
         options.overrides += _logging(parsed)
     switches = [f"--{name}" for name in ("run", "multirun", "resolve", "hydra-help") if vars(options)[_key(name)]]
     valued = ("cfg", "package", "config-name", "config-dir", "config-path", "info")
@@ -94,6 +110,25 @@ def _parsed(word: str) -> Override:
             options = "; there are: " + ", ".join(paths.choices()[key]) if key in paths.choices() else ""
             raise ConfigError(f"{word}: {key} is chosen by a name{options}")
     return override
+
+
+def _check_axes(axes: Sequence[Override], sweeper: str, config_dir: str | None) -> None:
+    """ConfigError for an axis that is no setting, and for grids where the sweeper has none."""
+    for override in axes:
+        key, value = override.key_or_group, override.value()
+        if key.startswith(GRIDS) and sweeper != OURS:
+            raise ConfigError(f"{override.input_line} with hydra/sweeper={sweeper}: {NO_GRIDS}")
+        inner = key.removeprefix(PARAMS).lstrip(".")
+        names = [inner] if inner else [str(name) for grid in _grids(value) for name in grid]
+        for name in () if key.startswith(f"{GRIDS}.") else names:
+            of_the_user = config_dir is not None and (Path(config_dir) / name).is_dir()
+            if not (name in settings() or name in paths.choices() or name.startswith(FREE) or of_the_user):
+                raise ConfigError(no_setting(name))
+
+
+def _grids(value: object) -> list[dict[object, object]]:
+    """The small sweeps in a value, which may be one alone."""
+    return [grid for grid in (value if isinstance(value, list) else [value]) if isinstance(grid, dict)]
 
 
 def _logging(overrides: Sequence[Override]) -> list[str]:

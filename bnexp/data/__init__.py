@@ -104,7 +104,8 @@ def _resolve_cifar10(config: DataConfig, download: bool) -> DataConfig:
 def _resolve_own(config: DataConfig) -> DataConfig:
     if config.folder is not None and folders.status(config.root, config.folder).state == "missing":
         where = folders.place(config.root, config.folder)
-        raise DataError(f"{config.name} is not in {where}; {folders.ways_out(config.root, config.folder)}")
+        lack = "there are no train/ and val/ in" if config.name in ("auto", "folders") else f"{config.name} is not in"
+        raise DataError(f"{lack} {where}; {folders.ways_out(config.root, config.folder)}")
     dataset, name = load(config), config.name
     if name in ("auto", "folders"):
         name = re.sub(r"[^\w.-]+", "_", dataset.name)

@@ -40,7 +40,7 @@ def read(config: DataConfig) -> Dataset:
         dataset = make(**arguments)
     except (ConfigError, DataError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigError(f"{written}: {targets.place(error)}") from error
     fault = _fault(dataset)
     if fault:
@@ -71,7 +71,8 @@ def _fault(dataset: Any) -> str | None:
             return f"it has no {part} images"
         low, high = int(labels.min()), int(labels.max())
         if low < 0 or high >= dataset.classes:
-            return f"{part}_labels are from {low} to {high}; with classes={dataset.classes} they go from 0"
+            last = dataset.classes - 1
+            return f"{part}_labels are from {low} to {high}; with classes={last + 1} they go from 0 to {last}"
     train, test = (list(images.shape[1:]) for images in (dataset.train_images, dataset.test_images))
     if train != test:
         return f"training images are {train}, test images {test}; all must have one shape"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import multiprocessing
 import os
 import signal
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from bnexp import interrupt, targets
+from bnexp.command import mistakes
 from bnexp.config import ConfigError
 from bnexp.launch.progress import Progress
 from bnexp.launch.stacks import Settings, Stack
@@ -197,7 +197,7 @@ class _Workers:
             self._advance(worker, worker.stack.steps)
         failed = worker.stack.unfinished(self.settings) if worker.rank == 0 else worker.process.exitcode != 0
         if failed and not worker.dismissed:
-            self._fail(worker.stack, f"a worker ended before its runs were done, {_ended(worker.process.exitcode)}")
+            self._fail(worker.stack, f"a worker ended before its runs were done, {ended(worker.process.exitcode)}")
         for other in self.busy.values():
             if (
                 other.stack is worker.stack and not other.dismissed and (worker.rank == 0 or failed)
@@ -231,7 +231,7 @@ class _Workers:
             worker.process.kill()
 
 
-def _ended(code: int | None) -> str:
+def ended(code: int | None) -> str:
     """An exit code in words."""
     if code == -signal.SIGKILL:
         return "killed, perhaps for want of memory"
@@ -272,6 +272,7 @@ def _work(stack: Stack, settings: Settings, pipe: Connection, rank: int, meeting
 def _reason(error: BaseException, settings: Settings) -> str:
     """An error in words; those of the system with what they are about, others with the user's line."""
     if isinstance(error, OSError) and error.strerror:
-        room = "; make room and give the same command again" if error.errno == errno.ENOSPC else ""
-        return f"{error.strerror}: {error.filename or settings.outputs}{room}"
-    return str(error) if isinstance(error, ConfigError) else targets.place(error)
+        return mistakes.of_the_system(error, settings.outputs)
+    if isinstance(error, ConfigError) or type(error).__name__ == "DataError":  # whose import takes PyTorch
+        return str(error)
+    return targets.place(error)

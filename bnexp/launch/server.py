@@ -7,6 +7,7 @@ import os
 import shutil
 
 from bnexp.launch import pool
+from bnexp.launch import trial as trial
 from bnexp.launch import worker as worker
 
 # The command removes it, unless it was killed; the server outlives it.

@@ -27,7 +27,7 @@ EVALUATION = 120
 """Steps that take as long as an evaluation."""
 
 OPERATIONS = 27_494_144
-"""Of the smallest Inception for an image of 32×32 (`models.operations`)."""
+"""Of the smallest Inception for an image of 32×32 (`models.operations`), and of one that nobody counted."""
 
 
 @dataclass(frozen=True)
@@ -134,19 +134,13 @@ def _convolutional_cost(config: RunConfig) -> float:
     """As `cost`; a step of the smallest Inception on 32 examples takes as long as 250 of the network of §4.1."""
     model = config.model
     if model.name == "module":
-        size = _operations(config) / OPERATIONS
+        from bnexp.launch.trial import operations  # imports PyTorch
+
+        size = (operations(config) or OPERATIONS) / OPERATIONS
     else:
         size = (config.data.crop or 32) ** 2 / 32**2 * (model.multiplier / 0.1875) ** 1.5 * len(model.modules) / 8
     norm = 0.7 if config.norm.name == "none" else 1.0
     return 250 * size * (config.steps * config.batch / 32 * norm + 40 * _evaluations(config))
-
-
-def _operations(config: RunConfig) -> float:
-    """Those of a network of the user's, for one image."""
-    from bnexp import data, models  # import PyTorch
-
-    dataset = data.load(config.data)
-    return models.operations(config, data.View(config.data, dataset).inputs, dataset.classes)
 
 
 def plan(config: Config, parts: Sequence[Sequence[Config]]) -> tuple[Settings, list[Stack]]:

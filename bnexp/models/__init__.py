@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
 
 from bnexp import norms
-from bnexp.config import InitConfig, ModelConfig, NormConfig, RunConfig, from_fields, run_fields
+from bnexp.config import InitConfig, ModelConfig, NormConfig, RunConfig
 from bnexp.models import own
 from bnexp.models.dropout import Dropout
 from bnexp.models.inception import TABLE, Convolution, Inception, Maker, Row
@@ -111,17 +109,10 @@ def build(config: RunConfig, shape: tuple[int, ...], classes: int, rank: int = 0
     return network
 
 
-def operations(config: RunConfig, shape: tuple[int, ...], classes: int) -> float:
-    """Multiplications and additions for one image, of the products and convolutions in a run's network, counted."""
-    fields = run_fields(config)
-    return _operations(json.dumps({"model": fields["model"], "norm": fields["norm"]}), shape, classes)
-
-
-@lru_cache
-def _operations(fields: str, shape: tuple[int, ...], classes: int) -> float:
+def operations(network: nn.Module, shape: tuple[int, ...]) -> float:
+    """Multiplications and additions for one image, of the products and convolutions in a network, counted."""
     from torch.utils.flop_counter import FlopCounterMode  # slow
 
-    network = build(from_fields(json.loads(fields)), shape, classes)
     with FlopCounterMode(display=False) as counter:
         own.infer(network, shape)
     return float(counter.get_total_flops()) / 2

@@ -95,5 +95,5 @@ def _named(written: str) -> Iterator[None]:
         yield
     except ConfigError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigError(f"{written}: {targets.place(error)}") from error

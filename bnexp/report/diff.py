@@ -78,7 +78,7 @@ def _first(runs: Sequence[Record], settings: Sequence[str]) -> str:
 def print_diff(a: Arm, b: Arm) -> None:
     """The settings and the origin in which they differ, and their results."""
     for title, rows in (("Settings", _settings(a, b)), ("Origin", _origin(a, b)), ("Results", _results(a, b))):
-        columns = (Column(escape(each.name), overflow="fold") for each in (a, b))
+        columns = (Column(_heading(each.name), overflow="fold") for each in (a, b))
         table = Table("", *columns, title=title, title_justify="left")
         for row in rows:
             table.add_row(*map(escape, row))
@@ -91,6 +91,11 @@ def print_diff(a: Arm, b: Arm) -> None:
         of_a, of_b = ({run.seed: final_accuracy(run) for run in each.runs} for each in (a, b))
         difference = in_points(t_interval(paired(of_a, of_b)))
         out.print(f"Final accuracy, first minus second on the same seeds: {difference}", soft_wrap=True)
+
+
+def _heading(name: str) -> str:
+    """The arm's name in lines, a setting each, so that a word is cut only where there is no room for it."""
+    return escape(re.sub("(?<=[:,])(?=.)", "\n", name))
 
 
 def _settings(a: Arm, b: Arm) -> list[tuple[str, str, str]]:

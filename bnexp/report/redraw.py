@@ -52,8 +52,9 @@ def holds_records(folder: str) -> bool:
 
 
 def reports_near(folder: Path) -> list[str]:
-    """Folders with records in or beside one that has none."""
-    around = (folder if folder.is_dir() else folder.parent).glob("*/records/runs.json")
+    """Folders with records in or beside one that has none; where it is in none that exists, those around that."""
+    base = next(place for place in (folder, *folder.parents, Path()) if place.is_dir())
+    around = [path for deeper in ("", "*/", "*/*/") for path in base.glob(f"{deeper}*/records/runs.json")]
     return sorted(str(path.parent.parent) for path in around)
 
 

@@ -63,12 +63,12 @@ def _take(taken: TakenOver, folder: Path, missing: Sequence[Config]) -> None:
         taken.runs[run.id] = replace(run, fields=flatten(run_fields(config)))
         commits[(stamp["git_commit"] or "unknown")[:10]] += 1
     if other:
-        taken.sentences.append(
-            f"reuse=true: {other} runs in {folder} were trained on other data; they are trained anew."
-        )
+        what = "1 run" if other == 1 else f"{other} runs"
+        taken.sentences.append(f"reuse=true: of {what} in {folder} the data is other than here; trained anew.")
     made_at = ", ".join(f"{commit} ({n})" for commit, n in commits.most_common())
     taken.sentences.append(
-        f"{sum(commits.values())} runs are taken over from {folder}, made at commit {made_at}."
+        f"{'1 run is' if commits.total() == 1 else f'{commits.total()} runs are'} taken over from {folder}, made at "
+        f"commit {made_at}."
         if commits
         else f"reuse=true: {folder} has none of the runs that are missing."
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import math
 import re
@@ -19,7 +18,7 @@ import pandas as pd
 import yaml
 
 from bnexp.config import ENGINE, RunConfig, flatten, run_fields, run_id
-from bnexp.files import sync, write_atomically
+from bnexp.files import digest, sync, write_atomically
 from bnexp.runs import correct
 from bnexp.runs.records import Record
 
@@ -99,16 +98,8 @@ class RunFolder:
         return [path for path in named if path.is_dir()]
 
     def state(self) -> State:
-        """How the folder is found; files that have not changed since are not read again."""
-        path = self.path
-        files = []
-        for name in ("summary.json", *CHECKED):
-            try:
-                status = (path / name).stat()
-            except OSError:
-                continue
-            files.append((name, status.st_ino, status.st_size, status.st_mtime_ns))
-        return _state(path, self.id, self.config.steps, self.config.predictions, tuple(files))
+        """How the folder is found."""
+        return state_of(self.path, self.id)
 
     def summary(self) -> Mapping[str, Any] | None:
         """The summary of a finished run, or None."""
@@ -132,7 +123,7 @@ class RunFolder:
             sync(file)
         for folder in (path, self.runs, self.runs.parent, self.runs.parent.absolute().parent):  # the last may be new
             sync(folder)
-        digests = {name: _digest(path / name) for name in CHECKED if (path / name).exists()}
+        digests = {name: digest(path / name) for name in CHECKED if (path / name).exists()}
         summary = {"id": self.id, "status": status, **values, "sha256": digests}
         write_atomically(path / "summary.json", json.dumps(summary, indent=1) + "\n")
 
@@ -157,8 +148,23 @@ def _names(runs: Path, changed: int) -> dict[str, list[str]]:
     return names
 
 
+def state_of(folder: Path, id: str = "") -> State:
+    """How a run's folder is found, and whether it is that of the run `id`, if one is named.
+
+    Files that have not changed since are not read again.
+    """
+    files = []
+    for name in ("summary.json", *CHECKED):
+        try:
+            status = (folder / name).stat()
+        except OSError:
+            continue
+        files.append((name, status.st_ino, status.st_size, status.st_mtime_ns))
+    return _state(folder, id, tuple(files))
+
+
 @lru_cache(maxsize=100_000)
-def _state(path: Path, id: str, steps: int, predicted: bool, files: tuple[tuple[str, int, int, int], ...]) -> State:
+def _state(path: Path, id: str, files: tuple[tuple[str, int, int, int], ...]) -> State:
     """How these files are found; `files` has what changes when one of them does."""
     names = [name for name, *_ in files]
     if "summary.json" not in names:
@@ -170,21 +176,23 @@ def _state(path: Path, id: str, steps: int, predicted: bool, files: tuple[tuple[
         return State(damage="summary.json cannot be read")
     if status not in FINISHED:
         return State()
-    if named != id:
+    if id and named != id:
         return State(damage=f"summary.json is that of the run {named}")
     if "sha256" not in summary:
-        return _compared(path, summary, steps, predicted)
-    for name, digest in summary["sha256"].items():
+        return _compared(path, summary)
+    for name, written in summary["sha256"].items():
         if name not in names:
             return State(damage=f"{name} is gone")
-        if _digest(path / name) != digest:
+        if digest(path / name) != written:
             return State(damage=f"{name} is not as it was written")
     return State(summary)
 
 
-def _compared(path: Path, summary: Mapping[str, Any], steps: int, predicted: bool) -> State:
+def _compared(path: Path, summary: Mapping[str, Any]) -> State:
     """The same of a run finished before there were digests: its files can be read, and agree."""
     try:
+        settings = _read(path / "config.yaml", lambda file: yaml.safe_load(file.read_text(encoding="utf-8")))
+        steps, predicted = int(settings["steps"]), bool(settings["predictions"])
         metrics, activations, predictions, _, _ = _contents(path)
         step, accuracy = int(metrics["step"].iloc[-1]), float(metrics["accuracy"].iloc[-1])
         final = math.nan if summary["accuracy"] is None else float(summary["accuracy"])
@@ -235,7 +243,3 @@ def _last_array(path: Path) -> np.ndarray:
     with np.load(path) as stored:
         array: np.ndarray = stored[stored.files[-1]]
         return array
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

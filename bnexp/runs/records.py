@@ -6,8 +6,9 @@ import contextlib
 import gzip
 import io
 import json
+import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bnexp.files import write_atomically
+from bnexp.files import digest, sync, write_atomically
 from bnexp.runs import correct
+
+FILES = ("metrics.csv.gz", "percentiles.npz", "moments.npz", "predictions.npz", "correct.npz")
+"""Of records, beside their head, `runs.json`."""
 
 
 @dataclass(frozen=True)
@@ -128,13 +132,15 @@ class RecordsError(ValueError):
 
 
 def save(records: Records, folder: Path, percentiles: bool) -> None:
-    """Write the compact form: `metrics.csv.gz`, arrays, last `runs.json`.
+    """Write the compact form: `runs.json`, `metrics.csv.gz` and arrays.
 
-    The arrays are `predictions.npz`, `correct.npz`, packed to bits, and if wanted `percentiles.npz` and `moments.npz`.
+    These are `predictions.npz`, `correct.npz`, packed to bits, and if wanted `percentiles.npz` and `moments.npz`. Cut
+    short at any moment, what `load` reads is the old ones or the new ones: these are beside the old when the head is
+    replaced, which tells by digests which are meant.
     """
     folder.mkdir(parents=True, exist_ok=True)
     metrics = pd.concat([run.metrics.assign(run=run.id) for run in records.runs], ignore_index=True)
-    write_atomically(folder / "metrics.csv.gz", gzip.compress(metrics.to_csv(index=False).encode(), mtime=0))
+    contents = {"metrics.csv.gz": gzip.compress(metrics.to_csv(index=False).encode(), mtime=0)}
     for name, arrays in (
         ("percentiles", {r.id: r.percentiles.astype(np.float32) for r in records.runs if r.percentiles is not None}),
         ("moments", {r.id: r.moments.astype(np.float32) for r in records.runs if r.moments is not None}),
@@ -142,9 +148,11 @@ def save(records: Records, folder: Path, percentiles: bool) -> None:
         ("correct", correct.packed({r.id: r.correct for r in records.runs if r.correct is not None})),
     ):
         if arrays and (percentiles or name not in ("percentiles", "moments")):
-            content = io.BytesIO()
-            np.savez_compressed(content, **arrays)
-            write_atomically(folder / f"{name}.npz", content.getvalue())
+            buffer = io.BytesIO()
+            np.savez_compressed(buffer, **arrays)
+            contents[f"{name}.npz"] = buffer.getvalue()
+    for file, content in contents.items():
+        write_atomically(_beside(folder / file), content)
     head = {
         "experiment": records.experiment,
         "title": records.title,
@@ -152,9 +160,22 @@ def save(records: Records, folder: Path, percentiles: bool) -> None:
         "scale": records.scale,
         "dataset": records.dataset,
         **({} if records.planned is None else {"planned": records.planned}),
+        "sha256": {file: digest(_beside(folder / file)) for file in contents},
         "runs": [{"id": run.id, "fields": run.fields, "summary": run.summary} for run in records.runs],
     }
     write_atomically(folder / "runs.json", json.dumps(head, indent=1) + "\n")
+    for file in FILES:
+        if file in contents:
+            os.replace(_beside(folder / file), folder / file)
+        else:  # of an earlier report
+            (folder / file).unlink(missing_ok=True)
+            _beside(folder / file).unlink(missing_ok=True)
+    sync(folder)
+
+
+def _beside(path: Path) -> Path:
+    """Where a file is while the head does not yet speak of it."""
+    return path.with_name(f".new-{path.name}")
 
 
 def load(folder: Path) -> Records:
@@ -164,14 +185,16 @@ def load(folder: Path) -> Records:
         runs = {str(run["id"]): (dict(run["fields"]), dict(run["summary"])) for run in head["runs"]}
         if not runs:
             raise ValueError("it names no run")
-    with _reading(folder / "metrics.csv.gz") as path:
+        digests = dict(head.get("sha256", {}))
+    table_file, *array_files = (_meant(folder / name, digests) for name in FILES)
+    meant = {name.removesuffix(".npz"): path for name, path in zip(FILES[1:], array_files, strict=True)}
+    with _reading(table_file or folder / FILES[0]) as path:
         table = pd.read_csv(path, dtype={"run": str, "step": int, "accuracy": float, "loss": float})
         metrics = {run: rows.drop(columns="run").reset_index(drop=True) for run, rows in table.groupby("run")}
         if lost := runs.keys() - metrics.keys():
             raise ValueError(f"it lacks {len(lost)} of {len(runs)} runs")
-    arrays = {name: _arrays(folder / f"{name}.npz") for name in ("percentiles", "predictions", "moments")}
-    with _reading(folder / "correct.npz") as path:
-        arrays["correct"] = correct.read(path) if path.exists() else {}
+    arrays = {name: _arrays(path) for name, path in meant.items() if name != "correct"}
+    arrays["correct"] = _correct(meant["correct"])
     with _reading(folder / "runs.json"):
         read = [
             Record(run, fields, summary, metrics[run], **{name: of.get(run) for name, of in arrays.items()})
@@ -190,6 +213,17 @@ def load(folder: Path) -> Records:
     return records
 
 
+def _meant(path: Path, digests: Mapping[str, str]) -> Path | None:
+    """The file of this name of which the head speaks, if it does; a head of earlier versions has no digests."""
+    if path.name not in digests:
+        return None if digests else path
+    with _reading(path):
+        for candidate in (path, _beside(path)):
+            if candidate.exists() and digest(candidate) == digests[path.name]:
+                return candidate
+        raise ValueError("it is not the one of which runs.json speaks") if path.exists() else FileNotFoundError(path)
+
+
 def _check(records: Records) -> None:
     """Read what every report needs; raises whatever is wrong with it."""
     assert records.caption
@@ -200,14 +234,21 @@ def _check(records: Records) -> None:
         assert run.summary["stamp"]["command"]
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    if not path.exists():
+def _arrays(path: Path | None) -> dict[str, np.ndarray]:
+    if path is None or not path.exists():
         return {}
     with _reading(path), np.load(path) as stored:
         arrays = dict(stored)
         if any(array.ndim != 3 for array in arrays.values()):
             raise ValueError("its arrays have another shape")
         return arrays
+
+
+def _correct(path: Path | None) -> dict[str, np.ndarray]:
+    if path is None or not path.exists():
+        return {}
+    with _reading(path):
+        return correct.read(path)
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ import yaml
 
 from bnexp.config import ConfigError, flatten
 from bnexp.runs import correct, records
-from bnexp.runs.folder import FINISHED
+from bnexp.runs.folder import state_of
 from bnexp.runs.records import Record, RecordsError
 
 SHORTEST = 4
@@ -92,11 +92,10 @@ def _finished(folders: Iterable[Path]) -> list[Record]:
 
 def read(folder: Path) -> Record | None:
     """The run in a folder; None for one that is not finished. Errors: RecordsError for one that is damaged."""
-    try:
-        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    if not isinstance(summary, dict) or summary.get("status") not in FINISHED:
+    state = state_of(folder)
+    if state.damage:
+        raise RecordsError(_damaged(folder, state.damage))
+    if state.summary is None:
         return None
     try:
         fields = flatten(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
@@ -108,9 +107,11 @@ def read(folder: Path) -> Record | None:
                 predictions = stored["predictions"]
         file = folder / "correct.npz"
         right = correct.read(file)["correct"] if file.exists() else None
-        return Record(str(summary["id"]), fields, summary | {"stamp": stamp}, metrics, None, predictions, correct=right)
+        summary = dict(state.summary) | {"stamp": stamp}
+        return Record(str(summary["id"]), fields, summary, metrics, None, predictions, correct=right)
     except Exception as error:  # of YAML, JSON, CSV, zip and NumPy
-        raise RecordsError(
-            f"the run in {folder} is damaged ({type(error).__name__}: {error}); "
-            "the command that trained it trains it again"
-        ) from error
+        raise RecordsError(_damaged(folder, f"{type(error).__name__}: {error}")) from error
+
+
+def _damaged(folder: Path, damage: str) -> str:
+    return f"the run in {folder} is damaged ({damage}); the command that trained it trains it again"

@@ -1,4 +1,4 @@
-"""What can be cleared away under the outputs: what is unfinished, dead or of an older engine."""
+"""What can be cleared away under the outputs: what is unfinished, damaged, dead or of an older engine."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
 from bnexp.config import ENGINE
-from bnexp.runs.folder import FINISHED
+from bnexp.runs.folder import state_of
 
 
 @dataclass(frozen=True)
@@ -49,13 +48,14 @@ def _in(folder: Path, runs: bool) -> Iterator[Clutter]:
     for path in folder.iterdir():
         if path.name.startswith(".") or not path.is_dir():
             continue
-        summary, id = _summary(path), path.name.rpartition("-")[2]
-        if summary is None:
+        id = path.name.rpartition("-")[2]
+        state = state_of(path, id)
+        if state.summary is None:
             if id not in checkpoints:
-                yield Clutter(path, "unfinished", _size(path))
+                yield Clutter(path, f"damaged, {state.damage}" if state.damage else "unfinished", _size(path))
             continue
         finished.add(id)
-        engine = _json(path / "stamp.json").get("engine", 1)
+        engine = _engine(path / "stamp.json")
         if engine != ENGINE:
             yield Clutter(path, f"of engine {engine}, older than this one ({ENGINE})", _size(path))
         elif runs:
@@ -67,17 +67,9 @@ def _in(folder: Path, runs: bool) -> Iterator[Clutter]:
         yield Clutter(path, "cut short while it was written", _size(path))
 
 
-def _summary(folder: Path) -> dict[str, Any] | None:
-    summary = _json(folder / "summary.json")
-    return summary if summary.get("status") in FINISHED else None
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return values if isinstance(values, dict) else {}
+def _engine(stamp: Path) -> int:
+    """That which trained a finished run; the first left no word of itself."""
+    return int(json.loads(stamp.read_text(encoding="utf-8")).get("engine", 1))
 
 
 def _written(path: Path) -> bool:

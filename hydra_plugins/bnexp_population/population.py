@@ -57,8 +57,12 @@ class PopulationSweeper(Sweeper):
         from bnexp.report.conclude import check_writable
 
         jobs = compose.jobs(self.context.config_loader, self.master, arguments)
-        if not isinstance(self.launcher, PopulationLauncher):  # others make a folder there first
-            check_writable(self.master.outputs)
+        if not isinstance(self.launcher, PopulationLauncher):
+            from bnexp.app import prepare  # imports PyTorch
+
+            # as a whole: each job of other launchers knows of itself alone
+            prepare(compose.configs(self.context.config_loader, self.master, jobs))
+            check_writable(self.master.outputs)  # others make a folder there first
         returns = self.launcher.launch(jobs, initial_job_idx=0)
         for returned in returns:
             _ = returned.return_value  # raises what a job has raised
