@@ -132,11 +132,11 @@ class RecordsError(ValueError):
 
 
 def save(records: Records, folder: Path, percentiles: bool) -> None:
-    """Write the compact form: `runs.json`, `metrics.csv.gz`, and the arrays that the runs have.
+    """Write the compact form: `runs.json`, `metrics.csv.gz` and arrays.
 
-    The arrays are `predictions.npz`, `correct.npz`, packed to bits, and if wanted `percentiles.npz` and `moments.npz`.
-    Cut short at any moment, what `load` reads is the old ones or the new ones: these are beside the old when the head
-    is replaced, which tells by digests which are meant.
+    These are `predictions.npz`, `correct.npz`, packed to bits, and if wanted `percentiles.npz` and `moments.npz`. Cut
+    short at any moment, what `load` reads is the old ones or the new ones: these are beside the old when the head is
+    replaced, which tells by digests which are meant.
     """
     folder.mkdir(parents=True, exist_ok=True)
     metrics = pd.concat([run.metrics.assign(run=run.id) for run in records.runs], ignore_index=True)
@@ -186,14 +186,15 @@ def load(folder: Path) -> Records:
         if not runs:
             raise ValueError("it names no run")
         digests = dict(head.get("sha256", {}))
-    files = {name: _meant(folder / name, digests) for name in FILES}
-    with _reading(files["metrics.csv.gz"] or folder / "metrics.csv.gz") as path:
+    table_file, *array_files = (_meant(folder / name, digests) for name in FILES)
+    meant = {name.removesuffix(".npz"): path for name, path in zip(FILES[1:], array_files, strict=True)}
+    with _reading(table_file or folder / FILES[0]) as path:
         table = pd.read_csv(path, dtype={"run": str, "step": int, "accuracy": float, "loss": float})
         metrics = {run: rows.drop(columns="run").reset_index(drop=True) for run, rows in table.groupby("run")}
         if lost := runs.keys() - metrics.keys():
             raise ValueError(f"it lacks {len(lost)} of {len(runs)} runs")
-    arrays = {name: _arrays(files[f"{name}.npz"]) for name in ("percentiles", "moments", "predictions")}
-    arrays["correct"] = _correct(files["correct.npz"])
+    arrays = {name: _arrays(path) for name, path in meant.items() if name != "correct"}
+    arrays["correct"] = _correct(meant["correct"])
     with _reading(folder / "runs.json"):
         read = [
             Record(run, fields, summary, metrics[run], **{name: of.get(run) for name, of in arrays.items()})
