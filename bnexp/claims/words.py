@@ -65,7 +65,7 @@ def arm_label(settings: Settings, treated: str) -> str:
     for name, value in settings.items():
         if name in ("norm", "arm"):
             parts.append(arm_name(treated if isinstance(value, Of) else str(value)))
-        elif isinstance(value, Of) and None in value.values:  # of norms that have the setting
+        elif value is None or (isinstance(value, Of) and None in value.values):  # where there is no such setting
             continue
         elif isinstance(value, Of):
             parts.append(f"{SETTINGS.get(name, name)} {' '.join([value.kind, *map(str, value.values)])}")
