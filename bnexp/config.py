@@ -320,7 +320,7 @@ class Config(RunConfig):
     budget: dict[str, Any] = field(default_factory=dict)
     """What the experiment spends at each scale; its other values refer to it."""
     scale: str = MISSING
-    """`smoke`, `laptop`, `gpu` or `paper`."""
+    """`smoke`, `laptop`, `overnight`, `gpu` or `paper`."""
     device: str = "auto"
     """`cpu`, `cuda`, or `auto`: CUDA when present."""
     processes: int | None = None

@@ -18,10 +18,13 @@ from rich.table import Column, Table
 from bnexp import cli, data, paths
 from bnexp.config import DataConfig
 from bnexp.report import index
+from bnexp.report.experiments import scales
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results"
 PROTOCOL = "paper"
+COMMITTED = "overnight"
+DECIDED = {"reproduced", "contradicted"}
 TOO_LONG = "the paper's own protocol takes years on a laptop and weeks on a GPU; bnexp run experiment=paper"
 Verdict = dict[str, Any]
 
@@ -31,7 +34,7 @@ def main(scale: str, extra: Sequence[str]) -> int:
     os.chdir(ROOT)
     started = time.time()
     names = list(paths.experiments())
-    committed = {name: committed_verdict(name) for name in names}
+    committed = {name: committed_verdict(name, scale) for name in names}
     left_out: dict[str, str] = {}
     failed: dict[str, str] = {}
     for i, name in enumerate(names, 1):
@@ -44,12 +47,16 @@ def main(scale: str, extra: Sequence[str]) -> int:
             left_out[name] = lack
             print(f"left out: {lack}", flush=True)
             continue
+        if scale not in (known := scales(paths.experiments()[name])):
+            left_out[name] = f"it has no scale {scale}; it has {', '.join(known)}"
+            print(f"left out: {left_out[name]}", flush=True)
+            continue
         code = bnexp("run", f"experiment={name}", f"scale={scale}", *extra)
         if code == 130:
             return 130
         if code:
             failed[name] = f"ended with exit code {code}; its last lines above say why"
-    index.leave_out(RESULTS if scale == "laptop" else RESULTS / scale, left_out | failed)
+    index.leave_out(RESULTS if scale == COMMITTED else RESULTS / scale, left_out | failed)
     console = Console(highlight=False)
     columns = ("experiment", Column("claim", overflow="fold"), "committed", "new", "")
     table = Table(*columns, title="New verdicts beside the committed ones")
@@ -85,9 +92,17 @@ def bnexp(*arguments: str) -> int:
         return int(done.code or 0)
 
 
-def committed_verdict(name: str) -> Verdict | None:
-    """The verdict in the last commit, or, where there is no git, in the files as they are."""
-    path = f"results/{name}/verdict.json"
+def committed_verdict(name: str, scale: str) -> Verdict | None:
+    """The verdict of this scale in the last commit, or, where there is no git, in the files as they are.
+
+    Where none is committed of the scale, that of the scale whose results are committed in full.
+    """
+    places = [f"results/{name}"] if scale == COMMITTED else [f"results/{scale}/{name}", f"results/{name}"]
+    return next(filter(None, map(_committed, places)), None)
+
+
+def _committed(place: str) -> Verdict | None:
+    path = f"{place}/verdict.json"
     shown = subprocess.run(
         ["git", "-C", str(ROOT), "show", f"HEAD:{path}"], capture_output=True, encoding="utf-8", check=False
     )
@@ -111,11 +126,13 @@ def new_verdict(name: str, since: float) -> Verdict | None:
 def compare(name: str, old: Verdict | None, new: Verdict | None) -> list[tuple[str, ...]]:
     """Rows of experiment, claim, committed and new verdict, and whether they are the same.
 
-    Only like is compared with like: the same scale and data set.
+    Like is compared with like, the same scale and data set; of another scale only opposite verdicts are told.
     """
     if new is None:
         return [(name, "–", "–", "no new verdict", "")]
     alike = old is not None and setting(old) == setting(new)
+    if old is not None and not alike and old["dataset"]["name"] == new["dataset"]["name"]:
+        return _opposite(name, old, new)
     before = {claim["id"]: claim for claim in old["claims"]} if old is not None and alike else {}
     rows = []
     for claim in new["claims"]:
@@ -127,6 +144,17 @@ def compare(name: str, old: Verdict | None, new: Verdict | None) -> list[tuple[s
             why = "none" if old is None or alike else f"not comparable: {setting(old)}"
             rows.append((name, claim["id"], why, f"{words(claim)}, {setting(new)}", ""))
     return rows
+
+
+def _opposite(name: str, old: Verdict, new: Verdict) -> list[tuple[str, ...]]:
+    """The claims that one scale reproduces and the other contradicts."""
+    before = {claim["id"]: claim for claim in old["claims"]}
+    rows = [
+        (name, claim["id"], f"{words(before[claim['id']])}, {setting(old)}", words(claim), "OPPOSITE")
+        for claim in new["claims"]
+        if claim["id"] in before and {claim["verdict"], before[claim["id"]]["verdict"]} == DECIDED
+    ]
+    return rows or [(name, "all", setting(old), setting(new), "none opposite")]
 
 
 def setting(verdict: Verdict) -> str:

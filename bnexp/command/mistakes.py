@@ -105,6 +105,8 @@ def _explain_hydra(error: BaseException) -> str:
         group, option = missing.groups()
         options = re.findall(r"^\t(\S+)$", text, re.MULTILINE)
         return f"there is no {group}={option}{did_you_mean(option, options)}"
+    if absent := re.search(r"Interpolation key 'budget\.(\w+)", text):
+        return f"the experiment has no scale={absent[1]}; bnexp list EXPERIMENT says which it has"
     if "hydra.sweeper.grids" in text:
         return f"hydra.sweeper.grids with another hydra/sweeper: {NO_GRIDS}"
     if swept := re.search(r"Ambiguous value for argument '(.+)'|Sweep parameters '(.+)' requires", text):

@@ -86,6 +86,13 @@ def parameters(model: ModelConfig, norm: str, shape: tuple[int, ...], classes: i
     return sum(p.numel() for p in network.parameters())
 
 
+def layers(model: ModelConfig) -> int:
+    """The affine maps on the longest way from the input to the logits."""
+    if model.name == "mlp":
+        return model.depth + 1
+    return 2 + 3 * len(model.modules) + (2 if model.name == "inception" else 0)
+
+
 def build(config: RunConfig, shape: tuple[int, ...], classes: int, rank: int = 0) -> nn.Module:
     """The network of one run with its initial weights, on the CPU.
 

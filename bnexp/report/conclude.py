@@ -23,6 +23,9 @@ from bnexp.runs import records, sources
 from bnexp.runs.folder import RunFolder
 from bnexp.runs.records import Record, Records
 
+COMMITTED = "overnight"
+"""The scale whose results are right under the folder of results."""
+
 
 def check_writable(folder: str) -> None:
     """ReportError for a folder in which no file can be made."""
@@ -41,7 +44,7 @@ def conclude(configs: Sequence[Config], altered: bool, taken_over: Mapping[str, 
     """Judge, draw and print the runs of one command; of those that are not here the record is taken over.
 
     An experiment as its file has it is written to `<results>/<experiment>`, with a folder more for a scale
-    other than `laptop` and for stand-in data; anything else, whatever the user altered, to a folder of its
+    other than `overnight` and for stand-in data; anything else, whatever the user altered, to a folder of its
     own under the outputs.
     """
     first = configs[0]
@@ -121,7 +124,7 @@ def _conclude_one(gathered: Records, folder: Path) -> None:
 
 def place(results: Path, gathered: Records) -> Path:
     """The folder of an experiment's results."""
-    qualifiers = [] if gathered.scale == "laptop" else [gathered.scale]
+    qualifiers = [] if gathered.scale == COMMITTED else [gathered.scale]
     if gathered.dataset["stand_in"]:
         qualifiers.append(gathered.dataset["name"])
     if gathered.partial:

@@ -81,3 +81,21 @@ def described(gathered: Records, folder: Path, of_files: dict[str, Path]) -> Rec
         claims = gathered.claims if experiment.claims is None else experiment.claims
         return replace(gathered, title=experiment.title or gathered.title, claims=claims)
     return gathered if gathered.title else replace(gathered, title=OWN_TITLE)
+
+
+def header(file: Path) -> str:
+    """The comment at the beginning of a config."""
+    lines = []
+    for line in file.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            break
+        if not line.startswith("# @package"):
+            lines.append(line.lstrip("# "))
+    return " ".join(lines)
+
+
+def scales(file: Path) -> list[str]:
+    """The scales that an experiment's file has a budget for; all, where it makes no difference."""
+    every = sorted(path.stem for path in (paths.configs() / "scale").glob("*.yaml"))
+    budget = yaml.safe_load(file.read_text(encoding="utf-8")).get("budget", {})
+    return [scale for scale in every if scale in budget] or every

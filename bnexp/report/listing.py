@@ -18,7 +18,7 @@ from bnexp.config import ConfigError, ModelConfig
 from bnexp.console import out
 from bnexp.models.inception import PAPER_PARAMETERS, PRINTED
 from bnexp.report import ReportError, verdicts
-from bnexp.report.experiments import Experiment, known
+from bnexp.report.experiments import Experiment, header, known, scales
 from bnexp.report.printing import COLOURS
 
 
@@ -41,7 +41,8 @@ def _state(name: str, results: Path) -> str:
     given = Counter(judgement["verdict"] for judgement in newest.verdict["claims"])
     counts = {word: given[word] for word in COLOURS if word in given}
     words = ", ".join(f"[{COLOURS[word]}]{n} {word}[/]" for word, n in counts.items())
-    return f"{newest.where}: {words or 'no claim to judge'}"
+    old = ", by old rules" if verdicts.is_old(newest.verdict) else ""
+    return f"{newest.where}{old}: {words or 'no claim to judge'}"
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,9 @@ def print_experiment(name: str, results: Path, config_dir: Path | None) -> None:
     experiment = known(results, config_dir)[name]
     out.print(f"[bold]{name}[/]: {escape(experiment.title)}", soft_wrap=True)
     if experiment.path is not None:
-        out.print(f"{_header(experiment.path)}\n\nFile: {experiment.path}", markup=False, soft_wrap=True)
+        of_scales = ", ".join(scales(experiment.path))
+        words = f"{header(experiment.path)}\n\nScales: {of_scales}\nFile: {experiment.path}"
+        out.print(words, markup=False, soft_wrap=True)
     newest = _newest(name, results)
     if newest is None:
         out.print(f"Not run yet: bnexp run experiment={name}", markup=False, soft_wrap=True)
@@ -77,7 +80,8 @@ def print_experiment(name: str, results: Path, config_dir: Path | None) -> None:
     out.print(f"Verdicts on {newest.where}: {newest.folder / 'README.md'}", markup=False, soft_wrap=True)
     for judgement in newest.verdict["claims"]:
         word = judgement["verdict"]
-        out.print(f"\n[{COLOURS[word]}]{word}[/] §{escape(judgement['section'])}: {escape(judgement['claim'])}")
+        source = judgement.get("source") or f"§{judgement['section']}"
+        out.print(f"\n[{COLOURS[word]}]{word}[/] {escape(source)}: {escape(judgement['claim'])}")
         text = f"the paper: {judgement['paper']}\nmeasured: {judgement['measured']}"
         out.print(Padding(escape(text), (0, 0, 0, 2)))
 
@@ -104,17 +108,6 @@ def print_claims(results: Path, config_dir: Path | None) -> None:
         out.print(f"  judged in {', '.join(experiments) or 'no experiment'}", markup=False, soft_wrap=True)
 
 
-def _header(file: Path) -> str:
-    """The comment at the beginning of a config."""
-    lines = []
-    for line in file.read_text(encoding="utf-8").splitlines():
-        if not line.startswith("#"):
-            break
-        if not line.startswith("# @package"):
-            lines.append(line.lstrip("# "))
-    return " ".join(lines)
-
-
 def print_models() -> None:
     """Every `model=` with its parameters, without and with BN, and what the paper says of its own."""
     for file in sorted((paths.configs() / "model").glob("*.yaml")):
@@ -122,10 +115,10 @@ def print_models() -> None:
         shape, classes = ((3, 224, 224), 1000) if name == "inception" else ((3, 32, 32), 10)
         shape = (1, 28, 28) if not name.startswith("inception") else shape
         if name == "module":
-            out.print(f"[bold]{name}[/]: {escape(_header(file))}", soft_wrap=True)
+            out.print(f"[bold]{name}[/]: {escape(header(file))}", soft_wrap=True)
             continue
         plain, bn = (f"{models.parameters(_model(name), norm, shape, classes):,}" for norm in ("none", "batch"))
-        out.print(f"[bold]{name}[/]: {escape(_header(file))}", soft_wrap=True)
+        out.print(f"[bold]{name}[/]: {escape(header(file))}", soft_wrap=True)
         inputs = "×".join(map(str, shape))
         out.print(f"  {inputs}, {classes:,} classes: {plain} parameters without BN, {bn} with", soft_wrap=True)
     out.print()

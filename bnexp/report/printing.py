@@ -15,7 +15,13 @@ from bnexp.runs.records import Records
 SHOWN = 24
 """Arms printed at most."""
 
-COLOURS = {"reproduced": "bold green", "contradicted": "bold red", "undecided": "bold yellow"}
+COLOURS = {
+    "reproduced": "bold green",
+    "contradicted": "bold red",
+    "no difference": "bold cyan",
+    "mixed": "bold magenta",
+    "undecided": "bold yellow",
+}
 
 
 def print_report(gathered: Records, judgements: Sequence[Judgement]) -> None:
@@ -29,7 +35,8 @@ def print_report(gathered: Records, judgements: Sequence[Judgement]) -> None:
     if judgements:
         table = Table("claim", "measured", "verdict", title="Verdicts", title_justify="left")
         for j in judgements:
-            table.add_row(escape(j.claim), escape(j.measured), f"[{COLOURS[j.verdict]}]{j.verdict}[/]")
+            flags = f"\n{', '.join(j.flags)}" if j.flags else ""
+            table.add_row(escape(j.claim), escape(j.measured), f"[{COLOURS[j.verdict]}]{j.verdict}[/]{flags}")
         out.print(table)
 
 

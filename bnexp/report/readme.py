@@ -1,8 +1,9 @@
-"""The `README.md` of a report."""
+"""The `README.md` of a report: first what somebody with two minutes reads, then how it is known."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,10 @@ import pandas as pd
 
 from bnexp import paths
 from bnexp.claims import Judgement
+from bnexp.claims.measures import epochs
 from bnexp.config import flatten
+from bnexp.report.experiments import header
+from bnexp.report.size import model_size
 from bnexp.report.tables import markdown, readable
 from bnexp.runs.records import Record, Records
 
@@ -23,26 +27,98 @@ def readme(
     figures: Sequence[str],
     altered: bool,
 ) -> str:
-    """The verdicts, the figures, the arms, and how it was made; `altered`: not as the experiment's file has it."""
-    stamp = common_stamp(gathered.runs)
-    lines = [f"# {gathered.experiment}", "", f"{gathered.title}.", "", f"{gathered.caption}.", ""]
-    lines += ["| claim | § | the paper | measured | verdict | why |", "|---|---|---|---|---|---|"]
+    """In short, the claims, the figures, how it was done, the arms; `altered`: not as the experiment's file has it."""
+    lines = [f"# {gathered.experiment}", "", f"{gathered.title}.", "", *_in_short(gathered, judgements), ""]
     if gathered.partial:
         lines[2:2] = [f"**Partial: {gathered.partial}**; the verdicts are on these alone.", ""]
-    for j in judgements:
-        cells = (j.claim, j.section, j.paper, j.measured, f"**{j.verdict}**", j.why)
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    if judgements:
+        lines += ["## Claims", "", *_claims(judgements), "", *_notes(judgements)]
     for title, table in tables.items():
         lines += ["", f"## {title}", "", *markdown(table)]
     for stem in figures:
         lines += ["", f"![{stem.replace('_', ' ')}](figures/{stem}.png)"]
-    lines += ["", "## Arms", "", *markdown(readable(by_arm))]
+    lines += ["", *_chosen(judgements), *_how(gathered, altered)]
+    lines += ["", "<details><summary>Arms</summary>", "", *markdown(readable(by_arm))]
     if by_arm["diverged"].any():
         lines += ["", "A run that diverged counts as chance."]
-    lines += ["", "## How it was made", "", f"`{_command(gathered, altered)}`", ""]
+    return "\n".join([*lines, "", "</details>"]) + "\n"
+
+
+def _in_short(gathered: Records, judgements: Sequence[Judgement]) -> list[str]:
+    """The answers to the main claims, and how sure they are."""
+    primary = [j for j in judgements if j.primary]
+    answers = [f"- {j.claim} **{j.verdict.capitalize()}**: {j.measured}." for j in primary]
+    given = Counter(j.verdict for j in judgements if not j.primary)
+    others = ", ".join(f"{n} {verdict}" for verdict, n in given.most_common())
+    sure = f"{gathered.caption}, {epochs(gathered.runs)}."
+    if others:
+        sure += f" Of {len(judgements) - len(primary)} further claims: {others}."
+    return [*answers, "", sure] if answers else [sure]
+
+
+def _claims(judgements: Sequence[Judgement]) -> list[str]:
+    rows = [
+        {
+            "claim": j.claim,
+            "source": j.source,
+            "the paper": j.paper + (f" Elsewhere: {j.outside}." if j.outside else ""),
+            "measured": j.measured,
+            "n": str(j.n),
+            "verdict": f"**{j.verdict}**" + ("" if j.size == "no figure" else f", {j.size}"),
+            "why": j.why,
+            "flags": ", ".join(j.flags) or "–",
+            "p": "–" if j.p is None else f"{j.p:.2g} ({'–' if j.p_adjusted is None else f'{j.p_adjusted:.2g}'})",
+        }
+        for j in judgements
+    ]
+    return markdown(pd.DataFrame(rows).map(lambda cell: cell.replace("|", "\\|")))
+
+
+def _notes(judgements: Sequence[Judgement]) -> list[str]:
+    """What the flags say, and what the undecided claims would take."""
+    lines = ["p is one-sided, at the margin, of the verdict; in brackets it is adjusted for the number of claims.", ""]
+    for flag in dict.fromkeys(flag for j in judgements for flag in j.flags):
+        sentences = {j.flags[flag]: j.id for j in judgements if flag in j.flags}
+        same = len(sentences) == 1
+        lines += [f"- *{flag}*: {text}" + ("" if same else f" ({identity})") for text, identity in sentences.items()]
+    for j in judgements:
+        if j.verdict == "undecided" and j.seeds_needed:
+            lines.append(f"- `{j.id}` would have an interval of ± its margin with {j.seeds_needed} seeds an arm.")
+    return lines
+
+
+def _chosen(judgements: Sequence[Judgement]) -> list[str]:
+    rows = []
+    for j in judgements:
+        for arm, settings in (j.selected or {}).items():
+            cells = settings if all(isinstance(value, Mapping) for value in settings.values()) else {"": settings}
+            for cell, values in cells.items():
+                words = ", ".join(f"{name} {value}" for name, value in values.items())
+                rows.append((arm, cell or "–", words))
+    if not rows:
+        return []
+    table = pd.DataFrame([dict(zip(("arm", "where", "chosen"), row, strict=True)) for row in dict.fromkeys(rows)])
+    title = "## What was chosen"
+    return [title, "", "On validation images, with seeds that are not judged.", "", *markdown(table), ""]
+
+
+def _how(gathered: Records, altered: bool) -> list[str]:
+    """The setting, the networks, the command and the stamp."""
+    lines = ["## How it was made", "", f"`{_command(gathered, altered)}`", ""]
+    file = paths.experiments().get(gathered.experiment)
+    if file is not None and not altered:
+        lines += [header(file), ""]
+    size = model_size(gathered)
+    if size is not None:
+        lines.append(f"- networks: {_span(size['layers'])} layers, {_span(size['parameters'])} parameters")
+    stamp = common_stamp(gathered.runs)
     lines += [f"- {key.replace('_', ' ')}: {_plain(value)}" for key, value in stamp.items() if key != "data_sha256"]
-    lines += [f"- settings that all runs share: {_shared(gathered)}"]
-    return "\n".join(lines) + "\n"
+    return [*lines, f"- settings that all runs share: {_shared(gathered)}"]
+
+
+def _span(ends: Sequence[int]) -> str:
+    low, high = ends
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def common_stamp(runs: Iterable[Record]) -> dict[str, Any]:

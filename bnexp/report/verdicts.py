@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -28,6 +29,20 @@ def read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise ReportError(f"{path} is damaged ({error}); {_way_out(path)}") from error
     return verdict
+
+
+def is_old(verdict: Mapping[str, Any]) -> bool:
+    """Whether its claims were judged by the rules from before docs/protocol.md."""
+    return any("kind" not in claim for claim in verdict["claims"])
+
+
+def rules_of(path: Path) -> dict[str, dict[str, str | None]]:
+    """By claim, the rule that judged it and the commit of the rule, as far as the report has them."""
+    try:
+        claims = json.loads(path.read_text(encoding="utf-8"))["claims"]
+        return {str(c["id"]): {key: c.get(key) for key in ("rule_sha256", "rule_commit")} for c in claims}
+    except (OSError, ValueError, LookupError, TypeError):
+        return {}
 
 
 def _way_out(path: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,13 @@ from pandas import DataFrame
 
 from bnexp import claims
 from bnexp.claims import overview
+from bnexp.claims.matching import judged
+from bnexp.claims.measures import epochs
 from bnexp.files import write_atomically
-from bnexp.report import ReportError
+from bnexp.report import ReportError, verdicts
+from bnexp.report.provenance import dated
 from bnexp.report.readme import common_stamp, readme
+from bnexp.report.size import model_size
 from bnexp.report.tables import arms
 from bnexp.runs.records import Records
 
@@ -26,14 +31,15 @@ def write(gathered: Records, folder: Path) -> tuple[list[claims.Judgement], dict
     """
     try:
         judgements = claims.judge(gathered, gathered.claims)
-        figures, tables = _drawn(gathered)
+        figures, tables = _drawn(replace(gathered, runs=judged(gathered.runs)))
     except claims.ClaimError as error:
         raise ReportError(f"{error}; the records are kept: mend the claim, then bnexp report {folder}") from error
+    judgements = dated(judgements, gathered.runs, verdicts.rules_of(folder / "verdict.json"))
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     pictures = {stem: png(figure) for stem, figure in figures.items()}
     for stem, picture in pictures.items():
         write_atomically(folder / "figures" / f"{stem}.png", picture)
-    by_arm = arms(gathered)
+    by_arm = arms(replace(gathered, runs=judged(gathered.runs)))
     write_atomically(folder / "table.csv", by_arm.to_csv(index=False))
     altered = folder.name != gathered.experiment
     write_atomically(folder / "README.md", readme(gathered, judgements, tables, by_arm, list(pictures), altered))
@@ -65,6 +71,8 @@ def _verdict(gathered: Records, judgements: list[claims.Judgement]) -> dict[str,
         "experiment": gathered.experiment,
         "scale": gathered.scale,
         "dataset": {"name": gathered.dataset["name"], "sha256": gathered.dataset["sha256"]},
+        "epochs": epochs(gathered.runs),
+        "model": model_size(gathered),
         "claims": [judgement.as_dict() for judgement in judgements],
         **({"partial": {"finished": len(gathered.runs), "planned": gathered.planned}} if gathered.partial else {}),
         "stamp": common_stamp(gathered.runs),

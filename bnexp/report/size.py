@@ -1,0 +1,38 @@
+"""How large the networks of an experiment are: layers and parameters, from the settings in the records."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from bnexp import models
+from bnexp.config import ModelConfig
+from bnexp.runs.records import Record, Records
+
+INPUTS = {"mnist": (1, 28, 28), "digits": (1, 8, 8)}
+"""Shapes of the images of data sets that are not cropped."""
+
+
+def model_size(gathered: Records) -> dict[str, Any] | None:
+    """`layers` and `parameters`, each the smallest and the largest; None for networks of the user's."""
+    sizes = {_size(run) for run in gathered.runs}
+    if None in sizes or not sizes:
+        return None
+    layers, parameters = zip(*(size for size in sizes if size is not None), strict=True)
+    return {"layers": [min(layers), max(layers)], "parameters": [min(parameters), max(parameters)]}
+
+
+def _size(run: Record) -> tuple[int, int] | None:
+    """Affine maps from input to output on the longest way, and parameters."""
+    names = {f.name for f in dataclasses.fields(ModelConfig)}
+    values = {n: run.fields[f"model.{n}"] for n in names if f"model.{n}" in run.fields}
+    name, norm = str(values.get("name", "mlp")), str(run.fields["norm.name"])
+    if "module" in (name, norm):
+        return None
+    crop = run.fields.get("data.crop")
+    shape = (3, crop, crop) if crop else INPUTS.get(str(run.fields.get("data.name")))
+    if shape is None or run.summary.get("classes") is None:
+        return None
+    model = ModelConfig(**values)
+    parameters = models.parameters(model, norm, shape, int(run.summary["classes"]))
+    return models.layers(model), parameters
