@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/.installed
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-reproduce: $(INSTALLED) ## run every experiment and compare the verdicts with the committed ones (SCALE=smoke|laptop|gpu|paper)
+reproduce: $(INSTALLED) ## run every experiment and compare the verdicts with the committed ones (SCALE=smoke|laptop|overnight|gpu|paper)
 	@$(RUN) scripts/reproduce.py $(SCALE)
 	@$(RUN) scripts/readme.py
 
