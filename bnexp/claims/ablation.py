@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from bnexp.claims import drawing, rules
+from bnexp.claims import plots, rules
 from bnexp.claims.claim import Outcome, Paper, Peculiar
 from bnexp.claims.comparing import three_way, told
 from bnexp.claims.inception import SMALLEST
@@ -90,7 +90,7 @@ def figures(records: Records) -> dict[str, Figure]:
         for name in CHANGES
         if (own := compared(records, name))[0]
     }
-    figure, ((axes,),) = drawing.sheet(
+    figure, ((axes,),) = plots.sheet(
         records,
         "What each of the paper's changes is worth to BN-x5 (§4.2.1)",
         "Final test accuracy of BN-x5 minus that with one change switched back; bar: 95 % interval over the seeds; "
@@ -102,11 +102,11 @@ def figures(records: Records) -> dict[str, Figure]:
     for i, name in enumerate(reversed(shown)):
         interval = t_interval(differences[name])
         if interval.n > 1:
-            axes.plot([interval.lo, interval.hi], [i, i], color=drawing.COLOURS["batch"], lw=2)
+            axes.plot([interval.lo, interval.hi], [i, i], color=plots.COLOURS["batch"], lw=2)
         axes.plot(differences[name], [i] * len(differences[name]), "o", color="0.5", ms=4)
-        axes.plot(interval.mean, i, "D", color=drawing.COLOURS["batch"], ms=7)
+        axes.plot(interval.mean, i, "D", color=plots.COLOURS["batch"], ms=7)
     axes.set_yticks(range(len(shown)), [CHANGES[name][0] for name in reversed(shown)])
     axes.axvline(0, color="0.4", lw=0.8)
     axes.set_xlabel("percentage points")
-    drawing.plain_axes(axes)
+    plots.plain_axes(axes)
     return {"ablation": figure}

@@ -14,10 +14,10 @@ from dataclasses import replace
 
 from matplotlib.figure import Figure
 
-from bnexp.claims import panels
+from bnexp.claims import plots
 from bnexp.claims.accuracy import ACCURACY, SMALLEST
 from bnexp.claims.claim import LARGEST, PLAIN, TREATED, Claim, Of, Paper, Quantity, Rule, Settings, of_run
-from bnexp.claims.matching import having, judged
+from bnexp.claims.matching import at_their_best, having
 from bnexp.claims.measures import companion_noise, final_accuracy
 from bnexp.claims.words import arm_name
 from bnexp.runs.records import Record, Records
@@ -186,30 +186,27 @@ CLAIMS = [
 
 
 def figures(records: Records) -> dict[str, Figure]:
-    """`batch_size`: final accuracy against the mini-batch's size; `batch_size_excess`: minus that without a norm."""
-    records = replace(records, runs=having(judged(records.runs), USUAL))
-    if not records.runs:
+    """`batch_size`: what a norm adds at each size, each network at its own best learning rate."""
+    runs = at_their_best(having(records.runs, USUAL), ("norm", "batch"), ("lr",))
+    if not runs:
         return {}
-    plain = {(run.seed, run.value("batch")): final_accuracy(run) for run in having(records.runs, {"norm": PLAIN})}
+    plain: dict[int, list[float]] = {}
+    for run in having(runs, {"norm": PLAIN}):
+        plain.setdefault(run.value("batch"), []).append(final_accuracy(run))
 
-    def excess(run: Record) -> float:
-        return 100 * (final_accuracy(run) - plain.get((run.seed, run.value("batch")), float("nan")))
+    def excess(run: Record) -> float | None:
+        without = plain.get(run.value("batch"))
+        return None if without is None else 100 * (final_accuracy(run) - sum(without) / len(without))
 
     return {
-        "batch_size": panels.lines(
-            records,
-            "Final test accuracy by the size of the mini-batches",
-            "A run that diverged counts as chance; all take as many epochs, each at its own best learning rate.",
-            "batch",
-            final_accuracy,
-            "test accuracy",
-        ),
-        "batch_size_excess": panels.lines(
-            records,
-            "What a norm adds, by the size of the mini-batches",
-            "Final test accuracy minus that of the network without a norm, of the same seed and mini-batches.",
+        "batch_size": plots.lines(
+            replace(records, runs=runs),
+            "What a norm adds to the final test accuracy, by the size of the mini-batches",
+            "Minus the mean without a norm. As many examples at every size; each network at the learning rate of its "
+            "best "
+            "validation accuracy. A run that diverged counts as chance.",
             "batch",
             excess,
             "percentage points",
-        ),
+        )
     }

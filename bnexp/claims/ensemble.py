@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bnexp.claims import drawing, rules
+from bnexp.claims import plots, rules
 from bnexp.claims.claim import Outcome, Paper, Peculiar
 from bnexp.claims.comparing import three_way, told
 from bnexp.claims.words import percent
@@ -139,7 +139,7 @@ def figures(records: Records) -> dict[str, Figure]:
     runs = networks(records)
     if not runs:
         return {}
-    figure, ((axes,),) = drawing.sheet(
+    figure, ((axes,),) = plots.sheet(
         records,
         "Top-1 error of ensembles — as Figure 4",
         "Class probabilities averaged over the first networks, from one to all. Dots: each network on its own.",
@@ -155,5 +155,5 @@ def figures(records: Records) -> dict[str, Figure]:
     axes.set_ylabel("top-1 error on test images")
     axes.grid(axis="y", color="0.9")
     axes.legend(frameon=False)
-    drawing.plain_axes(axes)
+    plots.plain_axes(axes)
     return {"figure_4": figure}

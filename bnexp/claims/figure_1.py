@@ -12,19 +12,22 @@ from dataclasses import replace
 from matplotlib.figure import Figure
 
 from bnexp.claims import accuracy, speed, stability
-from bnexp.claims.claim import BN, TREATED, Claim, Of
+from bnexp.claims.claim import BN, PLAIN, TREATED, Claim, Of
 from bnexp.claims.matching import having
 from bnexp.runs.records import Records
 
 READS_PERCENTILES = True
 
-AS_USED = {"norm": TREATED, "norm.statistics": Of("among", ("population", None))}
+USED = ("population", None)
+AMONG_USED = Of("among", USED)
+AS_USED = {"norm": TREATED, "norm.statistics": AMONG_USED}
 """The treated network; one without statistics of its own has no such setting."""
 
 DRAWN = {
-    "figure_1c": ("batch", "with BN, as it trains"),
-    "figure_1c_population": ("population", "with BN, as it is used, by Algorithm 2"),
-    "figure_1c_moving": ("moving", "with BN, as it is used, by moving averages"),
+    "without BN": {"norm": PLAIN},
+    "with BN, as it trains": {"norm": BN, "norm.statistics": "batch"},
+    "as it is used, by Algorithm 2": {"norm": BN, "norm.statistics": "population"},
+    "as it is used, by moving averages": {"norm": BN, "norm.statistics": "moving"},
 }
 
 
@@ -47,20 +50,11 @@ CLAIMS = [
 
 
 def figures(records: Records) -> dict[str, Figure]:
-    """`figure_1a` on binary and grey images, `figure_1b`, `figure_1c` by each of BN's statistics, and `wander`."""
+    """`figure_1a` on binary and grey images, `figure_1bc` by each of BN's statistics, and `wander`."""
     made: dict[str, Figure] = {}
-    for binary in (True, False):
-        of_images = having(records.runs, {"data.binarize": binary})
-        runs = [run for run in of_images if run.value("norm.statistics") in ("population", None)]
-        if runs:
-            suffix = "" if binary else "_grey"
-            made |= {f"{stem}{suffix}": f for stem, f in accuracy.figures(replace(records, runs=runs)).items()}
-        if not (runs and binary):
-            continue
-        subset = replace(records, runs=runs)
-        made |= {stem: f for stem, f in stability.figures(subset).items() if stem != "figure_1c"}
-        for stem, (statistics, called) in DRAWN.items():
-            drawable = having(of_images, {"norm": BN, "norm.statistics": statistics})
-            if drawable and drawable[0].percentiles is not None:
-                made[stem] = stability.draw_percentiles(records, drawable[0], "c", called)
-    return made
+    for suffix, binary in (("", True), ("_grey", False)):
+        runs = [r for r in records.runs if r.value("data.binarize") is binary and r.value("norm.statistics") in USED]
+        made |= {f"{stem}{suffix}": f for stem, f in accuracy.figures(replace(records, runs=runs)).items()}
+    binary_runs = having(records.runs, {"data.binarize": True})
+    made |= stability.fan_of(records, {name: having(binary_runs, arm) for name, arm in DRAWN.items()})
+    return made | stability.wander_of(replace(records, runs=having(binary_runs, {"norm.statistics": AMONG_USED})))

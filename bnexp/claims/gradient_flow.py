@@ -8,20 +8,16 @@ theory has a number for ReLU networks with BN: their gradients explode.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from dataclasses import replace
 
-import matplotlib
 import numpy as np
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from bnexp.claims import drawing, panels
-from bnexp.claims.claim import BN, LARGEST, PLAIN, SMALLEST, TREATED, Claim, Of, Paper, Quantity, Rule, of_run
+from bnexp.claims import plots
+from bnexp.claims.claim import LARGEST, PLAIN, SMALLEST, TREATED, Claim, Of, Paper, Quantity, Rule, of_run
 from bnexp.claims.matching import having
-from bnexp.claims.measures import gradient_norms, growths
-from bnexp.claims.words import arm_name
+from bnexp.claims.measures import growths
+from bnexp.claims.plots import Layout
 from bnexp.runs.records import Record, Records
 
 FLATTER = 0.02
@@ -125,82 +121,19 @@ CLAIMS = [
 
 
 def figures(records: Records) -> dict[str, Figure]:
-    """`gradients`: each layer's gradient over training in the deepest networks; `gradients_by_layer`."""
-    runs = [run for run in records.runs if not run.value("model.residual")]
+    """`gradients_by_layer`: at initialisation and at the end."""
+    runs = having(records.runs, {"model.residual": Of("among", (False, None))})
     if not runs:
         return {}
-    return {"gradients": _draw_over_training(records, runs), "gradients_by_layer": _draw_by_layer(records, runs)}
-
-
-def _geometric(runs: Sequence[Record], layer: int) -> np.ndarray:
-    """The norm at a layer's weights, `[evaluations]`, geometric mean over the seeds."""
-    return np.asarray(np.exp(np.mean([np.log(gradient_norms(run, layer)) for run in runs], axis=0)))
-
-
-def _draw_over_training(records: Records, runs: Sequence[Record]) -> Figure:
-    depth = panels.values(runs, "model.depth")[-1]
-    kinds = panels.values(runs, "model.activation")
-    figure, axes = drawing.sheet(
-        records,
-        f"Gradient of the loss at each layer's weights, networks of {depth} layers",
-        "Its norm on a mini-batch, geometric mean over the seeds; a line per hidden layer.",
-        (3.3 * len(kinds) + 1, 7),
-        rows=2,
-        columns=len(kinds),
-        sharex=True,
-        sharey=True,
-    )
-    viridis = matplotlib.colormaps["viridis"]
-    for norm, line in zip((PLAIN, BN), axes, strict=True):
-        for kind, panel in zip(kinds, line, strict=True):
-            own = having(runs, {"norm": norm, "model.activation": kind, "model.depth": depth})
-            panel.set_title(f"{kind}, {arm_name(norm)}", fontsize=10)
-            for layer in range(1, depth + 1) if own else ():
-                steps = own[0].metrics["step"].to_numpy()
-                colour = viridis((layer - 1) / max(depth - 1, 1))
-                panel.plot(steps[1:], _geometric(own, layer)[1:], color=colour, lw=1.1)
-            panel.set_xscale("log")
-            panel.set_yscale("log")
-            panel.grid(axis="y", color="0.9")
-            drawing.plain_axes(panel)
-    for panel in axes[-1]:
-        panel.set_xlabel("training steps")
-    for line in axes:
-        line[0].set_ylabel("gradient norm")
-    colours = ScalarMappable(Normalize(1, depth), "viridis")
-    bar = figure.colorbar(colours, ax=[panel for line in axes for panel in line], label="hidden layer")
-    bar.locator = MaxNLocator(integer=True)
-    bar.update_ticks()
-    return figure
-
-
-def _draw_by_layer(records: Records, runs: Sequence[Record]) -> Figure:
-    depths, kinds = panels.values(runs, "model.depth"), panels.values(runs, "model.activation")
-    figure, axes = drawing.sheet(
-        records,
-        "Gradient of the loss from the first hidden layer to the last",
-        "Its norm at a layer's weights on a mini-batch, geometric mean over the seeds. Solid: at the end of training; "
-        "dotted: at the middle one of the evaluations. The first layer has more inputs than the others.",
-        (3.3 * len(kinds) + 1, 1.4 + 2.4 * len(depths)),
-        rows=len(depths),
-        columns=len(kinds),
-        sharey=True,
-    )
-    colours = drawing.colours([PLAIN, BN])
-    for depth, line in zip(depths, axes, strict=True):
-        for kind, panel in zip(kinds, line, strict=True):
-            for norm in (PLAIN, BN):
-                own = having(runs, {"norm": norm, "model.activation": kind, "model.depth": depth})
-                table = np.array([_geometric(own, layer) for layer in range(1, depth + 1) if own])
-                for at, style in ((-1, "-"), (len(own[0].metrics) // 2, ":")) if own else ():
-                    label = arm_name(norm) if style == "-" else None
-                    panel.plot(range(1, depth + 1), table[:, at], color=colours[norm], ls=style, label=label)
-            panel.set_yscale("log")
-            panel.set_title(f"{kind}, {depth} layers", fontsize=10)
-            panel.set_xlabel("hidden layer")
-            panel.xaxis.set_major_locator(MaxNLocator(integer=True))
-            panel.grid(axis="y", color="0.9")
-            drawing.plain_axes(panel)
-        line[0].set_ylabel("gradient norm")
-    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside right center", frameon=False, fontsize=9)
-    return figure
+    return {
+        "gradients_by_layer": plots.by_layer(
+            replace(records, runs=runs),
+            "Gradient of the loss from the first hidden layer to the last",
+            "Its norm at a layer's weights on a mini-batch. The first layer has more inputs than the others.",
+            "gradient_norm/linear{layer}",
+            "gradient norm",
+            Layout("model.depth", "model.activation"),
+            {"at step 0": 0.0, "at the end": 1.0},
+            log=True,
+        )
+    }

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bnexp.claims import drawing, rules
+from bnexp.claims import plots, rules
 from bnexp.claims.claim import Outcome, Paper, Peculiar
 from bnexp.claims.comparing import three_way, told
 from bnexp.claims.matching import having
 from bnexp.claims.measures import chance, curve, diverged, final_accuracy, length
+from bnexp.claims.plots import Layout
 from bnexp.claims.words import arm_name, count, percent
 from bnexp.runs.records import Record, Records
 from bnexp.stats import paired, steps_to
@@ -251,50 +251,25 @@ def figures(records: Records) -> dict[str, Figure]:
     if not records.runs:
         return {}
     runs = {name: arm(records, name) for name in ARMS}
-    return {"figure_2": draw(records, {n: own for n, own in runs.items() if own}, runs["inception"])}
+    title = "Test accuracy of Inception during training — as Figure 2"
+    return {"figure_2": draw(records, title, {n: own for n, own in runs.items() if own}, runs["inception"])}
 
 
-def draw(records: Records, arms: dict[str, dict[int, Record]], base: dict[int, Record]) -> Figure:
-    """Curves of these arms, marked where they match the best of `base`."""
-    figure, ((axes,),) = drawing.sheet(
-        records,
-        "Test accuracy of Inception during training — as Figure 2",
-        "Line: mean over the seeds; band: their lowest and highest; ◆: where it matches Inception's best (dotted). "
-        "Curves are on the same part of the test images at every step; a network that diverged counts as chance.",
-        (9, 5.4),
+def draw(records: Records, title: str, arms: dict[str, dict[int, Record]], base: dict[int, Record]) -> Figure:
+    """Curves of these arms, with a line at the best of `base`."""
+    names = {id(run): name for name, runs in arms.items() for run in runs.values()}
+    every = [run for runs in arms.values() for run in runs.values()]
+    return plots.curves(
+        replace(records, runs=every),
+        title,
+        "Dotted: the best of Inception without BN. Accuracy is on the same part of the test images at every step; a "
+        "network "
+        "that diverged counts as chance.",
+        curve,
+        "test accuracy",
+        Layout(arm=lambda run: names[id(run)]),
+        (0, min(1.0, 1.05 * max(map(best, every)))),
+        max(map(chance, every)),
+        float(np.mean([best(run) for run in base.values()])) if base else None,
+        linear=True,
     )
-    draw_on(axes, arms, base)
-    return figure
-
-
-def draw_on(
-    axes: Axes,
-    arms: dict[str, dict[int, Record]],
-    base: dict[int, Record],
-    called: Callable[[str], str] = arm_name,
-    limit: float | None = None,
-) -> None:
-    """The curves on these axes, up to a `limit`."""
-    colours = drawing.colours(list(arms))
-    target = float(np.mean([best(run) for run in base.values()])) if base else math.nan
-    ends = []
-    top = target
-    for name, own in arms.items():
-        curves = pd.DataFrame(
-            {s: pd.Series(curve(run)[1], curve(run)[0]).fillna(chance(run)) for s, run in own.items()}
-        )
-        mean = curves.mean(axis=1)
-        axes.fill_between(curves.index, curves.min(axis=1), curves.max(axis=1), color=colours[name], alpha=0.2, lw=0)
-        axes.plot(curves.index, mean, color=colours[name], lw=1.8, ls="-" if name.startswith("bn") else "--")
-        there = steps_to(mean.index.tolist(), mean.tolist(), target)
-        if there is not None:
-            axes.plot(there, target, "D", color=colours[name], ms=7, mec="w")
-        ends.append((float(mean.iloc[-1]), f"{called(name)} {percent(mean.iloc[-1], 1)}", colours[name]))
-        top = max(top, float(curves.max().max()))
-    axes.axhline(target, color="0.4", lw=0.8, ls=":")
-    axes.set_ylim(0, limit or min(1.0, 1.05 * top))
-    axes.set_ylabel("test accuracy")
-    axes.grid(axis="y", color="0.9")
-    drawing.steps_axis(axes, max(run.metrics["step"].max() for own in arms.values() for run in own.values()))
-    drawing.plain_axes(axes)
-    drawing.label_ends(axes, ends)

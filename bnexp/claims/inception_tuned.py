@@ -7,20 +7,18 @@ aside from the training data; what is compared is measured on test images.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bnexp.claims import drawing, inception, panels, rules
+from bnexp.claims import inception, plots, rules
 from bnexp.claims.claim import Outcome, Paper, Peculiar
 from bnexp.claims.comparing import three_way, told
 from bnexp.claims.inception import (
     best,
     by_seed,
-    draw_on,
+    draw,
     faster,
     higher,
     log_speed_ups,
@@ -29,7 +27,7 @@ from bnexp.claims.inception import (
 )
 from bnexp.claims.matching import having
 from bnexp.claims.measures import curve, final_accuracy, validation_accuracy
-from bnexp.claims.panels import Layout
+from bnexp.claims.plots import Layout
 from bnexp.claims.words import arm_name, percent
 from bnexp.runs.records import Record, Records
 from bnexp.stats import paired, steps_to
@@ -166,37 +164,25 @@ def _called(arm: str) -> str:
 
 
 def figures(records: Records) -> dict[str, Figure]:
-    """`untuned_and_tuned`: both comparisons beside each other; `settings`: the accuracy at all settings."""
+    """`untuned` and `tuned`: both comparisons; `settings`: the accuracy at all settings."""
     if not records.runs:
         return {}
-    figure, ((left, right),) = drawing.sheet(
-        records,
-        "Inception with and without BN: at the paper's multiples of one learning rate, and each at its own best",
-        "Line: mean over the seeds; band: their lowest and highest; ◆: where it matches Inception's best (dotted), "
-        "which is not the same left and right. Settings were chosen on validation images.",
-        (13, 5.4),
-        columns=2,
-        sharey=True,
+    sides = (
+        ("untuned", untuned, list(UNTUNED), "multiples of one rate"),
+        ("tuned", tuned, [BASE, *RELU], "its own best"),
     )
-    sides: tuple[tuple[Axes, Any, list[str], str], ...] = (
-        (left, untuned, list(UNTUNED), "multiples of one learning rate"),
-        (right, tuned, [BASE, *RELU], "each at its own best rate and scale"),
-    )
-    for axes, find, names, title in sides:
+    made = {}
+    for stem, find, names, what in sides:
         arms = {name: runs for name in names if (runs := find(records, name))}
-        axes.set_title(title, fontsize=10)
         if arms:
-            called = _called if find is tuned else arm_name
-            draw_on(axes, arms, find(records, BASE), called, 1.05 * max(map(best, records.runs)))
-    return {
-        "untuned_and_tuned": figure,
-        "settings": panels.lines(
-            records,
-            "Final test accuracy of Inception against the learning rate",
-            "A run that diverged counts as chance.",
-            "lr",
-            final_accuracy,
-            "test accuracy",
-            Layout(columns="init.scale", line=lambda run: str(run.fields["arm"])),
-        ),
-    }
+            made[stem] = draw(records, f"Inception with and without BN, each at {what}", arms, find(records, BASE))
+    made["settings"] = plots.lines(
+        records,
+        "Final test accuracy of Inception against the learning rate",
+        "A run that diverged counts as chance.",
+        "lr",
+        final_accuracy,
+        "test accuracy",
+        Layout(columns="init.scale", arm=lambda run: str(run.fields["arm"])),
+    )
+    return made

@@ -117,6 +117,16 @@ def choose(runs: Sequence[Record], names: Sequence[str]) -> Choice | None:
     return Choice(chosen, means[best], _edge(chosen, runs))
 
 
+def at_their_best(runs: Iterable[Record], cells: Sequence[str], names: Sequence[str]) -> list[Record]:
+    """Of each cell the runs at the settings of the best mean validation accuracy, for figures."""
+    kept: list[Record] = []
+    for by_seed in by_cell(runs, cells).values():
+        here = [run for of_seed in by_seed.values() for run in of_seed]
+        choice = choose(here, names)
+        kept += having(here, choice.settings) if choice else []
+    return kept
+
+
 def _edge(chosen: Settings, runs: Sequence[Record]) -> str:
     for name, value in chosen.items():
         grid = sorted({run.value(name) for run in runs if isinstance(run.value(name), (int, float))})

@@ -155,31 +155,6 @@ def growths(run: Record) -> np.ndarray | None:
 # Distributions
 
 
-def raw_drift(q: np.ndarray) -> np.ndarray:
-    """Each unit's drift, averaged over the percentiles; q `[evaluations, units, percentiles]` to `[units]`."""
-    return np.asarray(np.abs(np.diff(q, axis=0)).sum(axis=0).mean(axis=-1))
-
-
-def relative_drift(q: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """As `raw_drift`, divided by the unit's mean width over the steps; steps `[evaluations]`."""
-    width = np.trapezoid(q[:, :, -1] - q[:, :, 0], steps, axis=0) / (steps[-1] - steps[0])
-    return np.asarray(raw_drift(q) / np.maximum(width, TINY))
-
-
-DRIFTS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
-    "raw": lambda q, steps: raw_drift(q),
-    "relative": relative_drift,
-}
-
-
-def drift(run: Record, measure: str) -> float | None:
-    """A run's drift averaged over its units; None without percentiles, or where any is not finite."""
-    q = run.percentiles
-    if q is None or not np.isfinite(q).all():
-        return None
-    return max(float(DRIFTS[measure](q.astype(np.float64), run.metrics["step"].to_numpy()).mean()), TINY)
-
-
 START = 0.1
 """The part of the training that is start-up."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from bnexp.claims import panels
+from bnexp.claims import plots
 from bnexp.claims.claim import Paper
 from bnexp.claims.lr_tolerance import own_best, wider
-from bnexp.claims.measures import final_accuracy
-from bnexp.claims.panels import Layout
+from bnexp.claims.measures import TRAINS, final_accuracy
+from bnexp.claims.plots import Layout
 from bnexp.runs.records import Records
 
 NAMES = {"sgd": "plain SGD", "momentum": "SGD with momentum", "adagrad": "Adagrad", "adam": "Adam"}
@@ -39,7 +39,7 @@ def figures(records: Records) -> dict[str, Figure]:
     if not records.runs:
         return {}
     return {
-        "optimizers": panels.lines(
+        "optimizers": plots.lines(
             records,
             "Final test accuracy against the learning rate under four optimizers",
             "A run that diverged counts as chance.",
@@ -48,5 +48,6 @@ def figures(records: Records) -> dict[str, Figure]:
             "test accuracy",
             Layout(columns="optimizer.name"),
             (0, 1),
+            TRAINS,
         )
     }

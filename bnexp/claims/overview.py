@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from bnexp.claims import drawing, panels
+from bnexp.claims import plots
 from bnexp.claims.measures import common_chance, diverged, final_accuracy
-from bnexp.claims.panels import Layout
-from bnexp.claims.words import arm_name
+from bnexp.claims.plots import Layout
+from bnexp.claims.words import arm_name, setting_label
 from bnexp.runs.records import Record, Records
 
 MOST = 5
@@ -34,32 +35,32 @@ def figures(records: Records) -> dict[str, Figure]:
     if len(numbers) >= 2:
         x, y, *others = numbers
         (column,), left = _first([*words, *others], 1)
-        drawn["heat_map"] = panels.heat_maps(
+        drawn["heat_map"] = plots.heat_maps(
             records,
-            f"Final test accuracy over {panels.called(x)} and {panels.called(y)}",
-            f"Percent; a run that diverged counts as chance.{_averaged(left)}",
+            f"Final test accuracy over {setting_label(x)} and {setting_label(y)}",
+            f"Percent, mean over the seeds; a run that diverged counts as chance.{_averaged(left)}",
             x,
             y,
-            final_accuracy,
+            lambda runs: statistics.fmean(map(final_accuracy, runs)),
             Layout("norm", column),
             Normalize(0, 1),
             lambda v: f"{100 * v:.1f}",
         )
     elif numbers:
         (row, column), left = _first(words, 2)
-        drawn["lines"] = panels.lines(
+        drawn["lines"] = plots.lines(
             records,
-            f"Final test accuracy against {panels.called(numbers[0])}",
+            f"Final test accuracy against {setting_label(numbers[0])}",
             f"A run that diverged counts as chance.{_averaged(left)}",
             numbers[0],
             final_accuracy,
             "test accuracy",
             Layout(row, column, _arm(records)),
         )
-    few = [axis for axis in [*words, *numbers] if len(panels.values(records.runs, axis)) <= MOST]
+    few = [axis for axis in [*words, *numbers] if len(plots.values(records.runs, axis)) <= MOST]
     (column, row), _ = _first(few, 2)
     left = [axis for axis in [*words, *numbers] if axis not in (column, row)]
-    drawn["curves"] = panels.curves(
+    drawn["curves"] = plots.curves(
         records,
         "Test accuracy during training",
         f"A run that diverged counts as chance.{_averaged(left)}",
@@ -74,7 +75,7 @@ def figures(records: Records) -> dict[str, Figure]:
 def _curves_of(records: Records) -> Figure:
     """Accuracy and loss of the only run."""
     (run,) = records.runs
-    figure, ((accuracy, loss),) = drawing.sheet(
+    figure, ((accuracy, loss),) = plots.sheet(
         records,
         f"Accuracy and loss during training, {arm_name(run.norm)}",
         f"Seed {run.seed}. Accuracies, and the test loss, are those of the network as it is used; the training loss is "
@@ -82,15 +83,15 @@ def _curves_of(records: Records) -> Figure:
         (9, 4.2),
         columns=2,
     )
-    colours = drawing.colours([run.norm])
+    colours = plots.colours([run.norm])
     steps = run.metrics["step"]
     for panel, measure in ((accuracy, "accuracy"), (loss, "loss")):
         panel.plot(steps, run.metrics[measure], color=colours[run.norm], label="test")
         panel.plot(steps, run.metrics[f"train_{measure}"], color="0.6", lw=1, label="training", zorder=1)
         panel.set_ylabel(measure)
         panel.legend(frameon=False)
-        drawing.steps_axis(panel, float(steps.iloc[-1]))
-        drawing.plain_axes(panel)
+        plots.steps_axis(panel, float(steps.iloc[-1]))
+        plots.plain_axes(panel)
     accuracy.yaxis.set_major_formatter(lambda y, _: f"{100 * y:g} %")
     return figure
 
@@ -100,15 +101,15 @@ def _axes(records: Records) -> tuple[list[str], list[str]]:
     numbers: list[str] = []
     words: list[str] = []
     for axis in records.axes():
-        found = panels.values(records.runs, axis)
+        found = plots.values(records.runs, axis)
         if axis.startswith("norm."):
             continue
         is_number = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in found)
         (numbers if is_number else words).append(axis)
-    return sorted(numbers, key=lambda axis: -len(panels.values(records.runs, axis))), words
+    return sorted(numbers, key=lambda axis: -len(plots.values(records.runs, axis))), words
 
 
-def _arm(records: Records) -> panels.Arm:
+def _arm(records: Records) -> plots.Arm:
     own = [axis for axis in records.axes() if axis.startswith("norm.")]
 
     def arm(run: Record) -> str:
@@ -124,4 +125,4 @@ def _first(axes: Sequence[str], n: int) -> tuple[list[str | None], Sequence[str]
 
 
 def _averaged(left: Sequence[str]) -> str:
-    return f" Averaged over {', '.join(map(panels.called, left))}." if left else ""
+    return f" Averaged over {', '.join(map(setting_label, left))}." if left else ""

@@ -12,16 +12,16 @@ from dataclasses import replace
 
 from matplotlib.figure import Figure
 
-from bnexp.claims import drawing, panels
+from bnexp.claims import plots
 from bnexp.claims.accuracy import ACCURACY, SMALLEST
 from bnexp.claims.claim import PLAIN, TREATED, Claim, Paper, Quantity, Rule, Settings, of_run
-from bnexp.claims.matching import judged
-from bnexp.claims.measures import TRAINS, common_chance, metric_at_end, wander
-from bnexp.claims.panels import Layout
+from bnexp.claims.matching import at_their_best
+from bnexp.claims.measures import TRAINS, common_chance, curve, metric_at_end
+from bnexp.claims.plots import Layout
 from bnexp.claims.saturating import MORE, SATURATED
 from bnexp.claims.speed import steps_to
-from bnexp.claims.stability import wandering
-from bnexp.claims.words import arm_name, percent
+from bnexp.claims.stability import wander_of, wandering
+from bnexp.claims.words import percent
 from bnexp.runs.records import Record, Records
 
 READS_PERCENTILES = True
@@ -129,67 +129,34 @@ CLAIMS = [
 
 
 def figures(records: Records) -> dict[str, Figure]:
-    """`placement_accuracy` and `placement_sparsity` during training; `placement_wander` of each arm."""
-    records = replace(records, runs=judged(records.runs))
-    if not records.runs:
+    """`placement_accuracy` during training; `wander` and `placement_shape` of the last nonlinearity's input."""
+    runs = at_their_best(records.runs, ("norm", "norm.placement", "model.activation"), ("lr",))
+    if not runs:
         return {}
-    layout = Layout(columns="model.activation", line=_arm)
-    sparse = [run.metrics.assign(saturated=run.metrics.filter(like="saturated/").mean(axis=1)) for run in records.runs]
-    with_mean = replace(records, runs=[replace(r, metrics=m) for r, m in zip(records.runs, sparse, strict=True)])
+    best = replace(records, runs=runs)
+    shown = "Each at the learning rate of its best validation accuracy."
     return {
-        "placement_accuracy": panels.curves(
-            records,
+        "placement_accuracy": plots.curves(
+            best,
             "Test accuracy during training, by the place of BN",
-            "A run that diverged counts as chance.",
-            "accuracy",
+            f"{shown} A run that diverged counts as chance.",
+            curve,
             "test accuracy",
-            layout,
+            Layout(columns="model.activation", arm=_arm),
             (0, 1),
-            common_chance(records.runs),
+            common_chance(runs),
+            TRAINS,
         ),
-        "placement_sparsity": panels.curves(
-            with_mean,
-            "Saturated part of the nonlinearities during training, by the place of BN",
-            "Fraction of units and test examples, mean over the hidden layers: slope under a tenth of the greatest, "
-            "for ReLU an output of 0.",
-            "saturated",
-            "saturated fraction",
-            layout,
-            (0, 1),
+        "placement_shape": plots.dots(
+            best,
+            "How far from Gaussian the last nonlinearity's input is, by the place of BN",
+            f"{shown} At the end of training, mean over the units.",
+            {"skewness": _shape("skewness"), "excess kurtosis": _shape("kurtosis")},
+            "model.activation",
+            _arm,
         ),
-        "placement_wander": _draw_wander(records),
-    }
+    } | wander_of(best, _arm)
 
 
 def _arm(run: Record) -> str:
     return PLAIN if run.norm == PLAIN else f"BN {WORDS.get(run.value('norm.placement'), run.norm)}"
-
-
-def _draw_wander(records: Records) -> Figure:
-    kinds = panels.values(records.runs, "model.activation")
-    there = {_arm(run) for run in records.runs}
-    arms = [arm for arm in (PLAIN, *(f"BN {words}" for words in WORDS.values())) if arm in there]
-    figure, ((axes,),) = drawing.sheet(
-        records,
-        "How far the last nonlinearity's input wanders, by the place of BN",
-        "Last hidden layer. Standard deviation over the steps, after the first tenth, of a unit's mean, in widths of "
-        "the unit's own distribution; mean over units, a dot per run. Lower is more stable.",
-        (8.5, 4.5),
-    )
-    colours = drawing.colours(arms)
-    for i, arm in enumerate(arms):
-        dots = [
-            (kinds.index(run.value("model.activation")) + 0.14 * (i - (len(arms) - 1) / 2), far)
-            for run in records.runs
-            if _arm(run) == arm and (far := wander(run, "mean")) is not None
-        ]
-        axes.scatter([x for x, _ in dots], [y for _, y in dots], s=26, color=colours[arm], label=arm_name(arm))
-    axes.set_yscale("log")
-    drawing.log_numbers(axes.yaxis)
-    axes.set_xticks(range(len(kinds)), kinds)
-    axes.set_xlim(-0.5, len(kinds) - 0.5)
-    axes.set_ylabel("how far the mean wanders")
-    axes.grid(axis="y", color="0.9")
-    drawing.plain_axes(axes)
-    figure.legend(loc="outside right center", frameon=False, fontsize=9)
-    return figure

@@ -14,12 +14,12 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from bnexp.claims import panels
+from bnexp.claims import plots
 from bnexp.claims.accuracy import ACCURACY, SMALLEST
 from bnexp.claims.claim import LARGEST, PLAIN, TREATED, Claim, Of, Paper, Quantity, Rule, of_run
-from bnexp.claims.matching import judged
-from bnexp.claims.measures import common_chance, companion_noise, final_accuracy, gap, validation_accuracy
-from bnexp.claims.panels import Layout
+from bnexp.claims.matching import having
+from bnexp.claims.measures import companion_noise, final_accuracy, gap, validation_accuracy
+from bnexp.claims.plots import Layout
 from bnexp.runs.records import Record, Records
 
 NOISE = 0.01
@@ -28,7 +28,6 @@ NOISE = 0.01
 WEAKER = 0.05
 """The smallest difference of Dropout rates that counts."""
 
-DROPPED = {"model.dropout": Of("above", (0,))}
 KEPT = {"model.dropout": 0, "l2": 0}
 SIZES = ("data.examples",)
 
@@ -130,39 +129,52 @@ CLAIMS = [
 
 
 def figures(records: Records) -> dict[str, Figure]:
-    """`gap` and `regularisation_accuracy` against the training set's size; `companion_noise` against dropout."""
-    records = replace(records, runs=judged(records.runs))
+    """`gap` against the training set's size; `dropout` and `l2`, what they add; `companion_noise`."""
     if not records.runs:
         return {}
-    layout = Layout("l2", "model.dropout")
+    weights = replace(records, runs=having(records.runs, {"l2": 0}))
     return {
-        "gap": panels.lines(
-            records,
+        "gap": plots.lines(
+            replace(records, runs=having(records.runs, KEPT)),
             "Training minus test accuracy at the end, by the size of the training set",
-            "A run that diverged counts as 0.",
+            "Without dropout and L2.",
             "data.examples",
-            lambda run: 100 * (gap(run) or 0.0),
+            lambda run: None if (width := gap(run)) is None else 100 * width,
             "percentage points",
-            layout,
         ),
-        "regularisation_accuracy": panels.lines(
-            records,
-            "Final test accuracy by the size of the training set",
-            f"A run that diverged counts as chance ({common_chance(records.runs):g}).",
-            "data.examples",
-            final_accuracy,
-            "test accuracy",
-            layout,
-        ),
-        "companion_noise": panels.lines(
-            records,
+        "dropout": _added(weights, "model.dropout", "dropout"),
+        "l2": _added(replace(records, runs=having(records.runs, {"model.dropout": 0})), "l2", "L2"),
+        "companion_noise": plots.lines(
+            weights,
             "Noise of an example's activations in training, by dropout",
             "Standard deviation of the input of the last hidden layer's nonlinearity from one set of companions (and "
-            "one draw of dropout) to another, in its standard deviations over examples; at the end of training. L2 "
-            "weights are averaged.",
+            "one "
+            "draw of dropout) to another, in its standard deviations over examples, at the end of training.",
             "model.dropout",
-            lambda run: companion_noise(run) or 0.0,
+            companion_noise,
             "standard deviations",
             Layout(columns="data.examples"),
         ),
     }
+
+
+def _added(records: Records, setting: str, words: str) -> Figure:
+    """What a setting adds to the accuracy that the same seed has at 0 of it."""
+
+    def key(run: Record) -> tuple[Any, ...]:
+        return run.norm, run.seed, run.value("data.examples")
+
+    at_zero = {key(run): final_accuracy(run) for run in having(records.runs, {setting: 0})}
+
+    def added(run: Record) -> float | None:
+        return 100 * (final_accuracy(run) - at_zero[key(run)]) if key(run) in at_zero else None
+
+    return plots.lines(
+        records,
+        f"What {words} adds to the final test accuracy, by the size of the training set",
+        f"Minus the same network without {words}. A run that diverged counts as chance.",
+        setting,
+        added,
+        "percentage points",
+        Layout(columns="data.examples"),
+    )

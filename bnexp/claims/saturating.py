@@ -7,22 +7,19 @@ network must train, or depth is not what the deep one fails by.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
+from dataclasses import replace
 
-import numpy as np
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from bnexp.claims import drawing, panels
+from bnexp.claims import plots
 from bnexp.claims.accuracy import ACCURACY, SMALLEST
 from bnexp.claims.claim import LARGEST, PLAIN, TREATED, Claim, Of, Paper, Quantity, Rule, of_run
 from bnexp.claims.claim import SMALLEST as SMALLEST_OF
 from bnexp.claims.matching import having
 from bnexp.claims.measures import TRAINS, chance, final_accuracy, saturated, trains
-from bnexp.claims.panels import Layout
-from bnexp.claims.words import arm_name, percent
-from bnexp.runs.records import Record, Records
+from bnexp.claims.plots import Layout
+from bnexp.claims.words import percent
+from bnexp.runs.records import Records
 
 MORE = 0.01
 """The smallest difference of saturated fractions that counts."""
@@ -107,53 +104,32 @@ CLAIMS = [
 
 
 def figures(records: Records) -> dict[str, Figure]:
-    """`depth_accuracy`: final accuracy against depth; `saturation`: the saturated fraction by layer over training."""
+    """`depth_accuracy`: final accuracy against depth; `saturation`: the saturated fraction of every layer."""
     if not records.runs:
         return {}
-    depth = panels.lines(
-        records,
-        "Final test accuracy against depth",
-        "A run that diverged counts as chance.",
-        "model.depth",
-        final_accuracy,
-        "test accuracy",
-        Layout("model.residual", "model.activation"),
-        (0, 1),
-    )
-    runs = [r for r in having(records.runs, {"model.residual": False}) if r.value("model.activation") != "relu"]
-    return {"depth_accuracy": depth} | ({"saturation": _draw_saturation(records, runs)} if runs else {})
-
-
-def _draw_saturation(records: Records, runs: Sequence[Record]) -> Figure:
-    depths = panels.values(runs, "model.depth")
-    shown = sorted({min(depths, key=lambda depth: abs(depth - wanted)) for wanted in (3, 12, 20)})
-    arms = list(itertools.product(panels.values(runs, "model.activation"), panels.values(runs, "norm")))
-    figure, axes = drawing.sheet(
-        records,
-        "Saturated units by layer during training",
-        "Fraction of units and test examples at which the nonlinearity's slope is under a tenth of its greatest, mean "
-        "over the seeds; grey where a run has diverged. Down: layers from the first to the last; across: evaluations.",
-        (1 + 2.5 * max(len(arms), 3), 1.6 + 2.3 * len(shown)),
-        rows=len(shown),
-        columns=len(arms),
-    )
-    highest = max((run.metrics.filter(like="saturated/").max().max() for run in runs), default=1.0)
-    colours = Normalize(0, max(highest, MORE))
-    for depth, line in zip(shown, axes, strict=True):
-        for (kind, norm), panel in zip(arms, line, strict=True):
-            own = having(runs, {"model.depth": depth, "model.activation": kind, "norm": norm})
-            panel.set_title(f"{kind}, {depth} layers, {arm_name(norm)}", fontsize=9)
-            if not own:
-                continue
-            names = [f"saturated/hidden{i}" for i in range(1, depth + 1)]
-            table = np.mean([run.metrics[names].to_numpy(dtype=float).T for run in own], axis=0)
-            image = panel.imshow(table, norm=colours, cmap="magma", aspect="auto", interpolation="nearest")
-            panel.set_facecolor("0.85")
-            steps = own[0].metrics["step"].tolist()
-            ticks = range(0, len(steps), max(1, len(steps) // 4))
-            panel.set_xticks(ticks, [f"{steps[i]:g}" for i in ticks])
-            panel.set_yticks([0, depth - 1], ["1", str(depth)])
-            panel.set_xlabel("training steps")
-            panel.set_ylabel("layer")
-    figure.colorbar(image, ax=[p for line in axes for p in line], label="saturated fraction")
-    return figure
+    straight = having(records.runs, {"model.residual": False, "model.activation": Of("among", ("sigmoid", "tanh"))})
+    made = {
+        "depth_accuracy": plots.lines(
+            records,
+            "Final test accuracy against depth",
+            f"A run that diverged counts as chance; dotted: {percent(TRAINS)}, from which on a network trains.",
+            "model.depth",
+            final_accuracy,
+            "test accuracy",
+            Layout("model.residual", "model.activation"),
+            (0, 1),
+            TRAINS,
+        )
+    }
+    if straight:
+        made["saturation"] = plots.by_layer(
+            replace(records, runs=straight),
+            "Saturated part of every layer's nonlinearities at the end of training",
+            "Fraction of units and test examples whose slope is under a tenth of the greatest; no residual "
+            "connections.",
+            "saturated/hidden{layer}",
+            "saturated fraction",
+            Layout("model.activation", "model.depth"),
+            {"": 1.0},
+        )
+    return made

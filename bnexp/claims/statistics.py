@@ -7,22 +7,21 @@ weights, so that Figure 1(c) drawn with them shows a wobble that the distributio
 
 from __future__ import annotations
 
-import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from bnexp.claims import drawing, panels
+from bnexp.claims import plots
 from bnexp.claims.accuracy import ACCURACY, SMALLEST
 from bnexp.claims.claim import BN, PLAIN, TREATED, Claim, Paper, Quantity, Rule, Settings, of_run
 from bnexp.claims.matching import having
-from bnexp.claims.measures import chance, common_chance, wander
-from bnexp.claims.panels import Layout
-from bnexp.claims.stability import typical_unit, wandering
+from bnexp.claims.measures import chance, curve
+from bnexp.claims.plots import Layout
+from bnexp.claims.stability import typical_unit, wander_of, wandering
 from bnexp.claims.words import arm_name
 from bnexp.runs.records import Record, Records
-from bnexp.stats import PERCENTILES
 
 READS_PERCENTILES = True
 
@@ -125,91 +124,38 @@ def arm(run: Record) -> str:
 
 
 def figures(records: Records) -> dict[str, Figure]:
-    """`statistics_trap`: Figure 1(b, c) under each evaluation; `statistics_accuracy`; `statistics_wander`."""
-    if not records.runs:
+    """`statistics_accuracy`, minus that by Algorithm 2; `wander`; `statistics_trap`: Figure 1(b, c) by each."""
+    reference = {run.seed: run for run in having(records.runs, population(REFERENCE))}
+    shown = [run for run in records.runs if run.norm == BN and run.seed in reference]
+    if not shown:
         return {}
-    drawn = {
-        "statistics_accuracy": panels.curves(
-            records,
-            "Test accuracy of the same networks under different statistics at inference",
-            "The number behind moving averages is their momentum. A run that diverged counts as chance.",
-            "accuracy",
-            "test accuracy",
-            Layout(line=arm),
-            fill=common_chance(records.runs),
+
+    def behind(run: Record) -> tuple[list[float], list[float]]:
+        steps, accuracy = curve(run)
+        return steps, [100 * (a - b) for a, b in zip(accuracy, curve(reference[run.seed])[1], strict=True)]
+
+    made = {
+        "statistics_accuracy": plots.curves(
+            replace(records, runs=[run for run in shown if run is not reference[run.seed]]),
+            "Test accuracy of the same networks under other statistics at inference, minus that by Algorithm 2",
+            f"Algorithm 2 with k = {REFERENCE}. The number behind moving averages is their momentum.",
+            behind,
+            "percentage points",
+            Layout(arm=arm),
         )
     }
-    if any(wander(run, "mean") is not None for run in records.runs):
-        drawn["statistics_wander"] = _draw_wander(records)
-    if any(run.percentiles is not None for run in having(records.runs, population(REFERENCE))):
-        drawn["statistics_trap"] = _draw_trap(records)
-    return drawn
-
-
-def _draw_wander(records: Records) -> Figure:
-    arms = _arms(records)
-    figure, (axes,) = drawing.sheet(
-        records,
-        "How stable the same networks look under different statistics at inference",
-        "How far the mean (left) and the spread (right) of the last hidden layer's inputs wander, as in "
-        "`mnist_activations`, a dot per run. Dashed: mean of the network without BN. Lower looks more stable.",
-        (10, 4.8),
-        columns=2,
-        sharey=True,
-    )
-    colours = drawing.colours(arms)
-    for panel, what in zip(axes, ("mean", "spread"), strict=True):
-        for i, name in enumerate(arms):
-            dots = [far for run in records.runs if arm(run) == name and (far := wander(run, what)) is not None]
-            panel.scatter(dots, [i] * len(dots), color=colours[name], s=26)
-            if name == PLAIN and dots:
-                panel.axvline(math.exp(math.fsum(map(math.log, dots)) / len(dots)), color="0.6", ls="--", lw=1)
-        panel.set_xscale("log")
-        drawing.log_numbers(panel.xaxis)
-        panel.set_xlabel(f"how far the {what} wanders, in widths")
-        panel.set_yticks(range(len(arms)), [arm_name(name) for name in arms])
-        panel.set_ylim(len(arms) - 0.5, -0.5)
-        panel.grid(axis="y", color="0.9")
-        drawing.plain_axes(panel)
-    return figure
-
-
-def _draw_trap(records: Records) -> Figure:
-    reference = next(run for run in having(records.runs, population(REFERENCE)) if run.percentiles is not None)
-    assert reference.percentiles is not None
-    unit = typical_unit(reference.percentiles)
-    wanted = [PLAIN, arm(reference), "moving averages, 0.1", "moving averages, 0.01", "test batch's own"]
-    runs = {arm(run): run for run in having(records.runs, {"seed": reference.seed}) if run.percentiles is not None}
-    shown = [name for name in wanted if name in runs]
-    figure, (axes,) = drawing.sheet(
-        records,
-        "The trap in Figure 1(b, c): the same network with BN under different statistics at inference",
-        f"15th, 50th and 85th percentile of the input of unit {unit} of the last hidden layer, seed {reference.seed}, "
-        "over the test images. All panels but the one without BN show the same weights at every step.",
-        (3 * len(shown), 4),
-        columns=len(shown),
-        sharey=True,
-    )
-    for panel, name in zip(axes, shown, strict=True):
-        table = runs[name].percentiles
-        assert table is not None
-        q = table[:, typical_unit(table) if name == PLAIN else unit]
-        steps = runs[name].metrics["step"].to_numpy()[: len(q)]
-        colour = drawing.COLOURS[PLAIN if name == PLAIN else BN]
-        panel.fill_between(steps, q[:, 0], q[:, -1], color=colour, alpha=0.15, lw=0)
-        for values, percentile in zip(q.T, PERCENTILES, strict=True):
-            panel.plot(steps, values, color=colour, lw=2 if percentile == 50 else 1.1)
-        panel.set_title(arm_name(name), fontsize=10)
-        panel.grid(axis="y", color="0.9")
-        drawing.steps_axis(panel, float(np.max(steps)))
-        drawing.plain_axes(panel)
-    axes[0].set_ylabel("nonlinearity's input")
-    return figure
-
-
-def _arms(records: Records) -> list[str]:
-    def order(run: Record) -> tuple[str, float]:
-        how = str(run.value("norm.statistics") or "")
-        return how, float(run.value("norm.batches") or run.value("norm.momentum") or 0)
-
-    return list(dict.fromkeys(arm(run) for run in sorted(records.runs, key=order)))
+    first = min(reference)
+    unit = reference[first].percentiles
+    of_seed = {arm(run): run for run in having(records.runs, {"seed": first}) if run.percentiles is not None}
+    wanted = (PLAIN, arm(reference[first]), "moving averages, 0.1", "moving averages, 0.01", "test batch's own")
+    if unit is not None:
+        made["statistics_trap"] = plots.fans(
+            records,
+            "The trap in Figure 1(b, c): the same network with BN under different statistics at inference",
+            "15th, 50th and 85th percentile of the input of one unit of the last hidden layer over the test images, "
+            "first "
+            "seed. All panels but the one without BN show the same weights at every step.",
+            {arm_name(name): (of_seed[name], typical_unit(unit)) for name in wanted if name in of_seed},
+            None,
+        )
+    return made | wander_of(records, arm)

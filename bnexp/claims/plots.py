@@ -1,0 +1,438 @@
+"""The plots of all claims: lines, curves, dots, heat maps, fans of percentiles; every seed is seen behind its mean.
+
+A panel for every pair of values of two settings (rows and columns), a colour for every arm. Settings are named as in
+`Record.fields`; `norm` is the norm in one word.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
+
+from bnexp.claims.claim import BN, PLAIN
+from bnexp.claims.words import arm_name, setting_label
+from bnexp.runs.records import Record, Records
+from bnexp.stats import PERCENTILES
+
+PALETTE = (
+    *("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999"),
+    *("#882255", "#DDCC77", "#332288"),
+)
+"""Okabe and Ito's colours, which colour-blind readers can tell apart; then some of Tol's."""
+
+COLOURS = {
+    **{PLAIN: "#D55E00", BN: "#0072B2", "inception": "#D55E00", "bn_baseline": "#0072B2"},
+    **{"layer": "#009E73", "group": "#CC79A7", "batch_renorm": "#E69F00", "instance": "#56B4E9"},
+    **{"bn_x5": "#009E73", "bn_x30": "#CC79A7", "bn_x5_sigmoid": "#E69F00"},
+    **{"inception_x5": "#000000", "inception_sigmoid": "#999999"},
+}
+"""Of arms by name, the same in all figures."""
+
+Measure = Callable[[Record], float | None]
+Arm = Callable[[Record], str]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which setting varies where; None for a single row or column."""
+
+    rows: str | None = None
+    columns: str | None = None
+    arm: Arm = lambda run: run.norm
+    """The arm that a run belongs to."""
+
+
+def sheet(
+    records: Records, title: str, shows: str, size: tuple[float, float], rows: int = 1, columns: int = 1, **grid: Any
+) -> tuple[Figure, list[list[Axes]]]:
+    """A figure with its axes in rows, its title, and under it what it shows and on which data; size in inches."""
+    figure = Figure(figsize=size, dpi=100, layout="constrained")
+    notice = "STAND-IN, NOT MNIST — " if records.dataset["stand_in"] else ""
+    left = {"x": 0.01, "ha": "left"}
+    figure.suptitle(_wrapped(notice + title, size[0], 12), fontsize=12, **left)
+    figure.supxlabel(_wrapped(f"{shows} {records.caption}.", size[0], 9.5), fontsize=9.5, **left)
+    axes = figure.subplots(rows, columns, squeeze=False, **grid)
+    return figure, axes.tolist()
+
+
+def lines(
+    records: Records,
+    title: str,
+    shows: str,
+    axis: str,
+    measure: Measure,
+    label: str,
+    layout: Layout | None = None,
+    limits: tuple[float, float] | None = None,
+    mark: float | None = None,
+) -> Figure:
+    """A measure of the runs against a setting, on a log axis where all its values are above 0.
+
+    Numbers of any spacing, or words, can be the setting; `mark` is the height of a line that decides something.
+    """
+    layout = layout or Layout()
+    arms = _arms(records, layout)
+    figure, panels = _panels(records, title, f"{shows} Line: mean over the seeds; dots: seeds.", layout, sharey=True)
+    known = values(records.runs, axis)
+    numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in known)
+    for panel, runs in panels:
+        for arm, colour in colours(arms).items():
+            of_arm = [run for run in runs if layout.arm(run) == arm]
+            points: list[tuple[float, list[float]]] = []
+            for value in known:
+                results = [y for run in of_arm if run.value(axis) == value and (y := measure(run)) is not None]
+                if results:
+                    points.append((value if numbers else known.index(value), results))
+            _mean_and_seeds(panel, points, colour, arm)
+        if numbers and known[0] > 0 and known[-1] / known[0] >= 8:
+            panel.set_xscale("log")
+        if not numbers:
+            panel.set_xticks(range(len(known)), [str(v) for v in known])
+        elif len(known) <= 9 and _apart(known, panel.get_xscale() == "log"):
+            panel.set_xticks(known, [f"{v:g}" for v in known], rotation=45 if len(known) > 5 else 0)
+            panel.xaxis.set_minor_locator(NullLocator())
+        panel.set_xlabel(setting_label(axis))
+        _upright(panel, label, limits, mark)
+    _legend(figure, panels)
+    return figure
+
+
+def curves(
+    records: Records,
+    title: str,
+    shows: str,
+    metric: str | Callable[[Record], tuple[Sequence[float], Sequence[float]]],
+    label: str,
+    layout: Layout | None = None,
+    limits: tuple[float, float] | None = None,
+    fill: float = math.nan,
+    mark: float | None = None,
+    linear: bool = False,
+) -> Figure:
+    """A metric during training, steps on a log axis unless `linear`; `fill` stands for it where a run has diverged."""
+    layout = layout or Layout()
+    arms = _arms(records, layout)
+    words = f"{shows} Thick: mean over the seeds; thin: seeds."
+    figure, panels = _panels(records, title, words, layout, sharey=True)
+    for panel, runs in panels:
+        for arm, colour in colours(arms).items():
+            series = [_series(run, metric, fill) for run in runs if layout.arm(run) == arm]
+            if not series:
+                continue
+            steps = sorted(set.intersection(*(set(of_run) for of_run in series)) - ({0} if not linear else set()))
+            table = np.array([[of_run[step] for step in steps] for of_run in series])
+            panel.plot(steps, table.T, color=colour, lw=0.5, alpha=0.45)
+            panel.plot(steps, table.mean(0), color=colour, lw=2, ls="--" if arm == PLAIN else "-", label=arm_name(arm))
+        if linear:
+            steps_axis(panel, max(float(run.metrics["step"].iloc[-1]) for run in records.runs))
+        else:
+            panel.set_xscale("log")
+            panel.set_xlabel("training steps")
+        _upright(panel, label, limits, mark)
+    _legend(figure, panels)
+    return figure
+
+
+def _series(
+    run: Record, metric: str | Callable[[Record], tuple[Sequence[float], Sequence[float]]], fill: float
+) -> dict[float, float]:
+    x, y = (run.metrics["step"], run.metrics[metric]) if isinstance(metric, str) else metric(run)
+    return {step: fill if math.isnan(value) else value for step, value in zip(x, y, strict=True)}
+
+
+def dots(
+    records: Records,
+    title: str,
+    shows: str,
+    measures: Mapping[str, Measure],
+    across: str | None = None,
+    arm: Arm = lambda run: run.norm,
+    log: bool = False,
+    fraction: bool = False,
+) -> Figure:
+    """A panel for every measure, by its label: a dot a run, columns by the values of a setting, or by the arm."""
+    arms = _arms(records, Layout(arm=arm))
+    known = values(records.runs, across) if across else [None]
+    size = (max(3.9 * len(measures) + 1.4, 6.8), 4.2)
+    words = f"{shows} A dot a run, a dash their mean."
+    figure, (axes,) = sheet(records, title, words, size, columns=len(measures))
+    for panel, (label, measure) in zip(axes, measures.items(), strict=True):
+        for i, (name, colour) in enumerate(colours(arms).items()):
+            for j, value in enumerate(known):
+                runs = [run for run in records.runs if arm(run) == name and (not across or run.value(across) == value)]
+                heights = [y for run in runs if (y := measure(run)) is not None]
+                at = j + 0.7 * (i - (len(arms) - 1) / 2) / len(arms) if across else i
+                panel.scatter([at] * len(heights), heights, color=colour, s=20, alpha=0.6, lw=0)
+                if heights:
+                    panel.plot(at, np.mean(heights), marker="_", color=colour, ms=16, mew=2)
+        ticks = [str(value) for value in known] if across else [arm_name(name) for name in arms]
+        rotation = 20 if not across and len(arms) > 2 else 0
+        panel.set_xticks(range(len(ticks)), ticks, rotation=rotation, ha="right" if rotation else "center")
+        panel.set_xlim(-0.6, len(ticks) - 0.4)
+        if log:
+            panel.set_yscale("log")
+            log_numbers(panel.yaxis)
+        _upright(panel, label, None, None, fraction)
+    if across and len(arms) > 1:
+        for name, colour in colours(arms).items():
+            axes[-1].scatter([], [], color=colour, label=arm_name(name))
+        figure.legend(loc="outside right center", frameon=False, fontsize=9.5)
+    return figure
+
+
+def heat_maps(
+    records: Records,
+    title: str,
+    shows: str,
+    x: str,
+    y: str,
+    measure: Callable[[Sequence[Record]], float],
+    layout: Layout,
+    scale: Normalize,
+    text: Callable[[float], str],
+    colour_map: str = "viridis",
+) -> Figure:
+    """A measure of a cell's runs over two settings, one panel per value of two more, shared colours."""
+    across, up = values(records.runs, x), values(records.runs, y)
+    size = (max(1.4 + 0.62 * len(across), 2.8), 1.0 + 0.4 * len(up))
+    figure, panels = _panels(records, title, shows, layout, size)
+    shades = matplotlib.colormaps[colour_map].with_extremes(bad="0.85")
+    for panel, runs in panels:
+        table = np.full((len(up), len(across)), np.nan)
+        for j, row in enumerate(up):
+            for i, column in enumerate(across):
+                cell = [run for run in runs if run.value(x) == column and run.value(y) == row]
+                if cell:
+                    table[j, i] = value = measure(cell)
+                    r, g, b, _ = shades(scale(value)) if not math.isnan(value) else (0.85, 0.85, 0.85, 1)
+                    dark = 0.3 * r + 0.59 * g + 0.11 * b < 0.5
+                    colour = "white" if dark else "black"
+                    panel.text(i, j, text(value), ha="center", va="center", fontsize=8.5, color=colour)
+        shown = panel.imshow(np.ma.masked_invalid(table), cmap=shades, norm=scale, origin="lower", aspect="auto")
+        panel.set_xticks(range(len(across)), [_short(v) for v in across])
+        panel.set_yticks(range(len(up)), [_short(v) for v in up])
+        panel.set_xlabel(setting_label(x))
+        panel.set_ylabel(setting_label(y))
+        panel.spines[:].set_visible(False)
+    bar = figure.colorbar(shown, ax=[panel for panel, _ in panels], extend="both")
+    bar.ax.yaxis.set_major_formatter(lambda v, _: text(v))
+    if isinstance(scale, LogNorm):
+        bar.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        bar.ax.yaxis.set_minor_locator(NullLocator())
+    return figure
+
+
+def by_layer(
+    records: Records,
+    title: str,
+    shows: str,
+    metric: str,
+    label: str,
+    layout: Layout,
+    moments: Mapping[str, float],
+    log: bool = False,
+) -> Figure:
+    """A metric of every layer from the first to the last, at some moments (name to part of the training); dots: seeds.
+
+    `metric` has `{layer}` where the layer's number goes.
+    """
+    arms = _arms(records, layout)
+    figure, panels = _panels(records, title, f"{shows} Line: mean over the seeds; dots: seeds.", layout, sharey=True)
+    for panel, runs in panels:
+        for (arm, colour), (when, part) in itertools.product(colours(arms).items(), moments.items()):
+            of_arm = [run for run in runs if layout.arm(run) == arm]
+            layers = range(1, int(of_arm[0].value("model.depth")) + 1) if of_arm else range(0)
+            at = [round(part * (len(run.metrics) - 1)) for run in of_arm]
+            points: list[tuple[float, list[float]]] = [
+                (n, [float(r.metrics[metric.format(layer=n)].iloc[i]) for r, i in zip(of_arm, at, strict=True)])
+                for n in layers
+            ]
+            _mean_and_seeds(
+                panel, points, colour, arm, when if len(moments) > 1 else "", ":" if part < 0.5 else "-", log
+            )
+        if log:
+            panel.set_yscale("log")
+        panel.set_xlabel("hidden layer")
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+        _upright(panel, label, None, None)
+    _legend(figure, panels)
+    return figure
+
+
+def fans(
+    records: Records, title: str, shows: str, runs: Mapping[str, tuple[Record, int]], axis: float | None
+) -> Figure:
+    """The percentiles of a unit's input over the training, a panel a run, by its title, with the unit.
+
+    `axis`: the vertical axis goes from −axis to axis; what lies beyond is told in the panel's title.
+    """
+    figure, (axes,) = sheet(
+        records, title, shows, (max(2.9 * len(runs) + 0.8, 6.8), 4.4), columns=len(runs), sharey=True
+    )
+    for panel, (name, (run, unit)) in zip(axes, runs.items(), strict=True):
+        q = until_divergence(run.percentiles)[:, unit]
+        steps = run.metrics["step"].to_numpy()[: len(q)]
+        colour = colours([run.norm])[run.norm]
+        panel.fill_between(steps, q[:, 0], q[:, -1], color=colour, alpha=0.15, lw=0)
+        for series, percentile in zip(q.T, PERCENTILES, strict=True):
+            panel.plot(steps, series, color=colour, lw=2 if percentile == 50 else 1.1)
+        beyond = axis is not None and len(q) and float(np.abs(q).max()) > axis
+        reach = f"\n(reaches {q.min():.1f} to {q.max():.1f})" if beyond else ""
+        panel.set_title(f"{name}{reach}", fontsize=10)
+        panel.grid(axis="y", color="0.9")
+        steps_axis(panel, float(run.metrics["step"].iloc[-1]))
+        plain_axes(panel)
+    if axis is not None:
+        axes[0].set_ylim(-axis, axis)
+    axes[0].set_ylabel("nonlinearity's input")
+    return figure
+
+
+def until_divergence(q: np.ndarray | None) -> np.ndarray:
+    """The evaluations before the first with a value that is not finite; q `[evaluations, units, percentiles]`."""
+    if q is None:
+        return np.empty((0, 0, len(PERCENTILES)))
+    finite = np.isfinite(q).all(axis=(1, 2))
+    return q if finite.all() else q[: int(np.argmin(finite))]
+
+
+def values(runs: Iterable[Record], setting: str | None) -> list[Any]:
+    """The values that runs have of a setting, in order: numbers by size, words as they come first."""
+    known = list(dict.fromkeys(None if setting is None else run.value(setting) for run in runs))
+    if all(isinstance(v, (int, float)) for v in known):
+        return sorted(known)
+    return sorted(known, key=lambda v: v != PLAIN)
+
+
+def colours(arms: Sequence[str]) -> dict[str, str]:
+    """A colour for each arm, in their order."""
+    spare = iter(itertools.cycle(c for c in PALETTE if c not in {COLOURS.get(arm) for arm in arms}))
+    return {arm: COLOURS.get(arm) or next(spare) for arm in arms}
+
+
+def plain_axes(axes: Axes) -> None:
+    """Take away the frame that carries no data."""
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def steps_axis(axes: Axes, last: float) -> None:
+    """Training steps, linear as in Figure 1, written 10K."""
+    axes.set_xlim(0, last)
+    axes.set_xlabel("training steps")
+    axes.xaxis.set_major_formatter(lambda x, _: f"{x / 1000:g}K" if x >= 1000 else f"{x:g}")
+
+
+def log_numbers(axis: Axis) -> None:
+    """Plain numbers 1, 2, 5, 10, … on a log axis of few decades."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(lambda x, _: f"{x:g}")
+    axis.set_minor_formatter(NullFormatter())
+
+
+def label_ends(axes: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
+    """Write names to the right of lines, apart from each other: (height of the line's end, text, colour).
+
+    An end that lies beyond the axis has its name at the edge, with an arrow. Call it when the limits are set.
+    """
+    lo, hi = axes.get_ylim()
+    inches = axes.get_position().height * axes.figure.bbox.height / axes.figure.dpi
+    gap = 16 / 72 / inches  # 16 points, a line of text
+    floor = 0.0
+    ends = sorted(ends, key=lambda end: end[0])
+    for i, (height, text, colour) in enumerate(ends):
+        at = min(max((height - lo) / (hi - lo), floor), 1 - gap * (len(ends) - 1 - i))
+        floor = at + gap
+        arrow = " ↓" if height < lo else " ↑" if height > hi else ""
+        axes.text(1.01, at, text + arrow, color=colour, va="center", transform=axes.transAxes)
+
+
+def _upright(
+    panel: Axes, label: str, limits: tuple[float, float] | None, mark: float | None, fraction: bool | None = None
+) -> None:
+    """The vertical axis: fractions in percent."""
+    panel.set_ylabel(label)
+    panel.grid(axis="y", color="0.9")
+    plain_axes(panel)
+    if limits:
+        panel.set_ylim(*limits)
+    if mark is not None:
+        panel.axhline(mark, color="0.4", lw=0.9, ls=":")
+    if fraction or (fraction is None and (limits is not None or "accuracy" in label or "fraction" in label)):
+        panel.yaxis.set_major_formatter(lambda y, _: f"{100 * y:.4g} %")
+
+
+def _mean_and_seeds(
+    panel: Axes,
+    points: Sequence[tuple[float, Sequence[float]]],
+    colour: str,
+    arm: str,
+    when: str = "",
+    style: str = "",
+    log: bool = False,
+) -> None:
+    """A line through the means (geometric on a log axis), and a dot for each seed."""
+    label = ", ".join(filter(None, [arm_name(arm), when]))
+    line = style or ("--" if arm == PLAIN else "-")
+    means = [math.exp(np.mean(np.log(y))) if log else float(np.mean(y)) for _, y in points]
+    panel.plot([x for x, _ in points], means, color=colour, lw=1.8, ls=line, label=label)
+    every = [(x, y) for x, ys in points for y in ys]
+    panel.scatter([x for x, _ in every], [y for _, y in every], color=colour, s=7, alpha=0.45, lw=0)
+
+
+def _panels(
+    records: Records, title: str, shows: str, layout: Layout, size: tuple[float, float] = (3.4, 2.9), **grid: Any
+) -> tuple[Figure, list[tuple[Axes, list[Record]]]]:
+    """The sheet, and each panel with its runs; `size` of a panel in inches."""
+    up, across = values(records.runs, layout.rows), values(records.runs, layout.columns)
+    inches = max(size[0] * len(across) + 0.6, 6.8), size[1] * len(up) + 1.5
+    figure, axes = sheet(records, title, shows, inches, rows=len(up), columns=len(across), **grid)
+    panels = []
+    for row, line in zip(up, axes, strict=True):
+        for column, panel in zip(across, line, strict=True):
+            wanted = [(layout.rows, row), (layout.columns, column)]
+            runs = [run for run in records.runs if all(s is None or run.value(s) == of for s, of in wanted)]
+            named = [setting_label(setting, of) for setting, of in wanted if setting is not None]
+            panel.set_title(", ".join(named), fontsize=10)
+            panels.append((panel, runs))
+    return figure, panels
+
+
+def _arms(records: Records, layout: Layout) -> list[str]:
+    return sorted(dict.fromkeys(layout.arm(run) for run in records.runs), key=lambda arm: arm != PLAIN)
+
+
+def _legend(figure: Figure, panels: Sequence[tuple[Axes, Any]]) -> None:
+    entries: dict[str, Any] = {}
+    for panel, _ in panels:
+        handles, labels = panel.get_legend_handles_labels()
+        entries |= dict(zip(labels, handles, strict=True))
+    if len(entries) > 1:
+        where: Any = "outside right center"
+        figure.legend(list(entries.values()), list(entries), loc=where, frameon=False, fontsize=9.5)
+
+
+def _apart(at: Sequence[float], log: bool) -> bool:
+    """Whether numbers are far enough from each other on an axis to be written at their places."""
+    places = [math.log(x) if log else x for x in at]
+    gaps = [b - a for a, b in itertools.pairwise(places)]
+    return not gaps or min(gaps) > 0.06 * (places[-1] - places[0])
+
+
+def _short(of: Any) -> str:
+    return f"{of:g}" if isinstance(of, float) else str(of)
+
+
+def _wrapped(text: str, inches: float, points: float) -> str:
+    return textwrap.fill(text, int(inches * 72 / (points * 0.58)))  # 0.58: mean width of a letter, in its height
