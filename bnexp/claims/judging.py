@@ -26,6 +26,8 @@ class Judgement:
     kind: str
     primary: bool
     paper: str
+    paper_effect: float | None
+    """The paper's figure in the claim's unit."""
     outside: str
     measured: str
     effect: float | None
@@ -74,6 +76,7 @@ def judge(claim: Claim | Peculiar, records: Records, treated: str = BN) -> Judge
         kind="own" if rule is None else rule.kind,
         primary=claim.primary,
         paper=claim.paper.text,
+        paper_effect=claim.paper.effect,
         outside=claim.paper.outside,
         measured=outcome.measured,
         effect=outcome.effect,

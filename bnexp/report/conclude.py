@@ -17,8 +17,9 @@ from bnexp.console import out
 from bnexp.files import locked, write_atomically
 from bnexp.report import ReportError, index, tensorboard
 from bnexp.report.experiments import OWN, OWN_TITLE
+from bnexp.report.pictures import png
 from bnexp.report.printing import print_arms, print_report
-from bnexp.report.writing import png, write
+from bnexp.report.writing import write
 from bnexp.runs import records, sources
 from bnexp.runs.folder import RunFolder
 from bnexp.runs.records import Record, Records

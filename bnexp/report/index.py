@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from bnexp.console import err
 from bnexp.files import write_atomically
 from bnexp.report import ReportError, verdicts
+from bnexp.report.forest import forest
+from bnexp.report.pictures import png
 
 PARTIAL = "partial"
 """The folder of the reports of a part of an experiment's runs, beside the whole ones."""
@@ -40,7 +44,22 @@ def write(results: Path) -> None:
         text += "\n## Damaged\n\n" + "".join(f"- {message}\n" for message in damaged)
     for message in damaged:
         err.print(message, style="bold red", soft_wrap=True)
+    picture = forest(primary(results))
+    if picture is not None:
+        write_atomically(results / "forest.png", png(picture))
+        text = text.replace("\n\n|", "\n\n![The main claims with their effects and intervals](forest.png)\n\n|", 1)
     write_atomically(results / "README.md", text)
+
+
+def primary(results: Path) -> list[dict[str, Any]]:
+    """The main claims of the experiments right under `results` that can be read, each with its experiment."""
+    claims = []
+    for path in sorted(results.glob("*/verdict.json")):
+        with contextlib.suppress(ReportError):
+            verdict = verdicts.read(path)
+            name = verdict["experiment"]
+            claims += [{**claim, "experiment": name} for claim in verdict["claims"] if claim.get("primary")]
+    return claims
 
 
 def _is_overview(readme: Path) -> bool:

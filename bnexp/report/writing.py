@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from bnexp.claims.matching import judged
 from bnexp.claims.measures import epochs
 from bnexp.files import write_atomically
 from bnexp.report import ReportError, verdicts
+from bnexp.report.pictures import png
 from bnexp.report.provenance import dated
 from bnexp.report.readme import common_stamp, readme
 from bnexp.report.size import model_size
@@ -57,13 +57,6 @@ def _drawn(gathered: Records) -> tuple[dict[str, Figure], dict[str, DataFrame]]:
             figures |= subject.figures(gathered)
             tables |= subject.tables(gathered)
     return figures or overview.figures(gathered), tables
-
-
-def png(figure: Figure) -> bytes:
-    """A figure as a file's content."""
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=100, metadata={"Software": None})
-    return content.getvalue()
 
 
 def _verdict(gathered: Records, judgements: list[claims.Judgement]) -> dict[str, Any]:

@@ -1,0 +1,78 @@
+"""All primary claims in one picture: effect, interval, and the paper's figure where it has one."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+COLOURS = {
+    "reproduced": "#009E73",
+    "contradicted": "#D55E00",
+    "no difference": "#56B4E9",
+    "mixed": "#CC79A7",
+    "undecided": "#999999",
+}
+
+UNITS = {
+    "points": ("percentage points", 100.0),
+    "share": ("share, %", 100.0),
+    "ratio": ("ratio", 1.0),
+    "decades": ("decades", 1.0),
+    "decades per layer": ("decades per layer", 1.0),
+    "deviations": ("standard deviations", 1.0),
+}
+"""Units in words, and what an effect is multiplied by."""
+
+ROW = 0.52
+"""Inches a claim."""
+
+
+def forest(claims: Sequence[Mapping[str, Any]]) -> Figure | None:
+    """The picture, a panel for every unit; None without claims that have an effect."""
+    shown = [claim for claim in claims if claim["effect"] is not None and claim["unit"] in UNITS]
+    by_unit = {unit: rows for unit in UNITS if (rows := [claim for claim in shown if claim["unit"] == unit])}
+    if not by_unit:
+        return None
+    heights = [ROW * len(rows) + 0.55 for rows in by_unit.values()]
+    figure = Figure(figsize=(10, sum(heights) + 0.6), dpi=100, layout="constrained")
+    axes = figure.subplots(len(by_unit), 1, squeeze=False, height_ratios=heights)
+    figure.suptitle("The main claims: effect and 95 % interval; ▽ the paper's figure", x=0.01, ha="left", fontsize=12)
+    for (unit, rows), (panel,) in zip(by_unit.items(), axes, strict=True):
+        _draw(panel, unit, rows)
+    for verdict, colour in COLOURS.items():
+        if any(claim["verdict"] == verdict for claim in shown):
+            axes[0][0].plot([], [], "o", color=colour, label=verdict)
+    figure.legend(loc="outside lower left", ncols=5, frameon=False, fontsize=10)
+    return figure
+
+
+def _draw(panel: Axes, unit: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    words, factor = UNITS[unit]
+    for i, claim in enumerate(rows):
+        colour = COLOURS[claim["verdict"]]
+        lo, hi = (claim["effect"] if end is None else end for end in claim["ci95"] or (None, None))
+        panel.plot([factor * lo, factor * hi], [i, i], color=colour, lw=2.5)
+        panel.plot(factor * claim["effect"], i, "o", color=colour, ms=7)
+        if claim.get("paper_effect") is not None:
+            panel.plot(factor * claim["paper_effect"], i - 0.3, "v", color="black", ms=6, mfc="none")
+    labels = [textwrap.fill(f"{claim['claim']} ({claim['experiment']}, n = {claim['n']})", 78) for claim in rows]
+    panel.set_yticks(range(len(rows)), labels, fontsize=9)
+    panel.set_ylim(len(rows) - 0.5, -0.5)
+    if unit == "ratio":
+        panel.set_xscale("log")
+        ends = [end for claim in rows for end in (claim["effect"], *(claim["ci95"] or ())) if end]
+        reach = max([2.0, *(math.exp(abs(math.log(end))) for end in ends)])
+        panel.set_xlim(1 / reach / 1.1, reach * 1.1)
+        ticks = [tick for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50) if 1 / reach / 1.1 <= tick <= reach * 1.1]
+        panel.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        panel.xaxis.set_minor_locator(NullLocator())
+    panel.axvline(1 if unit == "ratio" else 0, color="0.6", lw=0.9)
+    panel.set_xlabel(words)
+    panel.grid(axis="x", color="0.9")
+    panel.spines[["top", "right"]].set_visible(False)
