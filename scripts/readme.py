@@ -1,20 +1,49 @@
-"""Put the table of verdicts under results/ into README.md."""
+"""Put the score and the main claims under results/ into README.md."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
-from bnexp.report.index import verdict_table
+from bnexp.report import ReportError, verdicts
+from bnexp.report.index import primary
 
 ROOT = Path(__file__).parent.parent
+SCORE = re.compile(r"(<!-- score: .*? -->\n).*?(<!-- end of score -->)", re.DOTALL)
 BETWEEN = re.compile(r"(<!-- verdicts: .*? -->\n).*?(<!-- end of verdicts -->)", re.DOTALL)
 
 
 def with_verdicts(readme: str) -> str:
-    """The README with the table as the verdicts are now."""
-    table = verdict_table(ROOT / "results", brief=True).replace("](", "](results/")
-    return BETWEEN.sub(lambda found: found[1] + table + found[2], readme)
+    """The README with score and table as the verdicts are now."""
+    readme = SCORE.sub(lambda match: match[1] + score(ROOT / "results") + match[2], readme)
+    return BETWEEN.sub(lambda match: match[1] + table(ROOT / "results") + match[2], readme)
+
+
+def score(results: Path) -> str:
+    """How many claims came out how."""
+    given: Counter[str] = Counter()
+    experiments = 0
+    for path in sorted(results.glob("*/verdict.json")):
+        try:
+            verdict = verdicts.read(path)
+        except ReportError:
+            continue
+        experiments += 1
+        given.update(claim["verdict"] for claim in verdict["claims"])
+    if not given:
+        return ""
+    counts = ", ".join(f"{given[word]} {word}" for word in verdicts.WORDS if given[word])
+    return f"**{given.total()} claims judged in {experiments} experiments: {counts}.**\n"
+
+
+def table(results: Path) -> str:
+    """A row for each main claim."""
+    rows = ["| said of BN | what we find | how sure |", "|---|---|---|"]
+    for claim in primary(results):
+        link = f"[{claim['experiment']}](results/{claim['experiment']}/README.md)"
+        rows.append(f"| {claim['claim']} | **{claim['verdict']}**: {claim['measured']} | n = {claim['n']}, {link} |")
+    return "\n".join(rows) + "\n"
 
 
 if __name__ == "__main__":

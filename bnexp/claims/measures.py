@@ -91,7 +91,7 @@ def companion_noise(run: Record) -> float | None:
 
 
 def epochs(runs: Sequence[Record]) -> str:
-    """The passes over the training examples that the longest run makes, in words."""
+    """The passes over the training examples that the runs make, in words."""
     known = [
         run.fields["steps"] * run.fields["batch"] / run.fields["data.examples"]
         for run in runs
@@ -99,8 +99,8 @@ def epochs(runs: Sequence[Record]) -> str:
     ]
     if not known:
         return "these epochs"
-    most = max(known)
-    return f"{most:.2g} epochs" if most < 10 else f"{most:,.0f} epochs"
+    ends = [f"{end:.2g}" if end < 10 else f"{end:,.0f}" for end in (min(known), max(known))]
+    return f"{ends[1]} epochs" if ends[0] == ends[1] else f"{ends[0]} to {ends[1]} epochs"
 
 
 def length(run: Record) -> float:
