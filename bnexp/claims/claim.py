@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from matplotlib.figure import Figure
 from pandas import DataFrame
@@ -120,6 +120,18 @@ class Claim:
     """One of the experiment's two or three main claims."""
     control: str = ""
     """For a control, the outcome that would have failed it."""
+
+    def __post_init__(self) -> None:
+        """Errors: ValueError for what no rule can be."""
+        for value, kinds, what in ((self.rule.kind, Kind, "rule"), (self.quantity.unit, Unit, "unit")):
+            if value not in get_args(kinds):
+                raise ValueError(f"the claim {self.id} has {what} {value!r}; choose from {', '.join(get_args(kinds))}")
+        if not self.rule.margin >= 0:
+            raise ValueError(f"the claim {self.id} has a margin of {self.rule.margin}; it must be at least 0")
+        if not callable(self.quantity.measure):
+            raise ValueError(f"the claim {self.id} has a quantity that measures nothing: {self.quantity.measure!r}")
+        if not isinstance(self.treated, Mapping) or not isinstance(self.reference, Mapping | None):
+            raise ValueError(f"the claim {self.id} has an arm that is no dictionary of settings")
 
 
 @dataclass(frozen=True)

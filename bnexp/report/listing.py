@@ -14,6 +14,7 @@ from rich.padding import Padding
 from rich.table import Column, Table
 
 from bnexp import claims, data, models, paths
+from bnexp.claims.words import arm_label
 from bnexp.config import ConfigError, ModelConfig
 from bnexp.console import out
 from bnexp.models.inception import PAPER_PARAMETERS, PRINTED
@@ -97,15 +98,34 @@ def _print_claims(experiment: Experiment) -> None:
 
 
 def print_claims(results: Path, config_dir: Path | None) -> None:
-    """Every claim: what it is about, and the experiments on which it is judged."""
+    """Every claim by subject: the sentence, who says so, its rule, arms and cells; and where it is judged."""
     judged_in: dict[str, list[str]] = {name: [] for name in claims.REGISTRY}
     for name, experiment in known(results, config_dir).items():
-        for claim in experiment.claims or ():
-            judged_in.setdefault(claim, []).append(name)
-    for claim, experiments in judged_in.items():
-        about = claims.REGISTRY[claim].about if claim in claims.REGISTRY else "of your own"
-        out.print(f"[bold]{escape(claim)}[/]: {escape(about)}", soft_wrap=True)
+        for subject in experiment.claims or ():
+            judged_in.setdefault(subject, []).append(name)
+    for subject, experiments in judged_in.items():
+        about = claims.REGISTRY[subject].about if subject in claims.REGISTRY else "of your own"
+        out.print(f"[bold]{escape(subject)}[/]: {escape(about)}", soft_wrap=True)
         out.print(f"  judged in {', '.join(experiments) or 'no experiment'}", markup=False, soft_wrap=True)
+        for claim in claims.REGISTRY[subject].claims if subject in claims.REGISTRY else ():
+            main = ", a main claim" if claim.primary else ""
+            out.print(f"  {claim.id} ({claim.source}{main}): {claim.sentence}", markup=False, soft_wrap=True)
+            out.print(f"    {_deciding(claim)}", style="dim", markup=False, soft_wrap=True)
+
+
+def _deciding(claim: claims.Claim | claims.Peculiar) -> str:
+    """What decides a claim, in a line."""
+    if isinstance(claim, claims.Peculiar):
+        return "a rule of its own"
+    rule, arms = claim.rule, [claim.treated, *([claim.reference] if claim.reference is not None else [])]
+    parts = [f"{rule.kind}, margin {rule.margin:g} ({claim.quantity.unit}): {claim.quantity.name}"]
+    parts.append(" against ".join(arm_label(arm, claims.BN) or "all" for arm in arms))
+    parts += [f"among {arm_label(claim.among, claims.BN)}"] if claim.among else []
+    parts += (
+        [f"in {'every' if rule.universal else 'the mean over each'} {', '.join(claim.cells)}"] if claim.cells else []
+    )
+    parts += [f"at its own best {', '.join(claim.selected)}"] if claim.selected else []
+    return "; ".join(parts)
 
 
 def print_models() -> None:
