@@ -92,8 +92,10 @@ def config(precision: str = "float32") -> RunConfig:
     """BN-x5 of the experiment `inception`."""
     return RunConfig(
         steps=2400,
-        evaluations=16,
+        evaluations=5,
         spacing="even",
+        early_evaluations=5,
+        early_steps=400,
         batch=BATCH,
         lr=0.025,
         l2=2e-5,
