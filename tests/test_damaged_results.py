@@ -13,7 +13,7 @@ from conftest import Command
 from bnexp.report import index
 
 ROOT = Path(__file__).parent.parent
-COMMITTED = ROOT / "results" / "inception_tiny"
+COMMITTED = ROOT / "results" / "laptop" / "inception_tiny"
 PLACE = Path("results", "inception_tiny")
 RECORDS = PLACE / "records"
 TRAIN = "bnexp run experiment=inception_tiny"

@@ -30,10 +30,15 @@ def test_another_verdict_is_different() -> None:
     assert SCRIPT["compare"]("e", verdict("reproduced"), verdict("undecided"))[0][-1] == "DIFFERENT"
 
 
-@pytest.mark.parametrize("new", [verdict("reproduced", scale="smoke"), verdict("reproduced", data="digits")])
-def test_unlike_is_not_compared(new: dict[str, Any]) -> None:
-    ((_, _, old, _, same),) = SCRIPT["compare"]("e", verdict("contradicted"), new)
+def test_on_other_data_nothing_is_compared() -> None:
+    ((_, _, old, _, same),) = SCRIPT["compare"]("e", verdict("contradicted"), verdict("reproduced", data="digits"))
     assert (old, same) == ("not comparable: mnist, laptop", "")
+
+
+@pytest.mark.parametrize(("before", "told"), [("contradicted", "OPPOSITE"), ("undecided", "none opposite")])
+def test_of_another_scale_only_opposite_verdicts_are_told(before: str, told: str) -> None:
+    ((*_, same),) = SCRIPT["compare"]("e", verdict(before, scale="overnight"), verdict("reproduced"))
+    assert same == told
 
 
 def test_an_experiment_without_verdict_is_named() -> None:
@@ -58,7 +63,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
 def test_a_failing_experiment_is_named_and_the_others_run(asked: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert SCRIPT["main"]("smoke", ["data=digits"]) == 1
     assert asked == [name for name in paths.experiments() if name != "paper"]
-    assert len(asked) == 16
+    assert len(asked) == 17
     assert "left out: mnist_activations" in capsys.readouterr().out
 
 
@@ -71,7 +76,7 @@ def test_experiments_whose_data_is_not_to_be_had_are_named_at_the_end_and_in_the
     absent = {"ablation", "ensemble", "inception", "inception_tuned", "inception_tiny", "paper"}
     assert asked == [name for name in paths.experiments() if name not in absent], "auto becomes the stand-in"
     end = capsys.readouterr().out.rpartition("New verdicts")[2]
-    readme = (tmp_path / "README.md").read_text().partition("## Left out")[2]
+    readme = (tmp_path / "laptop" / "README.md").read_text().partition("## Left out")[2]
     for name in absent:
         assert f"left out: {name}" in end
         assert f"`{name}`: " in readme
