@@ -20,6 +20,9 @@ LEVEL = 0.025
 FEWEST = 3
 """Seeds with which a verdict is given."""
 
+OPPOSITE: tuple[Verdict, Verdict] = ("reproduced", "contradicted")
+"""Verdicts that make a sentence about several cells mixed."""
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -251,8 +254,9 @@ def over_cells(mean: Decision, cells: Mapping[str, Decision], universal: bool) -
         return mean
     adjusted = dict(zip(cells, holm([cell.p for cell in cells.values()]), strict=True))
     sure = {cell.verdict for name, cell in cells.items() if adjusted[name] < LEVEL}
-    if {"reproduced", "contradicted"} <= sure:
-        return Decision("mixed", max(adjusted[name] for name, cell in cells.items() if cell.verdict != "undecided"))
+    if sure.issuperset(OPPOSITE):
+        surest = [min(adjusted[name] for name, cell in cells.items() if cell.verdict == side) for side in OPPOSITE]
+        return Decision("mixed", max(surest))
     if not universal:
         return mean
     verdicts = {cell.verdict for cell in cells.values()}
