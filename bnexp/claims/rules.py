@@ -261,7 +261,7 @@ def over_cells(mean: Decision, cells: Mapping[str, Decision], universal: bool) -
         return mean
     verdicts = {cell.verdict for cell in cells.values()}
     weakest = max(cell.p for cell in cells.values())
-    if verdicts in ({"reproduced"}, {"no difference"}):
+    if len(verdicts) == 1 and verdicts != {"undecided"}:
         return Decision(verdicts.pop(), weakest)
     if "contradicted" in sure and "reproduced" not in verdicts:
         return Decision("contradicted", min(p for name, p in adjusted.items() if cells[name].verdict == "contradicted"))
