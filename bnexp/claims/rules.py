@@ -273,8 +273,9 @@ def seeds_for(half: float, spreads: Sequence[float], most: int = 1000) -> int | 
     if half <= 0 or not all(map(math.isfinite, spreads)):
         return None
     variance = sum(s * s for s in spreads)
-    for n in range(2, most + 1):
-        df = len(spreads) * (n - 1)
+    arms = variance * variance / sum(s**4 for s in spreads) if variance else 1.0
+    for n in range(FEWEST, most + 1):
+        df = arms * (n - 1)  # Satterthwaite's: of arms that spread unequally hardly more than one counts
         if distributions.t.ppf(1 - LEVEL, df) * math.sqrt(variance / n) < half:
             return n
     return None
