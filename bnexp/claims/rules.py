@@ -79,18 +79,26 @@ def welch(a: Sequence[float], b: Sequence[float], images: Images | None = None) 
     """
     if not (a and b):
         return NOTHING
-    parts = [(float(np.var(x, ddof=1)) / len(x) if len(x) > 1 else math.nan, len(x) - 1.0) for x in (a, b)]
+    (mean_a, variance_a), (mean_b, variance_b) = _of_mean(a), _of_mean(b)
+    parts = [(variance_a, len(a) - 1.0), (variance_b, len(b) - 1.0)]
     if images is not None:
         parts.append((images.variance, images.df))
-    return _estimate(float(np.mean(a)) - float(np.mean(b)), parts, min(len(a), len(b)))
+    return _estimate(mean_a - mean_b, parts, min(len(a), len(b)))
 
 
 def single(values: Sequence[float], target: float) -> Estimate:
     """The mean of one arm minus a target."""
     if not values:
         return NOTHING
-    variance = float(np.var(values, ddof=1)) / len(values) if len(values) > 1 else math.nan
-    return _estimate(float(np.mean(values)) - target, [(variance, len(values) - 1)], len(values))
+    mean, variance = _of_mean(values)
+    return _estimate(mean - target, [(variance, len(values) - 1.0)], len(values))
+
+
+def _of_mean(values: Sequence[float]) -> tuple[float, float]:
+    """The mean and its variance; from the first value on, so that of equal ones both are exact."""
+    beyond = np.asarray(values, dtype=float) - values[0]
+    variance = float(beyond.var(ddof=1)) / len(values) if len(values) > 1 else math.nan
+    return float(values[0] + beyond.mean()), variance
 
 
 def _estimate(effect: float, parts: Sequence[tuple[float, float]], n: int) -> Estimate:
