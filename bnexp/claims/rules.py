@@ -273,7 +273,7 @@ def over_cells(mean: Decision, cells: Mapping[str, Decision], universal: bool) -
         return Decision(verdicts.pop(), weakest)
     if "contradicted" in sure and "reproduced" not in verdicts:
         return Decision("contradicted", min(p for name, p in adjusted.items() if cells[name].verdict == "contradicted"))
-    return Decision("undecided", weakest)
+    return Decision("undecided", weakest if len(verdicts - {"undecided"}) < 2 else 1.0)
 
 
 def seeds_for(half: float, spreads: Sequence[float], most: int = 1000) -> int | None:
