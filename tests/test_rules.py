@@ -6,12 +6,15 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats as distributions
 
 from bnexp.claims import rules
-from bnexp.claims.claim import Kind
+from bnexp.claims.claim import Claim, Kind, Paper, Quantity, Rule, of_run
+from bnexp.claims.comparing import compare
 from bnexp.claims.rules import Decision, Estimate, Images, Share
+from bnexp.runs.records import Record
 
 A = [0.981, 0.979, 0.983, 0.980, 0.986, 0.978]
 B = [0.970, 0.975, 0.962, 0.981]
@@ -156,6 +159,25 @@ def test_an_interval_is_never_narrower_than_the_grid() -> None:
     wide = rules.on_a_grid(estimate(2), 0.5)
     assert (wide.lo, wide.hi) == pytest.approx((0.75, 3.25))
     assert wide.above(0.75) == pytest.approx(0.025)
+
+
+@pytest.mark.parametrize("less", [True, False])
+@pytest.mark.parametrize("arm", ["batch", "none"])
+def test_which_arm_is_the_slow_one_follows_from_the_sentence(less: bool, arm: str) -> None:
+    steps = {"batch": [10, 11, 12, 13], "none": [50, 51, 52, 53]} if less else {"batch": [50, 51], "none": [10, 11]}
+
+    def run(norm: str, seed: int, step: float) -> Record:
+        fields = {"norm.name": norm, "seed": seed, "steps": 99}
+        return Record(f"{norm}-{seed}", fields, {"step": step}, pd.DataFrame({"step": [99], "accuracy": [0.9]}))
+
+    runs = [run(norm, seed, step) for norm, known in steps.items() for seed, step in enumerate(known)]
+    runs.append(run(arm, len(runs), math.inf))
+    quantity = Quantity("steps", of_run(lambda run: run.summary["step"]), "ratio")
+    outcome = compare(Claim("slow", "–", "–", quantity, Rule("time", less=less), Paper("–")), runs)
+    assert outcome.ci95 is not None
+    ends = [math.log(end) if end else -math.inf for end in outcome.ci95]
+    is_slow = (arm == "none") == less
+    assert [math.isinf(end) for end in ends] == ([False, True] if is_slow else [True, False])
 
 
 # ---- verdicts

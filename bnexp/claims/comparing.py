@@ -195,7 +195,8 @@ def _estimate(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell], step: fl
     if claim.rule.kind == "range":
         return rules.on_a_grid(estimate, step)
     if claim.rule.kind == "time" and len(arms) == 2:
-        fast, slow = (arm.never > 0 for arm in arms)
+        treated, other = (arm.never > 0 for arm in arms)
+        slow, fast = (other, treated) if claim.rule.less else (treated, other)
         return rules.censored(estimate, slow, fast)
     return estimate
 
