@@ -189,7 +189,8 @@ def _estimate(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell], step: fl
     sign = _sign(claim)
     first = [sign * value for value in values[0].values()]
     if len(arms) == 1:
-        estimate = rules.single(first, sign * claim.rule.target)
+        target = 0.0 if claim.rule.kind == "equals" else claim.rule.target  # which is held against it when it decides
+        estimate = rules.single(first, sign * target)
     else:
         estimate = rules.welch(first, [sign * value for value in values[1].values()], _images(arms, cells, values))
     if claim.rule.kind == "range":
