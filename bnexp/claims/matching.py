@@ -30,7 +30,8 @@ def having(runs: Iterable[Record], settings: Settings, treated: str = BN) -> lis
     """The runs that have all of these settings; `treated` is the norm that is put to the test."""
     kept = list(runs)
     for name, wanted in settings.items():
-        kept = [run for run in kept if run.value(name) in _fitting(kept, name, wanted, treated)]
+        fitting = _fitting(kept, name, wanted, treated)
+        kept = [run for run in kept if run.value(name) in fitting]
     return kept
 
 
