@@ -85,11 +85,6 @@ def by_cell(runs: Iterable[Record], names: Sequence[str]) -> Runs:
     )
 
 
-def _order(cell: Cell) -> list[tuple[str, Any]]:
-    """Numbers by size; what is no number by its name."""
-    return [("", value) if isinstance(value, (int, float)) else (str(value), 0) for _, value in cell]
-
-
 def _of_norm(name: str) -> bool:
     return name.startswith("norm.")
 
