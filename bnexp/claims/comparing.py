@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,8 +43,8 @@ class Arm:
     correct: dict[Cell, dict[int, list[np.ndarray]]] = field(default_factory=dict)
     """In the same way, which test images are classified correctly, where it is known."""
     runs: list[Record] = field(default_factory=list)
-    never: int = 0
-    """Values in place of which the last step stands, for the target was not reached."""
+    never: Counter[Cell] = field(default_factory=Counter)
+    """By cell, values in place of which the last step stands, for the target was not reached."""
     chosen: dict[Cell, dict[str, Any]] = field(default_factory=dict)
     edges: list[str] = field(default_factory=list)
 
@@ -167,7 +168,7 @@ def _measure(claim: Claim, arm: Arm, cell: Cell, by_seed: Mapping[int, list[Reco
             continue
         if number == math.inf:
             number = max(map(length, runs))
-            arm.never += 1
+            arm.never[cell] += 1
         values.setdefault(seed, []).append(math.log(number) if quantity.unit == "ratio" else float(number))
         arm.runs += runs
         known = [run.correct for run in runs if run.correct is not None]
@@ -196,7 +197,7 @@ def _estimate(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell], step: fl
     if claim.rule.kind == "range":
         return rules.on_a_grid(estimate, step)
     if claim.rule.kind == "time" and len(arms) == 2:
-        fast, slow = (arm.never > 0 for arm in arms)
+        fast, slow = (any(arm.never[cell] for cell in cells) for arm in arms)
         return rules.censored(estimate, slow, fast)
     return estimate
 
@@ -296,7 +297,7 @@ def _flags(claim: Claim, arms: Sequence[Arm]) -> dict[str, str]:
     edges = [edge for arm in arms for edge in arm.edges]
     if edges:
         flags["edge"] = f"chosen at the edge of the grid: {'; '.join(edges)}"
-    never = [f"{count(arm.never, 'run')} {arm.label}" for arm in arms if arm.never]
+    never = [f"{count(arm.never.total(), 'run')} {arm.label}" for arm in arms if arm.never]
     if never:
         flags["censored"] = f"the target is not reached in {' and '.join(never)}; the last step stands in"
     if claim.quantity.of_images:
