@@ -107,7 +107,7 @@ def compare(claim: Claim, runs: Sequence[Record], treated: str = BN) -> Outcome:
         [
             CellOutcome(
                 _named(cell),
-                float(in_unit(estimates[cell].effect, unit) or math.nan),
+                effect if (effect := in_unit(estimates[cell].effect, unit)) is not None else math.nan,
                 interval_in_unit(estimates[cell].lo, estimates[cell].hi, unit),
                 each[cell].verdict,
             )
