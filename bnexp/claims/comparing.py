@@ -243,13 +243,14 @@ def three_way(estimate: Estimate, unit: str, margin: float, measured: str, *note
 
 def _shares(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell]) -> Outcome:
     """Of one arm, whether it happens more often than not; of two, in which more often; in every cell."""
-    shares = {cell: [_share(arm.values[cell]) for arm in arms] for cell in cells}
-    each = {
-        cell: rules.decide_rate(own[0]) if len(own) == 1 else rules.decide_rates(own[0], own[1], claim.rule.margin)
-        for cell, own in shares.items()
-    }
     if claim.rule.less and len(arms) == 1:
         raise ValueError(f"{claim.id}: of one arm's yes or no, ask the opposite question")
+    shares = {cell: [_share(arm.values[cell]) for arm in arms] for cell in cells}
+    ordered = {cell: of_arms[::-1] if claim.rule.less else of_arms for cell, of_arms in shares.items()}
+    each = {
+        cell: rules.decide_rate(own[0]) if len(own) == 1 else rules.decide_rates(own[0], own[1], claim.rule.margin)
+        for cell, own in ordered.items()
+    }
     first = cells[0]
     decision = rules.over_cells(each[first], {repr(c): d for c, d in each.items()}, universal=True)
     words = "; ".join(
@@ -257,8 +258,8 @@ def _shares(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell]) -> Outcome
         + ", ".join(f"{share.yes} of {share.n} {arm.label}" for arm, share in zip(arms, own, strict=True))
         for cell, own in shares.items()
     )
-    effect = {cell: own[0].rate if len(own) == 1 else own[0].rate - own[1].rate for cell, own in shares.items()}
-    ci95 = {cell: own[0].exact if len(own) == 1 else rules.newcombe(own[0], own[1]) for cell, own in shares.items()}
+    effect = {cell: own[0].rate if len(own) == 1 else own[0].rate - own[1].rate for cell, own in ordered.items()}
+    ci95 = {cell: own[0].exact if len(own) == 1 else rules.newcombe(own[0], own[1]) for cell, own in ordered.items()}
     return Outcome(
         decision.verdict,
         _RATE_WORDS[len(arms)],
@@ -268,7 +269,7 @@ def _shares(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell]) -> Outcome
         min(share.n for own in shares.values() for share in own),
         decision.p,
         [
-            {"arm": arm.label, "cell": _named(cell), "seed": seed, "value": values[0]}
+            {"arm": arm.label, "cell": _named(cell), "seed": seed, "value": float(all(values))}
             for arm in arms
             for cell in cells
             for seed, values in sorted(arm.values[cell].items())
