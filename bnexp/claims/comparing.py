@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -162,7 +162,7 @@ def _at_their_best(claim: Claim, arm: Arm, side: Sequence[Record]) -> list[Recor
 def _measure(claim: Claim, arm: Arm, cell: Cell, by_seed: Mapping[int, list[Record]]) -> None:
     quantity = claim.quantity
     values, correct = arm.values.setdefault(cell, {}), arm.correct.setdefault(cell, {})
-    for seed, runs in by_seed.items():
+    for seed, runs in _together(by_seed, quantity.over):
         number = quantity.measure(runs)
         if number is None:
             continue
@@ -174,6 +174,22 @@ def _measure(claim: Claim, arm: Arm, cell: Cell, by_seed: Mapping[int, list[Reco
         known = [run.correct for run in runs if run.correct is not None]
         if quantity.of_images and len(known) == len(runs):
             correct.setdefault(seed, []).append(np.mean(known, axis=0))
+
+
+def _together(by_seed: Mapping[int, list[Record]], over: Sequence[str]) -> Iterator[tuple[int, list[Record]]]:
+    """The runs that are measured together, by seed: equal in all but `over`, for an arm may have several norms' settings.
+
+    Seeds that lack some of what others have are left out, so that no range is over fewer settings than another.
+    """
+    free = {*over, *(follower for name in over for follower in FOLLOWS.get(name, ()))}
+    variants: dict[str, dict[int, list[Record]]] = {}
+    for seed, runs in by_seed.items():
+        for run in runs:
+            same = repr(sorted((name, value) for name, value in run.fields.items() if name not in {"seed", *free}))
+            variants.setdefault(same, {}).setdefault(seed, []).append(run)
+    for seeds in variants.values():
+        most = max(map(len, seeds.values()))
+        yield from ((seed, runs) for seed, runs in seeds.items() if len(runs) == most)
 
 
 def _keep_complete(arms: Sequence[Arm]) -> None:
