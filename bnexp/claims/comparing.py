@@ -13,7 +13,7 @@ import numpy as np
 from scipy import stats as distributions
 
 from bnexp.claims import rules
-from bnexp.claims.claim import BN, LARGEST, CellOutcome, Claim, Outcome
+from bnexp.claims.claim import BN, LARGEST, CellOutcome, Claim, Outcome, Verdict
 from bnexp.claims.matching import FOLLOWS, Cell, choose, having, judged, side_by_side, tuning
 from bnexp.claims.measures import length, rises
 from bnexp.claims.rules import Decision, Estimate, Images, Share
@@ -92,7 +92,7 @@ def compare(claim: Claim, runs: Sequence[Record], treated: str = BN) -> Outcome:
     unit = claim.quantity.unit
     return Outcome(
         verdict,
-        "; ".join(filter(None, [turned, _why(claim, whole, decision, len(cells))])),
+        "; ".join(filter(None, [turned, _why(claim, whole, decision, [each[cell].verdict for cell in cells])])),
         _measured_words(claim, arms, cells, whole, estimates),
         in_unit(whole.effect, unit),
         interval_in_unit(whole.lo, whole.hi, unit) if whole.n > 1 else None,
@@ -337,8 +337,8 @@ def _turned(claim: Claim, verdict: Any, flags: Mapping[str, str]) -> tuple[Any, 
     return verdict, ""
 
 
-def _why(claim: Claim, whole: Estimate, decision: Decision, cells: int) -> str:
-    if whole.n < rules.FEWEST:
+def _why(claim: Claim, whole: Estimate, decision: Decision, cells: Sequence[Verdict]) -> str:
+    if whole.n < rules.FEWEST and decision.verdict == "undecided":
         return f"{count(whole.n, 'seed')}, an effect but no verdict: it takes {rules.FEWEST}"
     rule, unit = claim.rule, claim.quantity.unit
     above, below = (difference_in(bound, unit) for bound in (rule.margin, -rule.margin))
@@ -352,11 +352,14 @@ def _why(claim: Claim, whole: Estimate, decision: Decision, cells: int) -> str:
     else:
         said = {"reproduced": f"above {above}", "contradicted": f"below {below}"}
     if decision.verdict == "mixed":
-        return f"some of {cells} cells say so and some the opposite"
-    scope = "in every cell, the" if rule.universal and cells > 1 and decision.verdict != "undecided" else "the"
+        return f"some of {len(cells)} cells say so and some the opposite"
+    if rule.universal and len(set(cells)) > 1:
+        counts = ", ".join(f"{n} {verdict}" for verdict, n in Counter(cells).most_common())
+        return f"it is said of every one of {len(cells)} cells: {counts}"
+    scope = "in every cell, the" if rule.universal and len(cells) > 1 else "the"
     if decision.verdict in said:
         return f"{scope} 95 % interval lies {said[decision.verdict]}"
-    return f"the 95 % interval lies neither {' nor '.join(said.values())}"
+    return f"{scope} 95 % interval lies neither {' nor '.join(said.values())}"
 
 
 def _measured_words(
