@@ -45,6 +45,8 @@ class Arm:
     runs: list[Record] = field(default_factory=list)
     never: Counter[Cell] = field(default_factory=Counter)
     """By cell, values in place of which the last step stands, for the target was not reached."""
+    nothing: Counter[Cell] = field(default_factory=Counter)
+    """By cell, values that are missing because there was nothing to measure."""
     chosen: dict[Cell, dict[str, Any]] = field(default_factory=dict)
     edges: list[str] = field(default_factory=list)
 
@@ -72,7 +74,7 @@ def compare(claim: Claim, runs: Sequence[Record], treated: str = BN) -> Outcome:
     if not cells:
         missing = claim.selected and not tuning(runs)
         why = "there are no tuning runs to choose settings by" if missing else "there are no matched runs to compare"
-        return Outcome("undecided", why, "nothing to compare")
+        return Outcome("undecided", "; ".join([why, *_lacks(arms, cells)]), "nothing to compare")
     if claim.rule.kind == "rate":
         return _shares(claim, arms, cells)
     step = _grid_step(claim, runs)
@@ -92,7 +94,9 @@ def compare(claim: Claim, runs: Sequence[Record], treated: str = BN) -> Outcome:
     unit = claim.quantity.unit
     return Outcome(
         verdict,
-        "; ".join(filter(None, [turned, _why(claim, whole, decision, [each[cell].verdict for cell in cells])])),
+        "; ".join(
+            [*turned, _why(claim, whole, decision, [each[cell].verdict for cell in cells]), *_lacks(arms, cells)]
+        ),
         _measured_words(claim, arms, cells, whole, estimates),
         in_unit(whole.effect, unit),
         interval_in_unit(whole.lo, whole.hi, unit) if whole.n > 1 else None,
@@ -165,6 +169,7 @@ def _measure(claim: Claim, arm: Arm, cell: Cell, by_seed: Mapping[int, list[Reco
     for seed, runs in _together(by_seed, quantity.over):
         number = quantity.measure(runs)
         if number is None:
+            arm.nothing[cell] += 1
             continue
         if number == math.inf:
             number = max(map(length, runs))
@@ -177,7 +182,7 @@ def _measure(claim: Claim, arm: Arm, cell: Cell, by_seed: Mapping[int, list[Reco
 
 
 def _together(by_seed: Mapping[int, list[Record]], over: Sequence[str]) -> Iterator[tuple[int, list[Record]]]:
-    """The runs that are measured together, by seed: equal in all but `over`, for an arm may have several norms' settings.
+    """The runs that are measured together, by seed: equal in all but `over`; a norm may have several settings.
 
     Seeds that lack some of what others have are left out, so that no range is over fewer settings than another.
     """
@@ -326,15 +331,24 @@ def _flags(claim: Claim, arms: Sequence[Arm]) -> dict[str, str]:
     return flags
 
 
-def _turned(claim: Claim, verdict: Any, flags: Mapping[str, str]) -> tuple[Any, str]:
+def _turned(claim: Claim, verdict: Verdict, flags: Mapping[str, str]) -> tuple[Verdict, list[str]]:
     """The verdict, where a flag does not turn it into undecided, and why it does."""
     if verdict == "undecided":
-        return verdict, ""
+        return verdict, []
     if "edge" in flags:
-        return "undecided", f"would be {verdict}, but a best setting stands at the edge of its grid"
+        return "undecided", [f"would be {verdict}, but a best setting stands at the edge of its grid"]
     if "rising" in flags and "{epochs}" not in claim.sentence:
-        return "undecided", f"would be {verdict}, but an arm is still rising and the sentence names no budget"
-    return verdict, ""
+        return "undecided", [f"would be {verdict}, but an arm is still rising and the sentence names no budget"]
+    return verdict, []
+
+
+def _lacks(arms: Sequence[Arm], cells: Sequence[Cell]) -> list[str]:
+    """Where there was nothing to measure, which the values alone do not tell."""
+    notes = [
+        f"nothing to measure in {count(arm.nothing.total(), 'case')} {arm.label}" for arm in arms if arm.nothing.total()
+    ]
+    lost = [_named(cell) for cell in arms[0].values if cell not in cells]
+    return [*notes, *([f"nothing is said of {'; '.join(lost)}"] if lost else [])]
 
 
 def _why(claim: Claim, whole: Estimate, decision: Decision, cells: Sequence[Verdict]) -> str:
