@@ -138,7 +138,9 @@ def measured(claim: Claim, runs: Sequence[Record], treated: str) -> list[Arm]:
     arms = [Arm(arm_label(own, treated)) for own in settings]
     final = [judged(side) for side in sides]
     if claim.selected:
-        final = [_at_their_best(claim, arm, side) for arm, side in zip(arms, sides, strict=True)]
+        compared = {name for name in claim.selected if name in named}
+        tried = {name: [run.value(name) for run in tuning(among)] for name in compared}
+        final = [_at_their_best(claim, arm, side, tried) for arm, side in zip(arms, sides, strict=True)]
     for arm, fine in zip(arms, side_by_side(final, apart), strict=True):
         for cell, by_seed in fine.items():
             coarse = tuple((name, value) for name, value in cell if name in claim.cells)
@@ -147,13 +149,13 @@ def measured(claim: Claim, runs: Sequence[Record], treated: str) -> list[Arm]:
     return arms
 
 
-def _at_their_best(claim: Claim, arm: Arm, side: Sequence[Record]) -> list[Record]:
-    """The judged runs at the settings that suit the arm best in their cell."""
+def _at_their_best(claim: Claim, arm: Arm, side: Sequence[Record], tried: Mapping[str, Sequence[Any]]) -> list[Record]:
+    """The judged runs at the settings that suit the arm best in their cell; `tried` is what both arms have of some."""
     kept = []
     cells = {tuple((name, run.value(name)) for name in claim.cells) for run in side}
     for cell in sorted(cells, key=repr):
         here = having(side, dict(cell))
-        choice = choose(tuning(here), claim.selected)
+        choice = choose(tuning(here), claim.selected, tried)
         if choice is None:
             continue
         arm.chosen[cell] = choice.settings

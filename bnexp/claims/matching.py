@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,8 +100,13 @@ class Choice:
     """The setting that stands at the edge of its grid; empty where none does."""
 
 
-def choose(runs: Sequence[Record], names: Sequence[str]) -> Choice | None:
-    """The settings whose mean validation accuracy over tuning runs is best; of equally good ones the first in order."""
+def choose(
+    runs: Sequence[Record], names: Sequence[str], tried: Mapping[str, Iterable[Any]] | None = None
+) -> Choice | None:
+    """The settings whose mean validation accuracy over tuning runs is best; of equally good ones the first in order.
+
+    The grid of a setting is what these runs have of it, or what else was `tried`.
+    """
     scores: dict[tuple[Any, ...], list[float]] = {}
     for run in runs:
         scores.setdefault(tuple(run.value(name) for name in names), []).append(validation_accuracy(run))
@@ -110,12 +115,13 @@ def choose(runs: Sequence[Record], names: Sequence[str]) -> Choice | None:
     means = {setting: sum(own) / len(own) for setting, own in scores.items()}
     best = max(sorted(means, key=repr), key=lambda setting: means[setting])
     chosen = dict(zip(names, best, strict=True))
-    return Choice(chosen, means[best], _edge(chosen, runs))
+    grids = {name: [run.value(name) for run in runs] for name in names}
+    return Choice(chosen, means[best], _edge(chosen, {**grids, **(tried or {})}))
 
 
-def _edge(chosen: Settings, runs: Sequence[Record]) -> str:
+def _edge(chosen: Settings, grids: Mapping[str, Iterable[Any]]) -> str:
     for name, value in chosen.items():
-        grid = sorted({run.value(name) for run in runs if isinstance(run.value(name), (int, float))})
+        grid = sorted({tried for tried in grids[name] if isinstance(tried, (int, float))})
         if len(grid) < 2 or value not in (grid[0], grid[-1]) or UNBOUNDED.get(name) == value:
             continue
         return f"{name} {value:g} of {grid[0]:g} to {grid[-1]:g}"
