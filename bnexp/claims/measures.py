@@ -100,7 +100,8 @@ def epochs(runs: Sequence[Record]) -> str:
     if not known:
         return "these epochs"
     most = max(known)
-    return f"{most:.2g} epochs" if most < 10 else f"{most:,.0f} epochs"
+    number = f"{most:.2g}" if most < 10 else f"{most:,.0f}"
+    return f"{number} {'epoch' if number == '1' else 'epochs'}"
 
 
 def length(run: Record) -> float:
