@@ -137,9 +137,7 @@ def test_at_eighty_columns_intervals_stay_in_a_line(
     for part in rows:
         assert part in said.out
     difference = said.out.splitlines()[-1]
-    assert re.fullmatch(
-        r"Final accuracy, .*: −\d\.\d\d points \[−.*, −.*\], n = \d", difference
-    )
+    assert re.fullmatch(r"Final accuracy, .*: −\d\.\d\d points \[−.*, −.*\], n = \d", difference)
     assert max(len(line) for line in said.out.splitlines()[:-1]) <= 80
 
 

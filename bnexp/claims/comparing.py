@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 from scipy import stats as distributions
 
 from bnexp.claims import rules
-from bnexp.claims.claim import BN, LARGEST, CellOutcome, Claim, Outcome
+from bnexp.claims.claim import BN, LARGEST, CellOutcome, Claim, Outcome, Verdict
 from bnexp.claims.matching import FOLLOWS, Cell, choose, having, judged, side_by_side, tuning
 from bnexp.claims.measures import length, rises
 from bnexp.claims.rules import Decision, Estimate, Images, Share
@@ -42,8 +43,10 @@ class Arm:
     correct: dict[Cell, dict[int, list[np.ndarray]]] = field(default_factory=dict)
     """In the same way, which test images are classified correctly, where it is known."""
     runs: list[Record] = field(default_factory=list)
-    never: int = 0
-    """Values in place of which the last step stands, for the target was not reached."""
+    never: Counter[Cell] = field(default_factory=Counter)
+    """By cell, values in place of which the last step stands, for the target was not reached."""
+    nothing: Counter[Cell] = field(default_factory=Counter)
+    """By cell, values that are missing because there was nothing to measure."""
     chosen: dict[Cell, dict[str, Any]] = field(default_factory=dict)
     edges: list[str] = field(default_factory=list)
 
@@ -71,7 +74,7 @@ def compare(claim: Claim, runs: Sequence[Record], treated: str = BN) -> Outcome:
     if not cells:
         missing = claim.selected and not tuning(runs)
         why = "there are no tuning runs to choose settings by" if missing else "there are no matched runs to compare"
-        return Outcome("undecided", why, "nothing to compare")
+        return Outcome("undecided", "; ".join([why, *_lacks(arms, cells)]), "nothing to compare")
     if claim.rule.kind == "rate":
         return _shares(claim, arms, cells)
     step = _grid_step(claim, runs)
@@ -91,7 +94,9 @@ def compare(claim: Claim, runs: Sequence[Record], treated: str = BN) -> Outcome:
     unit = claim.quantity.unit
     return Outcome(
         verdict,
-        "; ".join(filter(None, [turned, _why(claim, whole, decision, len(cells))])),
+        "; ".join(
+            [*turned, _why(claim, whole, decision, [each[cell].verdict for cell in cells]), *_lacks(arms, cells)]
+        ),
         _measured_words(claim, arms, cells, whole, estimates),
         in_unit(whole.effect, unit),
         interval_in_unit(whole.lo, whole.hi, unit) if whole.n > 1 else None,
@@ -106,7 +111,7 @@ def compare(claim: Claim, runs: Sequence[Record], treated: str = BN) -> Outcome:
         [
             CellOutcome(
                 _named(cell),
-                float(in_unit(estimates[cell].effect, unit) or math.nan),
+                effect if (effect := in_unit(estimates[cell].effect, unit)) is not None else math.nan,
                 interval_in_unit(estimates[cell].lo, estimates[cell].hi, unit),
                 each[cell].verdict,
             )
@@ -133,7 +138,9 @@ def measured(claim: Claim, runs: Sequence[Record], treated: str) -> list[Arm]:
     arms = [Arm(arm_label(own, treated)) for own in settings]
     final = [judged(side) for side in sides]
     if claim.selected:
-        final = [_at_their_best(claim, arm, side) for arm, side in zip(arms, sides, strict=True)]
+        compared = {name for name in claim.selected if name in named}
+        tried = {name: [run.value(name) for run in tuning(among)] for name in compared}
+        final = [_at_their_best(claim, arm, side, tried) for arm, side in zip(arms, sides, strict=True)]
     for arm, fine in zip(arms, side_by_side(final, apart), strict=True):
         for cell, by_seed in fine.items():
             coarse = tuple((name, value) for name, value in cell if name in claim.cells)
@@ -142,13 +149,13 @@ def measured(claim: Claim, runs: Sequence[Record], treated: str) -> list[Arm]:
     return arms
 
 
-def _at_their_best(claim: Claim, arm: Arm, side: Sequence[Record]) -> list[Record]:
-    """The judged runs at the settings that suit the arm best in their cell."""
+def _at_their_best(claim: Claim, arm: Arm, side: Sequence[Record], tried: Mapping[str, Sequence[Any]]) -> list[Record]:
+    """The judged runs at the settings that suit the arm best in their cell; `tried` is what both arms have of some."""
     kept = []
     cells = {tuple((name, run.value(name)) for name in claim.cells) for run in side}
     for cell in sorted(cells, key=repr):
         here = having(side, dict(cell))
-        choice = choose(tuning(here), claim.selected)
+        choice = choose(tuning(here), claim.selected, tried)
         if choice is None:
             continue
         arm.chosen[cell] = choice.settings
@@ -161,18 +168,35 @@ def _at_their_best(claim: Claim, arm: Arm, side: Sequence[Record]) -> list[Recor
 def _measure(claim: Claim, arm: Arm, cell: Cell, by_seed: Mapping[int, list[Record]]) -> None:
     quantity = claim.quantity
     values, correct = arm.values.setdefault(cell, {}), arm.correct.setdefault(cell, {})
-    for seed, runs in by_seed.items():
+    for seed, runs in _together(by_seed, quantity.over):
         number = quantity.measure(runs)
         if number is None:
+            arm.nothing[cell] += 1
             continue
         if number == math.inf:
             number = max(map(length, runs))
-            arm.never += 1
+            arm.never[cell] += 1
         values.setdefault(seed, []).append(math.log(number) if quantity.unit == "ratio" else float(number))
         arm.runs += runs
         known = [run.correct for run in runs if run.correct is not None]
         if quantity.of_images and len(known) == len(runs):
             correct.setdefault(seed, []).append(np.mean(known, axis=0))
+
+
+def _together(by_seed: Mapping[int, list[Record]], over: Sequence[str]) -> Iterator[tuple[int, list[Record]]]:
+    """The runs that are measured together, by seed: equal in all but `over`; a norm may have several settings.
+
+    Seeds that lack some of what others have are left out, so that no range is over fewer settings than another.
+    """
+    free = {*over, *(follower for name in over for follower in FOLLOWS.get(name, ()))}
+    variants: dict[str, dict[int, list[Record]]] = {}
+    for seed, runs in by_seed.items():
+        for run in runs:
+            same = repr(sorted((name, value) for name, value in run.fields.items() if name not in {"seed", *free}))
+            variants.setdefault(same, {}).setdefault(seed, []).append(run)
+    for seeds in variants.values():
+        most = max(map(len, seeds.values()))
+        yield from ((seed, runs) for seed, runs in seeds.items() if len(runs) == most)
 
 
 def _keep_complete(arms: Sequence[Arm]) -> None:
@@ -189,13 +213,14 @@ def _estimate(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell], step: fl
     sign = _sign(claim)
     first = [sign * value for value in values[0].values()]
     if len(arms) == 1:
-        estimate = rules.single(first, sign * claim.rule.target)
+        target = 0.0 if claim.rule.kind == "equals" else claim.rule.target  # which is held against it when it decides
+        estimate = rules.single(first, sign * target)
     else:
         estimate = rules.welch(first, [sign * value for value in values[1].values()], _images(arms, cells, values))
     if claim.rule.kind == "range":
         return rules.on_a_grid(estimate, step)
     if claim.rule.kind == "time" and len(arms) == 2:
-        treated, other = (arm.never > 0 for arm in arms)
+        treated, other = (any(arm.never[cell] for cell in cells) for arm in arms)
         slow, fast = (other, treated) if claim.rule.less else (treated, other)
         return rules.censored(estimate, slow, fast)
     return estimate
@@ -242,13 +267,14 @@ def three_way(estimate: Estimate, unit: str, margin: float, measured: str, *note
 
 def _shares(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell]) -> Outcome:
     """Of one arm, whether it happens more often than not; of two, in which more often; in every cell."""
-    shares = {cell: [_share(arm.values[cell]) for arm in arms] for cell in cells}
-    each = {
-        cell: rules.decide_rate(own[0]) if len(own) == 1 else rules.decide_rates(own[0], own[1], claim.rule.margin)
-        for cell, own in shares.items()
-    }
     if claim.rule.less and len(arms) == 1:
         raise ValueError(f"{claim.id}: of one arm's yes or no, ask the opposite question")
+    shares = {cell: [_share(arm.values[cell]) for arm in arms] for cell in cells}
+    ordered = {cell: of_arms[::-1] if claim.rule.less else of_arms for cell, of_arms in shares.items()}
+    each = {
+        cell: rules.decide_rate(own[0]) if len(own) == 1 else rules.decide_rates(own[0], own[1], claim.rule.margin)
+        for cell, own in ordered.items()
+    }
     first = cells[0]
     decision = rules.over_cells(each[first], {repr(c): d for c, d in each.items()}, universal=True)
     words = "; ".join(
@@ -256,8 +282,8 @@ def _shares(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell]) -> Outcome
         + ", ".join(f"{share.yes} of {share.n} {arm.label}" for arm, share in zip(arms, own, strict=True))
         for cell, own in shares.items()
     )
-    effect = {cell: own[0].rate if len(own) == 1 else own[0].rate - own[1].rate for cell, own in shares.items()}
-    ci95 = {cell: own[0].exact if len(own) == 1 else rules.newcombe(own[0], own[1]) for cell, own in shares.items()}
+    effect = {cell: own[0].rate if len(own) == 1 else own[0].rate - own[1].rate for cell, own in ordered.items()}
+    ci95 = {cell: own[0].exact if len(own) == 1 else rules.newcombe(own[0], own[1]) for cell, own in ordered.items()}
     return Outcome(
         decision.verdict,
         _RATE_WORDS[len(arms)],
@@ -267,7 +293,7 @@ def _shares(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell]) -> Outcome
         min(share.n for own in shares.values() for share in own),
         decision.p,
         [
-            {"arm": arm.label, "cell": _named(cell), "seed": seed, "value": values[0]}
+            {"arm": arm.label, "cell": _named(cell), "seed": seed, "value": float(all(values))}
             for arm in arms
             for cell in cells
             for seed, values in sorted(arm.values[cell].items())
@@ -296,7 +322,7 @@ def _flags(claim: Claim, arms: Sequence[Arm]) -> dict[str, str]:
     edges = [edge for arm in arms for edge in arm.edges]
     if edges:
         flags["edge"] = f"chosen at the edge of the grid: {'; '.join(edges)}"
-    never = [f"{count(arm.never, 'run')} {arm.label}" for arm in arms if arm.never]
+    never = [f"{count(arm.never.total(), 'run')} {arm.label}" for arm in arms if arm.never]
     if never:
         flags["censored"] = f"the target is not reached in {' and '.join(never)}; the last step stands in"
     if claim.quantity.of_images:
@@ -308,19 +334,28 @@ def _flags(claim: Claim, arms: Sequence[Arm]) -> dict[str, str]:
     return flags
 
 
-def _turned(claim: Claim, verdict: Any, flags: Mapping[str, str]) -> tuple[Any, str]:
+def _turned(claim: Claim, verdict: Verdict, flags: Mapping[str, str]) -> tuple[Verdict, list[str]]:
     """The verdict, where a flag does not turn it into undecided, and why it does."""
     if verdict == "undecided":
-        return verdict, ""
+        return verdict, []
     if "edge" in flags:
-        return "undecided", f"would be {verdict}, but a best setting stands at the edge of its grid"
+        return "undecided", [f"would be {verdict}, but a best setting stands at the edge of its grid"]
     if "rising" in flags and "{epochs}" not in claim.sentence:
-        return "undecided", f"would be {verdict}, but an arm is still rising and the sentence names no budget"
-    return verdict, ""
+        return "undecided", [f"would be {verdict}, but an arm is still rising and the sentence names no budget"]
+    return verdict, []
 
 
-def _why(claim: Claim, whole: Estimate, decision: Decision, cells: int) -> str:
-    if whole.n < rules.FEWEST:
+def _lacks(arms: Sequence[Arm], cells: Sequence[Cell]) -> list[str]:
+    """Where there was nothing to measure, which the values alone do not tell."""
+    notes = [
+        f"nothing to measure in {count(arm.nothing.total(), 'case')} {arm.label}" for arm in arms if arm.nothing.total()
+    ]
+    lost = [_named(cell) for cell in arms[0].values if cell not in cells]
+    return [*notes, *([f"nothing is said of {'; '.join(lost)}"] if lost else [])]
+
+
+def _why(claim: Claim, whole: Estimate, decision: Decision, cells: Sequence[Verdict]) -> str:
+    if whole.n < rules.FEWEST and decision.verdict == "undecided":
         return f"{count(whole.n, 'seed')}, an effect but no verdict: it takes {rules.FEWEST}"
     rule, unit = claim.rule, claim.quantity.unit
     above, below = (difference_in(bound, unit) for bound in (rule.margin, -rule.margin))
@@ -334,11 +369,14 @@ def _why(claim: Claim, whole: Estimate, decision: Decision, cells: int) -> str:
     else:
         said = {"reproduced": f"above {above}", "contradicted": f"below {below}"}
     if decision.verdict == "mixed":
-        return f"some of {cells} cells say so and some the opposite"
-    scope = "in every cell, the" if rule.universal and cells > 1 and decision.verdict != "undecided" else "the"
+        return f"some of {len(cells)} cells say so and some the opposite"
+    if rule.universal and len(set(cells)) > 1:
+        counts = ", ".join(f"{n} {verdict}" for verdict, n in Counter(cells).most_common())
+        return f"it is said of every one of {len(cells)} cells: {counts}"
+    scope = "in every cell, the" if rule.universal and len(cells) > 1 else "the"
     if decision.verdict in said:
         return f"{scope} 95 % interval lies {said[decision.verdict]}"
-    return f"the 95 % interval lies neither {' nor '.join(said.values())}"
+    return f"{scope} 95 % interval lies neither {' nor '.join(said.values())}"
 
 
 def _measured_words(

@@ -112,11 +112,11 @@ def adjusted(judgements: Sequence[Judgement]) -> list[Judgement]:
     Verdicts of primary claims hold after Holm over them; the others stand as they are, with Benjamini and Hochberg's
     p within the experiment beside them.
     """
-    primary = [j for j in judgements if j.primary and j.p is not None]
-    others = [j for j in judgements if not j.primary and j.p is not None]
-    known = dict(zip([j.id for j in primary], rules.holm([j.p or 0.0 for j in primary]), strict=True))
-    known |= dict(zip([j.id for j in others], rules.benjamini_hochberg([j.p or 0.0 for j in others]), strict=True))
-    return [_with_adjusted(j, known.get(j.id)) for j in judgements]
+    known: dict[int, float] = {}
+    for primary, adjust in ((True, rules.holm), (False, rules.benjamini_hochberg)):
+        ps = {i: j.p for i, j in enumerate(judgements) if j.primary == primary and j.p is not None}
+        known |= dict(zip(ps, adjust(list(ps.values())), strict=True))
+    return [_with_adjusted(j, known.get(i)) for i, j in enumerate(judgements)]
 
 
 def _with_adjusted(judgement: Judgement, p: float | None) -> Judgement:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,8 @@ def having(runs: Iterable[Record], settings: Settings, treated: str = BN) -> lis
     """The runs that have all of these settings; `treated` is the norm that is put to the test."""
     kept = list(runs)
     for name, wanted in settings.items():
-        kept = [run for run in kept if run.value(name) in _fitting(kept, name, wanted, treated)]
+        fitting = _fitting(kept, name, wanted, treated)
+        kept = [run for run in kept if run.value(name) in fitting]
     return kept
 
 
@@ -84,11 +85,6 @@ def by_cell(runs: Iterable[Record], names: Sequence[str]) -> Runs:
     )
 
 
-def _order(cell: Cell) -> list[tuple[str, Any]]:
-    """Numbers by size; what is no number by its name."""
-    return [("", value) if isinstance(value, (int, float)) else (str(value), 0) for _, value in cell]
-
-
 def _of_norm(name: str) -> bool:
     return name.startswith("norm.")
 
@@ -104,8 +100,13 @@ class Choice:
     """The setting that stands at the edge of its grid; empty where none does."""
 
 
-def choose(runs: Sequence[Record], names: Sequence[str]) -> Choice | None:
-    """The settings whose mean validation accuracy over tuning runs is best; of equally good ones the first in order."""
+def choose(
+    runs: Sequence[Record], names: Sequence[str], tried: Mapping[str, Iterable[Any]] | None = None
+) -> Choice | None:
+    """The settings whose mean validation accuracy over tuning runs is best; of equally good ones the first in order.
+
+    The grid of a setting is what these runs have of it, or what else was `tried`.
+    """
     scores: dict[tuple[Any, ...], list[float]] = {}
     for run in runs:
         scores.setdefault(tuple(run.value(name) for name in names), []).append(validation_accuracy(run))
@@ -114,7 +115,8 @@ def choose(runs: Sequence[Record], names: Sequence[str]) -> Choice | None:
     means = {setting: sum(own) / len(own) for setting, own in scores.items()}
     best = max(sorted(means, key=repr), key=lambda setting: means[setting])
     chosen = dict(zip(names, best, strict=True))
-    return Choice(chosen, means[best], _edge(chosen, runs))
+    grids = {name: [run.value(name) for run in runs] for name in names}
+    return Choice(chosen, means[best], _edge(chosen, {**grids, **(tried or {})}))
 
 
 def at_their_best(runs: Iterable[Record], cells: Sequence[str], names: Sequence[str]) -> list[Record]:
@@ -127,9 +129,9 @@ def at_their_best(runs: Iterable[Record], cells: Sequence[str], names: Sequence[
     return kept
 
 
-def _edge(chosen: Settings, runs: Sequence[Record]) -> str:
+def _edge(chosen: Settings, grids: Mapping[str, Iterable[Any]]) -> str:
     for name, value in chosen.items():
-        grid = sorted({run.value(name) for run in runs if isinstance(run.value(name), (int, float))})
+        grid = sorted({tried for tried in grids[name] if isinstance(tried, (int, float))})
         if len(grid) < 2 or value not in (grid[0], grid[-1]) or UNBOUNDED.get(name) == value:
             continue
         return f"{name} {value:g} of {grid[0]:g} to {grid[-1]:g}"

@@ -99,8 +99,9 @@ def epochs(runs: Sequence[Record]) -> str:
     ]
     if not known:
         return "these epochs"
-    ends = [f"{end:.2g}" if end < 10 else f"{end:,.0f}" for end in (min(known), max(known))]
-    return f"{ends[1]} epochs" if ends[0] == ends[1] else f"{ends[0]} to {ends[1]} epochs"
+    low, high = (f"{end:.2g}" if end < 10 else f"{end:,.0f}" for end in (min(known), max(known)))
+    words = high if low == high else f"{low} to {high}"
+    return f"{words} {'epoch' if words == '1' else 'epochs'}"
 
 
 def length(run: Record) -> float:

@@ -51,7 +51,8 @@ NAMED_ALONE = ("model.activation", "optimizer.name", "init.scheme")
 UNITS = {"ratio": "times", "share": "points", "deviations": "standard deviations"}
 """Units of effects that are called otherwise."""
 
-DIGITS = {"decades": 2, "decades per layer": 3, "deviations": 3}
+DIGITS = {"decades": 2}
+"""Behind the point, of units that are not written with three."""
 
 
 def arm_name(arm: str) -> str:
@@ -127,7 +128,7 @@ def number_in(x: float, unit: str) -> str:
         return three_digits(_exp(x))
     if unit in ("points", "share"):
         return f"{100 * x:+.2f}".replace("-", "−")
-    return f"{x:+.{DIGITS[unit]}f}".replace("-", "−")
+    return f"{x:+.{DIGITS.get(unit, 3)}f}".replace("-", "−")
 
 
 def level_in(x: float, unit: str) -> str:
@@ -136,7 +137,7 @@ def level_in(x: float, unit: str) -> str:
         return f"{_exp(x):,.0f}" if _exp(x) >= 100 else f"{_exp(x):.3g}"
     if unit in ("points", "share"):
         return percent(x, 2)
-    return f"{x:.{DIGITS[unit]}f}".replace("-", "−")
+    return f"{x:.{DIGITS.get(unit, 3)}f}".replace("-", "−")
 
 
 def three_digits(x: float) -> str:

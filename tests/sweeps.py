@@ -1,0 +1,211 @@
+"""The arms of every experiment on MNIST, by hand: as claimed (1), the other way round (−1) or without a difference (0).
+
+Which of them may depend on the cell, so that some say one thing and some another.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from handmade import BN, JUDGED, PLAIN, STEPS, Fields, is_bn, noise, record, sweep, wandering
+
+from bnexp.claims.gradient_flow import EXPLOSION
+from bnexp.runs.records import Record
+
+Sign = Callable[[Fields], int]
+
+SELECTING = (*JUDGED, 1000)
+"""Seeds of experiments that choose settings."""
+
+RATES = (0.01, 0.0178, 0.0316, 0.0562, 0.1, 0.178, 0.316, 0.562, 1.0, 1.78, 3.16)
+"""Of the middle of the grid of `lr_tolerance`, a quarter of a decade apart."""
+
+KINDS = ("sigmoid", "relu")
+
+
+def table(sign: Sign, **more: Any) -> list[Record]:
+    """Learning rates and initial scales, of which the second ones are best."""
+
+    def run(fields: Fields) -> Record:
+        off = abs(math.log10(fields["lr"] / 0.3)) + abs(math.log10(fields["init.scale"] / 0.2))
+        worth = sign(fields) if is_bn(fields) else 0
+        return record(
+            fields, 0.97 - 0.005 * off + 0.01 * worth + noise(fields), {1: 100, 0: 200, -1: 400}[worth], **more
+        )
+
+    axes = {"lr": (0.1, 0.3, 1.0), "init_scale": (0.1, 0.2, 0.4), "data_binarize": (False, True)}
+    return sweep(run, seeds=SELECTING, **axes)
+
+
+def rates(sign: Sign, **axes: Sequence[Any]) -> list[Record]:
+    """From the smallest to the largest rate that trains, the best one inside, and the step of arrival."""
+    trains = {0: (0.0316, 0.178, 1.0, 200), 1: (0.01, 0.562, 3.16, 100), -1: (0.1, 0.1, 0.316, 400)}
+
+    def run(fields: Fields) -> Record:
+        worth = sign(fields) if is_bn(fields) else 0
+        low, best, high, at = trains[worth]
+        final = 0.3
+        if low <= fields["lr"] <= high:
+            final = 0.96 + 0.02 * worth + 0.005 * (fields["lr"] == best)
+        return record(fields, final + noise(fields), at)
+
+    return sweep(run, seeds=SELECTING, lr=RATES, **axes)
+
+
+def lr_tolerance(sign: Sign) -> list[Record]:
+    return rates(sign, model_activation=KINDS, model_depth=(3, 9))
+
+
+def optimizers(sign: Sign) -> list[Record]:
+    return rates(sign, optimizer_name=("sgd", "momentum", "adagrad", "adam"))
+
+
+def init_robustness(sign: Sign, seeds: Sequence[int] = (*range(10), 1000)) -> list[Record]:
+    """One arm for which everything will do, and one that needs care."""
+    schemes = {"gaussian": 0.0, "xavier": -0.02, "he": 0.01, "orthogonal": -0.01}
+
+    def run(fields: Fields) -> float:
+        worth = sign(fields)
+        scheme, scale = fields["init.scheme"], fields["init.scale"]
+        best = 0.002 * (scheme == "he" and scale == 1)
+        if worth == (1 if is_bn(fields) else -1):
+            return 0.97 + best
+        return 0.3 if scale != 1 or scheme == "gaussian" else 0.94 + schemes[scheme] + best
+
+    axes = {"init_scheme": tuple(schemes), "init_scale": (0.01, 0.1, 1.0, 10.0), "model_activation": KINDS}
+    return sweep(run, seeds=seeds, **axes)
+
+
+def saturating(sign: Sign, seeds: Sequence[int] = range(10)) -> list[Record]:
+    def run(fields: Fields) -> Record:
+        worth = sign(fields)
+        depth = fields["model.depth"]
+        hopeless = depth == 12 and fields["model.activation"] == "sigmoid" and not fields["model.residual"]
+        final = {1: 0.97, 0: 0.92, -1: 0.85}[worth] if is_bn(fields) else 0.11 if hopeless and worth > 0 else 0.92
+        full = 0.5 - 0.2 * worth * is_bn(fields)
+        return record(fields, final + noise(fields), **{f"saturated/hidden{i}": full for i in range(1, depth + 1)})
+
+    kinds = ("sigmoid", "tanh", "relu")
+    return sweep(run, seeds=seeds, model_depth=(3, 12), model_activation=kinds, model_residual=(False, True))
+
+
+def gradient_flow(sign: Sign) -> list[Record]:
+    """Decades by which the gradient grows for each layer towards the input: at step 0, and at the worst step."""
+    first = {1: (EXPLOSION, 0.0), 0: (EXPLOSION + 0.005, EXPLOSION + 0.005), -1: (0.0, 0.1)}
+    worst = {1: (0.02, 0.2), 0: (0.2, 0.2), -1: (0.4, 0.2)}
+
+    def run(fields: Fields) -> Record:
+        depth, arm, worth = fields["model.depth"], 0 if is_bn(fields) else 1, sign(fields)
+        late = 1.5 if depth == 3 and arm and worth < 0 else worst[worth][arm]
+        slopes = np.array([first[worth][arm], *[0.0] * (len(STEPS) - 2), late]) + noise(fields)
+        norms = {f"gradient_norm/linear{i}": 10.0 ** (slopes * (depth - i)) for i in range(1, depth + 1)}
+        return record(fields, 0.9, **norms)
+
+    return sweep(run, model_depth=(3, 12), model_activation=("sigmoid", "tanh", "relu"))
+
+
+def batch_size(sign: Sign) -> list[Record]:
+    """Each size at rates around that which is proportional to it, and ghost batches and two classes at 60."""
+    layer, group = ({"norm.name": name, "norm.placement": "before"} for name in ("layer", "group"))
+    renorm = {"norm.name": "batch_renorm", "norm.placement": "before", "norm.schedule": 0.5}
+
+    ends = {1: {"small": 0.89, "few": 0.89, "ghost": 0.89, "usual": 0.97}, 0: {}}
+    ends[-1] = {"small": 0.99, "few": 0.97, "ghost": 0.97, "usual": 0.95}
+
+    def run(fields: Fields) -> Record:
+        worth, batch = sign(fields), fields["batch"]
+        rate = 0.1 * batch / 60
+        fields = fields | {"lr": rate * fields["lr"], "steps": 55000 // batch}
+        case = "few" if "data.classes_per_batch" in fields else "ghost" if "norm.ghost" in fields else "usual"
+        case = "small" if batch in (2, 4) else case
+        final = ends[worth].get(case, 0.96) if is_bn(fields) else 0.96
+        final -= 0.01 * (not math.isclose(fields["lr"], rate))
+        far = 0.2 + 0.1 * worth * (1 if batch == 4 else -1)
+        return record(fields, final + noise(fields), companion_noise=far + noise(fields))
+
+    around = (1 / 3, 1.0, 3.0)
+    return [
+        *sweep(run, (PLAIN, BN, layer, group, renorm), SELECTING, batch=(2, 4, 60, 1024), lr=around),
+        *sweep(run, (BN | {"norm.ghost": 4},), SELECTING, batch=(60,), lr=around),
+        *sweep(run, (PLAIN, BN, layer, renorm), SELECTING, batch=(60,), lr=around, data_classes_per_batch=(2,)),
+    ]
+
+
+def placement(sign: Sign) -> list[Record]:
+    def run(fields: Fields) -> Record:
+        place = fields.get("norm.placement", "none")
+        worth = sign(fields) * {"none": -1, "before": 0, "after": 1, "hidden_input": 1}[place]
+        calm = sign(fields) * {"none": -1, "before": 1, "after": 0, "hidden_input": 0}[place]
+        near = 0.005 * (fields["lr"] == 0.3)
+        far = {1: 0.2, 0: 0.4, -1: 0.8}[calm] * (1 + 20 * noise(fields))
+        shape = {1: 0.1, 0: 0.5, -1: 1.0}[calm] + noise(fields)
+        return record(
+            fields,
+            0.95 + 0.01 * worth + near + noise(fields),
+            {1: 100, 0: 200, -1: 400}[worth],
+            moments=wandering(far),
+            **{f"saturated/hidden{i}": 0.5 - 0.2 * calm for i in (1, 2, 3)},
+            **{f"{name}/hidden3": shape for name in ("skewness", "kurtosis")},
+        )
+
+    arms = (PLAIN, *({**BN, "norm.placement": place} for place in ("before", "after", "hidden_input")))
+    return sweep(run, arms, SELECTING, model_activation=KINDS, lr=(0.03, 0.3, 3.0))
+
+
+def regularisation(sign: Sign) -> list[Record]:
+    """Of the rates and weights above 0 the middle one and the smaller one are best."""
+
+    def run(fields: Fields) -> Record:
+        worth, dropout, l2 = sign(fields), fields["model.dropout"], fields["l2"]
+        needs = worth == (-1 if is_bn(fields) else 1)  # dropout and L2 improve it
+        final = 0.94 - 0.005 * (dropout in (0.1, 0.5)) - 0.005 * (l2 == 1e-3)
+        if worth:
+            final += (0.01 if needs else -0.01) * ((dropout > 0) + (l2 > 0) * is_bn(fields))
+        wide = 0.1 - 0.05 * worth * is_bn(fields) - 0.03 * worth * (dropout == 0.5)
+        far = 0.1 + 0.1 * worth * (1 if is_bn(fields) else -1)
+        final += noise(fields)
+        return record(fields, final, train_accuracy=final + wide + noise(fields), companion_noise=far + noise(fields))
+
+    axes = {"model_dropout": (0.0, 0.1, 0.25, 0.5), "l2": (0.0, 1e-4, 1e-3), "data_examples": (500, 55000)}
+    return sweep(run, seeds=SELECTING, **axes)
+
+
+def statistics(sign: Sign) -> list[Record]:
+    """The same networks, with other statistics at inference."""
+    arms: list[Fields] = [
+        PLAIN,
+        *(BN | {"norm.batches": batches} for batches in (1, 100, 1000)),
+        *(BN | {"norm.statistics": "moving", "norm.momentum": momentum} for momentum in (0.01, 0.1, 0.9)),
+        BN | {"norm.statistics": "batch"},
+    ]
+
+    def run(fields: Fields) -> Record:
+        worth, batches = sign(fields), fields.get("norm.batches")
+        other = batches == 1 or fields.get("norm.statistics") in ("moving", "batch")
+        final = 0.95 - 0.01 * worth * other + 0.01 * (batches == 1000 and worth < 0)
+        far = (0.2 + 0.1 * worth * other) * (1 + 20 * noise(fields))
+        return record(fields, final + noise(fields), moments=wandering(far))
+
+    return sweep(run, arms)
+
+
+MADE: dict[str, Callable[[Sign], list[Record]]] = {
+    "table": table,
+    "lr_tolerance": lr_tolerance,
+    "optimizers": optimizers,
+    "init_robustness": init_robustness,
+    "saturating": saturating,
+    "gradient_flow": gradient_flow,
+    "batch_size": batch_size,
+    "placement": placement,
+    "regularisation": regularisation,
+    "statistics": statistics,
+}
+
+
+def made(name: str, sign: int) -> list[Record]:
+    """The subject's runs where all cells say the same."""
+    return MADE[name](lambda fields: sign)
