@@ -361,7 +361,8 @@ def _edges(ends: Sequence[Spread], networks: int, n: int, margin: float, step: f
             for width, edge in zip(widths, _arms(rng, spread, effect / len(ends), (draws, n)), strict=True):
                 width += step * np.floor((edge + begin) / step) / networks
         e = welch(*widths)
-        return decide("range", Estimates(e.effect, e.se, e.df, step / 2, step / 2), margin).verdict
+        blur = len(ends) * step / 2 * (1 + 1e-9)
+        return decide("range", Estimates(e.effect, e.se, e.df, blur, blur), margin).verdict
 
     return draw
 

@@ -16,8 +16,10 @@ def main() -> None:
 
 
 def digests() -> dict[str, str]:
-    """By id, of every claim that comes with bnexp."""
-    return {claim.id: digest(claim) for subject in claims.REGISTRY.values() for claim in subject.claims}
+    """By subject and id, of every claim that comes with bnexp."""
+    return {
+        f"{subject.name}/{claim.id}": digest(claim) for subject in claims.REGISTRY.values() for claim in subject.claims
+    }
 
 
 if __name__ == "__main__":

@@ -153,11 +153,14 @@ def test_a_fast_arm_that_never_arrives_can_only_contradict() -> None:
 
 def test_an_interval_is_never_narrower_than_the_grid() -> None:
     sharp = rules.on_a_grid(rules.welch([1.0] * 5, [0.5] * 5), 0.25)
-    assert (sharp.lo, sharp.hi) == (0.375, 0.625)
+    assert (sharp.lo, sharp.hi) == pytest.approx((0.375, 0.625))
     assert rules.decide("range", sharp, 0.25) == Decision("reproduced", 0)
     assert rules.decide("range", sharp, 0.375).verdict == "undecided"  # at the bound is not above it
     wide = rules.on_a_grid(estimate(2), 0.5)
     assert (wide.lo, wide.hi) == pytest.approx((0.75, 3.25))
+    both_ends = rules.on_a_grid(rules.welch([1.0] * 5, [0.5] * 5), 0.25, edges=2)
+    assert (both_ends.lo, both_ends.hi) == pytest.approx((0.25, 0.75))
+    assert rules.decide("range", both_ends, 0.25).verdict == "undecided"  # by no rounding above it
     assert wide.above(0.75) == pytest.approx(0.025)
 
 

@@ -56,6 +56,8 @@ class Quantity:
     over: tuple[str, ...] = ()
     of_images: bool = False
     """It is the share of the test images that a network at the end classifies correctly."""
+    edges: int = 1
+    """Of a range on a grid, the ends that the grid blurs."""
 
 
 def of_run(measure: Callable[[Record], float | None]) -> Callable[[Sequence[Record]], float | None]:
@@ -124,9 +126,9 @@ class Claim:
 
     def __post_init__(self) -> None:
         """Errors: ValueError for what no rule can be."""
-        for value, kinds, what in ((self.rule.kind, Kind, "rule"), (self.quantity.unit, Unit, "unit")):
-            if value not in get_args(kinds):
-                raise ValueError(f"the claim {self.id} has {what} {value!r}; choose from {', '.join(get_args(kinds))}")
+        if self.rule.kind not in get_args(Kind):
+            kinds = ", ".join(get_args(Kind))
+            raise ValueError(f"the claim {self.id} has the rule {self.rule.kind!r}; choose from {kinds}")
         if not self.rule.margin >= 0:
             raise ValueError(f"the claim {self.id} has a margin of {self.rule.margin}; it must be at least 0")
         if not callable(self.quantity.measure):

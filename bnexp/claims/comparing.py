@@ -218,7 +218,7 @@ def _estimate(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell], step: fl
     else:
         estimate = rules.welch(first, [sign * value for value in values[1].values()], _images(arms, cells, values))
     if claim.rule.kind == "range":
-        return rules.on_a_grid(estimate, step)
+        return rules.on_a_grid(estimate, step, claim.quantity.edges)
     if claim.rule.kind == "time" and len(arms) == 2:
         treated, other = (any(arm.never[cell] for cell in cells) for arm in arms)
         slow, fast = (other, treated) if claim.rule.less else (treated, other)
@@ -388,13 +388,16 @@ def _measured_words(
     words = f"{claim.quantity.name}: {words}"
     if len(arms) == 2:
         words += f"; {told(whole, unit)}"
-    if len(cells) > 1:
-        shown = [f"{_named(cell)} {difference_in(own.effect, unit)}" for cell, own in estimates.items()]
-        if len(shown) > MOST:
-            effects = [own.effect for own in estimates.values()]
-            ends = [difference_in(end, unit) for end in (min(effects), max(effects))]
-            shown = [f"{len(cells)} cells, from {ends[0]} to {ends[1]}"]
-        words += f" ({', '.join(shown)})"
+        by_cell = {cell: difference_in(estimate.effect, unit) for cell, estimate in estimates.items()}
+        ranked = sorted(estimates, key=lambda cell: estimates[cell].effect)
+    else:
+        levels = {cell: _mean(arms[0].by_seed([cell]).values()) for cell in cells}
+        by_cell = {cell: level_in(level, unit) for cell, level in levels.items()}
+        ranked = sorted(levels, key=lambda cell: levels[cell])
+    if len(cells) > MOST:
+        words += f" ({len(cells)} cells, from {by_cell[ranked[0]]} to {by_cell[ranked[-1]]})"
+    elif len(cells) > 1:
+        words += f" ({', '.join(f'{_named(cell)} {words_of_cell}' for cell, words_of_cell in by_cell.items())})"
     if claim.rule.kind == "time" and len(arms) == 2 and (p := _log_rank(claim, arms, cells)) is not None:
         words += f"; log-rank p = {p:.2g}"
     return words

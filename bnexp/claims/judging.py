@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, get_args
@@ -12,6 +13,7 @@ from bnexp.claims.claim import BN, Claim, Outcome, Peculiar, Verdict
 from bnexp.claims.comparing import compare
 from bnexp.claims.identity import digest
 from bnexp.claims.measures import epochs
+from bnexp.claims.words import arm_name
 from bnexp.runs.records import Records
 
 
@@ -72,7 +74,7 @@ def judge(claim: Claim | Peculiar, records: Records, treated: str = BN) -> Judge
         id=claim.id,
         source=claim.source,
         section=claim.source.removeprefix("§") if claim.source.startswith("§") else "–",
-        claim=claim.sentence.replace("{epochs}", epochs(records.runs)),
+        claim=_sentence(claim.sentence, records, treated),
         kind="own" if rule is None else rule.kind,
         primary=claim.primary,
         paper=claim.paper.text,
@@ -96,6 +98,12 @@ def judge(claim: Claim | Peculiar, records: Records, treated: str = BN) -> Judge
         seeds_needed=outcome.seeds_needed,
         rule_sha256=digest(claim),
     )
+
+
+def _sentence(sentence: str, records: Records, treated: str) -> str:
+    """With the epochs of the runs filled in, and of another norm than BN its name."""
+    filled = sentence.replace("{epochs}", epochs(records.runs))
+    return filled if treated == BN else re.sub(r"\bBN\b", arm_name(treated), filled)
 
 
 def size(paper: float | None, outcome: Outcome) -> str:

@@ -24,7 +24,7 @@ NARROWEST = 0.25
 
 CELL = ("model.activation", "model.depth")
 
-RANGE = Quantity("decades of learning rates that train", decades_that_train, "decades", over=("lr",))
+RANGE = Quantity("decades of learning rates that train", decades_that_train, "decades", over=("lr",), edges=2)
 HIGHEST = Quantity("decades of the largest learning rate that trains", highest_rate, "decades", over=("lr",))
 LOWEST = Quantity("decades of the smallest learning rate that trains", lowest_rate, "decades", over=("lr",))
 BEST = Quantity("best learning rate", best_rate, "ratio", over=("lr",))

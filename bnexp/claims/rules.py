@@ -142,9 +142,10 @@ def censored(estimate: Estimate, slow: bool, fast: bool) -> Estimate:
     return replace(estimate, highest=math.inf if slow else 0.0, lowest=math.inf if fast else 0.0)
 
 
-def on_a_grid(estimate: Estimate, step: float) -> Estimate:
-    """Of an edge on a grid of so wide steps: half a step either side."""
-    return replace(estimate, lowest=step / 2, highest=step / 2)
+def on_a_grid(estimate: Estimate, step: float, edges: int = 1) -> Estimate:
+    """Of an edge on a grid of so wide steps, or of several: half a step either side for each."""
+    blur = edges * step / 2 * (1 + 1e-9)  # a margin of as much is not passed by rounding
+    return replace(estimate, lowest=blur, highest=blur)
 
 
 @dataclass(frozen=True)
