@@ -79,7 +79,7 @@ def fan_of(records: Records, arms: dict[str, list[Record]]) -> dict[str, Figure]
     """The percentiles of a typical unit of the first run of each arm that has any."""
     drawn: dict[str, tuple[Record, int]] = {}
     for name, runs in arms.items():
-        for run in runs:
+        for run in sorted(runs, key=lambda run: run.seed):
             if name not in drawn and run.percentiles is not None and len(plots.until_divergence(run.percentiles)) > 1:
                 drawn[name] = run, typical_unit(run.percentiles)
     if not drawn:
