@@ -146,7 +146,7 @@ def placement(sign: Sign) -> list[Record]:
             fields,
             0.95 + 0.01 * worth + near + noise(fields),
             {1: 100, 0: 200, -1: 400}[worth],
-            moments=wandering(far),
+            moments=wandering(far, far / 2),
             **{f"saturated/hidden{i}": 0.5 - 0.2 * calm for i in (1, 2, 3)},
             **{f"{name}/hidden3": shape for name in ("skewness", "kurtosis")},
         )
@@ -187,7 +187,7 @@ def statistics(sign: Sign) -> list[Record]:
         other = batches == 1 or fields.get("norm.statistics") in ("moving", "batch")
         final = 0.95 - 0.01 * worth * other + 0.01 * (batches == 1000 and worth < 0)
         far = (0.2 + 0.1 * worth * other) * (1 + 20 * noise(fields))
-        return record(fields, final + noise(fields), moments=wandering(far))
+        return record(fields, final + noise(fields), moments=wandering(far, far / 2))
 
     return sweep(run, arms)
 
