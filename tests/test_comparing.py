@@ -412,6 +412,13 @@ def test_a_range_is_never_narrower_than_its_grid(step: float) -> None:
     assert compare(claim(Rule("range", 0.6 * step), RANGE), runs).verdict == "undecided"
 
 
+def test_of_a_range_the_grid_blurs_both_ends() -> None:
+    both = replace(RANGE, edges=2)
+    runs = sweep(lambda f: record(f, 0.95), lr=[10**-i for i in range(4)])
+    assert compare(claim(Rule("range", 0.25), RANGE), runs).ci95 == pytest.approx((-0.5, 0.5))
+    assert compare(claim(Rule("range", 0.25), both), runs).ci95 == pytest.approx((-1.0, 1.0))
+
+
 def test_no_difference_of_ranges_asks_for_a_grid_finer_than_the_margin() -> None:
     for step, verdict in ((0.2, "no difference"), (1.0, "undecided")):
         runs = sweep(lambda f: record(f, 0.95), lr=[10 ** (step * i) for i in range(4)])
