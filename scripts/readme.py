@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
+from bnexp.claims.words import count
 from bnexp.report import ReportError, verdicts
 from bnexp.report.index import primary
 
@@ -34,7 +35,7 @@ def score(results: Path) -> str:
     if not given:
         return ""
     counts = ", ".join(f"{given[word]} {word}" for word in verdicts.WORDS if given[word])
-    return f"**{given.total()} claims judged in {experiments} experiments: {counts}.**\n"
+    return f"**{given.total()} claims judged in {count(experiments, 'experiment')}: {counts}.**\n"
 
 
 def table(results: Path) -> str:
