@@ -100,3 +100,11 @@ def test_what_an_earlier_report_had_besides_is_neither_read_nor_kept(tmp_path: P
 def test_the_number_of_runs_planned_is_kept(tmp_path: Path) -> None:
     records.save(replace(of(0.5), planned=3), tmp_path, percentiles=False)
     assert records.load(tmp_path).partial == "1 of 3 runs"
+
+
+def test_their_commands_name_no_folders_of_the_machine(tmp_path: Path) -> None:
+    made = of(0.5)
+    stamp = {"command": "bnexp run experiment=mine outputs=/home/me/out seed=1 results=/r data.root=/d"}
+    elsewhere = replace(made, runs=[replace(made.runs[0], summary=made.runs[0].summary | {"stamp": stamp})])
+    records.save(elsewhere, tmp_path, percentiles=False)
+    assert records.load(tmp_path).runs[0].summary["stamp"]["command"] == "bnexp run experiment=mine seed=1"

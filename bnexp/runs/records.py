@@ -18,6 +18,7 @@ import pandas as pd
 
 from bnexp.files import digest, sync, write_atomically
 from bnexp.runs import correct
+from bnexp.runs.stamp import without_places
 
 FILES = ("metrics.csv.gz", "percentiles.npz", "moments.npz", "predictions.npz", "correct.npz")
 """Of records, beside their head, `runs.json`."""
@@ -161,7 +162,7 @@ def save(records: Records, folder: Path, percentiles: bool) -> None:
         "dataset": records.dataset,
         **({} if records.planned is None else {"planned": records.planned}),
         "sha256": {file: digest(_beside(folder / file)) for file in contents},
-        "runs": [{"id": run.id, "fields": run.fields, "summary": run.summary} for run in records.runs],
+        "runs": [{"id": run.id, "fields": run.fields, "summary": _without_places(run.summary)} for run in records.runs],
     }
     write_atomically(folder / "runs.json", json.dumps(head, indent=1) + "\n")
     for file in FILES:
@@ -171,6 +172,12 @@ def save(records: Records, folder: Path, percentiles: bool) -> None:
             (folder / file).unlink(missing_ok=True)
             _beside(folder / file).unlink(missing_ok=True)
     sync(folder)
+
+
+def _without_places(summary: dict[str, Any]) -> dict[str, Any]:
+    """Records are read elsewhere: their commands name no folders of this machine."""
+    stamp = summary.get("stamp", {})
+    return summary | {"stamp": stamp | {"command": without_places(stamp["command"])}} if "command" in stamp else summary
 
 
 def _beside(path: Path) -> Path:

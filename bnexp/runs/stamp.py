@@ -51,6 +51,15 @@ def source_version() -> tuple[str | None, bool | None]:
         return None, None
 
 
+WHERE = ("outputs", "results", "data.root")
+"""Settings that say where things are, and nothing of what was trained."""
+
+
 def command_line() -> str:
-    """The command as the user gave it, also in the processes that it starts."""
-    return os.environ.get("BNEXP_COMMAND", "bnexp")
+    """The command as the user gave it, also in the processes that it starts; without where things are."""
+    return without_places(os.environ.get("BNEXP_COMMAND", "bnexp"))
+
+
+def without_places(command: str) -> str:
+    """A command without the folders that it names, which are those of one machine."""
+    return " ".join(word for word in command.split(" ") if word.partition("=")[0] not in WHERE)
