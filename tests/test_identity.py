@@ -62,7 +62,6 @@ DECIDING: dict[str, Claim] = {
     "over": replace(CLAIM, quantity=replace(CLAIM.quantity, over=("lr",))),
     "of_images": replace(CLAIM, quantity=replace(CLAIM.quantity, of_images=True)),
     "edges": replace(CLAIM, quantity=replace(CLAIM.quantity, edges=2)),
-    "edges": replace(CLAIM, quantity=replace(CLAIM.quantity, edges=2)),
     "kind": replace(CLAIM, rule=Rule("no_worse", 0.1)),
     "margin": replace(CLAIM, rule=Rule("difference", 0.2)),
     "less": replace(CLAIM, rule=Rule("difference", 0.1, less=True)),
