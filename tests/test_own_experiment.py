@@ -28,20 +28,25 @@ hydra:
 """
 
 CLAIMS = """
-from bnexp.claims import Claim, Statement, contrast, having, judged
-from bnexp.stats import t_interval
+from bnexp.claims import Claim, Paper, Quantity, Rule, of_run
 
-def judge(records):
-    bn, plain = (having(records.runs, {"norm": norm}) for norm in ("batch", "none"))
-    interval = t_interval(contrast(bn, plain, lambda run: float(run.metrics["loss"].iloc[-1])))
-    statement = Statement("lower-loss", "4.1", "The loss is lower.", "No number.")
-    return [judged(statement, interval, "the losses", ("0", "0"))]
+def final_loss(run):
+    return float(run.metrics["loss"].iloc[-1])
 
-CLAIMS = [Claim("lower_loss", judge)]
+CLAIMS = [
+    Claim(
+        "lower-loss",
+        "§4.1",
+        "Within {epochs}, the loss is lower with BN.",
+        Quantity("final test loss", of_run(final_loss), "nats"),
+        Rule("difference", 0.01, less=True),
+        Paper("No number."),
+    )
+]
 """
 
 RUN = ("run", "--config-dir", "mine", "experiment=mine", "data=digits")
-REPORT = Path("results", "digits", "mine")
+REPORT = Path("results", "laptop", "digits", "mine")
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +59,7 @@ def trained(spawn: Callable[..., subprocess.Popen[str]], tmp_path_factory: pytes
     process = spawn(folder, *RUN)
     out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
-    assert "[stand-in data]" in out
+    assert "[stand-in]" in out
     return folder
 
 
@@ -94,7 +99,9 @@ def test_it_is_listed_with_and_without_its_file(command: Command, own: Path) -> 
     shutil.rmtree("results")
     assert "mine" not in command("list").out
     assert "not run yet" in command("list", "--config-dir", "mine").out
-    assert "lower_loss" in command("list", "mine", "--config-dir", "mine").out
+    assert (
+        "lower-loss: Within {epochs}, the loss is lower with BN." in command("list", "mine", "--config-dir", "mine").out
+    )
 
 
 def test_an_altered_one_keeps_the_claims_it_was_altered_to(command: Command, own: Path) -> None:
@@ -124,7 +131,10 @@ def test_an_unknown_claim_is_a_mistake_before_anything_is_trained(
 
 def test_a_claim_that_fails_is_named_with_its_place_and_can_be_mended(command: Command, tmp_path: Path) -> None:
     (tmp_path / "failing.py").write_text(
-        "from bnexp.claims import Claim\ndef judge(records):\n    return records.nothing\nMINE = Claim('mine', judge)\n"
+        "from bnexp.claims import Paper, Peculiar\n"
+        "def judge(records):\n"
+        "    return records.nothing\n"
+        "MINE = Peculiar('mine', '-', 'So it is.', Paper('-'), judge)\n"
     )
     run = ("run", "-m", "seed=0,1", "data=digits", "steps=3", "evaluations=2", "claims=[failing:MINE]")
     said = command(*run)
