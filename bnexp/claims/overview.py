@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from dataclasses import replace
 
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
@@ -16,6 +17,9 @@ from bnexp.runs.records import Record, Records
 
 MOST = 5
 """Panels of curves beside each other."""
+
+ARMS = 10
+"""Curves in a panel."""
 
 
 def figures(records: Records) -> dict[str, Figure]:
@@ -59,17 +63,28 @@ def figures(records: Records) -> dict[str, Figure]:
         )
     few = [axis for axis in [*words, *numbers] if len(plots.values(records.runs, axis)) <= MOST]
     (column, row), _ = _first(few, 2)
-    left = [axis for axis in [*words, *numbers] if axis not in (column, row)]
+    arm = _arm(records, [axis for axis in [*words, *numbers] if axis not in (column, row)])
+    shown = _best(records, arm)
+    fewer = f" The {ARMS} arms that end highest." if len(shown.runs) < len(records.runs) else ""
     drawn["curves"] = plots.curves(
-        records,
+        shown,
         "Test accuracy during training",
-        f"A run that diverged counts as chance.{_averaged(left)}",
+        f"A run that diverged counts as chance.{fewer}",
         "accuracy",
         "test accuracy",
-        Layout(row, column, _arm(records)),
+        Layout(row, column, arm),
         fill=common_chance(records.runs),
     )
     return drawn
+
+
+def _best(records: Records, arm: plots.Arm) -> Records:
+    """The runs of the arms that end highest, where there are more than can be told apart."""
+    ends: dict[str, list[float]] = {}
+    for run in records.runs:
+        ends.setdefault(arm(run), []).append(final_accuracy(run))
+    kept = sorted(ends, key=lambda name: -statistics.fmean(ends[name]))[:ARMS]
+    return replace(records, runs=[run for run in records.runs if arm(run) in kept])
 
 
 def _curves_of(records: Records) -> Figure:
@@ -109,12 +124,13 @@ def _axes(records: Records) -> tuple[list[str], list[str]]:
     return sorted(numbers, key=lambda axis: -len(plots.values(records.runs, axis))), words
 
 
-def _arm(records: Records) -> plots.Arm:
-    own = [axis for axis in records.axes() if axis.startswith("norm.")]
+def _arm(records: Records, others: Sequence[str] = ()) -> plots.Arm:
+    """The norm, with the settings of it, and others, that were swept."""
+    of_norm = [axis for axis in records.axes() if axis.startswith("norm.")]
 
     def arm(run: Record) -> str:
-        settings = [f"{axis.removeprefix('norm.')} {run.fields[axis]}" for axis in own if axis in run.fields]
-        return ", ".join([run.norm, *settings])
+        settings = [f"{axis.removeprefix('norm.')} {run.fields[axis]}" for axis in of_norm if axis in run.fields]
+        return ", ".join([run.norm, *settings, *(setting_label(axis, run.value(axis)) for axis in others)])
 
     return arm
 

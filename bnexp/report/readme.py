@@ -24,10 +24,13 @@ def readme(
     judgements: Sequence[Judgement],
     tables: Mapping[str, pd.DataFrame],
     by_arm: pd.DataFrame,
-    figures: Sequence[str],
+    figures: Mapping[str, str],
     altered: bool,
 ) -> str:
-    """In short, the claims, the figures, how it was done, the arms; `altered`: not as the experiment's file has it."""
+    """In short, the claims, the figures with what they show, how it was done, the arms.
+
+    `altered`: not as the experiment's file has it.
+    """
     lines = [f"# {gathered.experiment}", "", f"{gathered.title}.", "", *_in_short(gathered, judgements), ""]
     if gathered.partial:
         lines[2:2] = [f"**Partial: {gathered.partial}**; the verdicts are on these alone.", ""]
@@ -35,8 +38,8 @@ def readme(
         lines += ["## Claims", "", *_claims(judgements), "", *_notes(judgements)]
     for title, table in tables.items():
         lines += ["", f"## {title}", "", *markdown(table)]
-    for stem in figures:
-        lines += ["", f"![{stem.replace('_', ' ')}](figures/{stem}.png)"]
+    for stem, shown in figures.items():
+        lines += ["", f"![{shown}](figures/{stem}.png)"]
     lines += ["", *_chosen(judgements), *_how(gathered, altered)]
     lines += ["", "<details><summary>Arms</summary>", "", *markdown(readable(by_arm))]
     if by_arm["diverged"].any():

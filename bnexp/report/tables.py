@@ -42,7 +42,8 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
         n = row["n"]
         cells = {str(name): _setting(row[name]) for name in _settings(table)}
         cells["n"] = f"{n}" + (f" ({row['diverged']} diverged)" if row["diverged"] else "")
-        interval = f" [{100 * row['accuracy_lo']:.2f}, {100 * row['accuracy_hi']:.2f}]" if n > 1 else ""
+        lo, hi = (min(max(100 * row[end], 0), 100) for end in ("accuracy_lo", "accuracy_hi"))
+        interval = f" [{lo:.2f}, {hi:.2f}]" if n > 1 else ""
         cells["final accuracy %"] = f"{100 * row['accuracy']:.2f}{interval}"
         for target in TARGETS:
             if f"steps_to_{100 * target:.0f}" not in row:

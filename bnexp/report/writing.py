@@ -16,7 +16,7 @@ from bnexp.claims.matching import judged
 from bnexp.claims.measures import epochs
 from bnexp.files import write_atomically
 from bnexp.report import ReportError, verdicts
-from bnexp.report.pictures import png
+from bnexp.report.pictures import png, title
 from bnexp.report.provenance import dated
 from bnexp.report.readme import common_stamp, readme
 from bnexp.report.size import model_size
@@ -42,7 +42,8 @@ def write(gathered: Records, folder: Path) -> tuple[list[claims.Judgement], dict
     by_arm = arms(replace(gathered, runs=judged(gathered.runs)))
     write_atomically(folder / "table.csv", by_arm.to_csv(index=False))
     altered = folder.name != gathered.experiment
-    write_atomically(folder / "README.md", readme(gathered, judgements, tables, by_arm, list(pictures), altered))
+    shown = {stem: title(figure) for stem, figure in figures.items()}
+    write_atomically(folder / "README.md", readme(gathered, judgements, tables, by_arm, shown, altered))
     verdict = json.dumps(_verdict(gathered, judgements), indent=1, ensure_ascii=False)
     write_atomically(folder / "verdict.json", verdict + "\n")
     return judgements, pictures
