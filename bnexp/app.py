@@ -14,8 +14,8 @@ from omegaconf import DictConfig, open_dict, read_write
 
 from bnexp import data, targets
 from bnexp.command import compose, outcome
-from bnexp.command.typed import OURS
-from bnexp.config import DATASETS, LAUNCH, Config, ConfigError, DataConfig, run_id
+from bnexp.command.typed import OURS, Typed
+from bnexp.config import DATASETS, LAUNCH, RESOLVED, STAND_IN, Config, ConfigError, DataConfig, run_id
 from bnexp.console import err, out
 from bnexp.launch import stacks
 from bnexp.launch.estimate import dry_run, estimate
@@ -23,6 +23,7 @@ from bnexp.launch.inventory import inventory
 from bnexp.launch.pool import LaunchError, launch
 from bnexp.launch.trial import LIMIT, try_all
 from bnexp.norms import own
+from bnexp.report import experiments
 from bnexp.report.conclude import check_writable, conclude_partly
 from bnexp.report.conclude import conclude as report
 from bnexp.report.takeover import take_over
@@ -30,7 +31,7 @@ from bnexp.runs.folder import RunFolder
 from bnexp.runs.records import Record
 
 LAUNCH_KEYS = {*LAUNCH, "experiment", "scale", "data"}
-"""Overrides under which an experiment is still the one in its file, with data sets that come with bnexp."""
+"""Overrides under which an experiment is still the one in its file, on its data or the stand-in."""
 
 SWEEPING = ("hydra.sweeper", "hydra/sweeper", "hydra.mode")
 """Of Hydra's own settings, those that decide what is run."""
@@ -234,23 +235,38 @@ def unique(configs: Sequence[Config]) -> list[Config]:
     return list(runs.values())
 
 
-def conclude(configs: Sequence[Config], overrides: Sequence[str]) -> None:
+def conclude(configs: Sequence[Config], line: Typed) -> None:
     """Judge and draw the runs of one command, a report for each experiment, scale and data set.
 
     Where runs failed, only of what is there in full.
     """
-    keys = {line.lstrip("+~").partition("=")[0] for line in overrides}
-    hydras = {key for key in keys if key.startswith("hydra") and not key.startswith(SWEEPING)}
-    others = keys - LAUNCH_KEYS - hydras
     for part in parts(configs).values():
         runs = unique(part)
-        altered = bool(others) or ("data" in keys and runs[0].data.name not in DATASETS)  # on data of the user's own
+        other = altered(runs[0], line)
         if outcome.partly:
-            conclude_partly(runs, altered)
+            conclude_partly(runs, other)
             continue
         taken_over = take_over(runs).runs
         if all(run_id(run) in taken_over or RunFolder(run.outputs, run).summary() for run in runs):
-            report(runs, altered, taken_over)
+            report(runs, other, taken_over)
+
+
+def altered(run: Config, line: Typed) -> bool:
+    """Whether the experiment of a settled run is another, by what was typed, than the one that its file describes."""
+    chosen = {key.lstrip("+~"): value for key, _, value in (word.partition("=") for word in line.overrides)}
+    hydras = {key for key in chosen if key.startswith("hydra") and not key.startswith(SWEEPING)}
+    if line.replaced or chosen.keys() - LAUNCH_KEYS - hydras:
+        return True
+    return "data" in chosen and not _on_its_data(run, chosen["data"], line.config_dir)
+
+
+def _on_its_data(run: Config, typed: str, config_dir: Path | None) -> bool:
+    """Whether `data=` chooses what the experiment's file does, what that stands for, or the stand-in."""
+    of_file = experiments.chosen_data(run.experiment or "", experiments.available(config_dir))
+    if of_file is None or typed == of_file:
+        return typed == of_file
+    presets = set(typed.split(",")) <= set(DATASETS)  # others may be under a name of ours
+    return presets and run.data.target is None and run.data.name in (of_file, *RESOLVED.get(of_file, ()), STAND_IN)
 
 
 def _configs_for_callbacks(

@@ -11,11 +11,14 @@ import traceback
 from collections.abc import Iterable, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from bnexp import config, interrupt, machine, paths
 from bnexp.command import completion, manual, mistakes, outcome
 from bnexp.command.mistakes import Parser
+
+if TYPE_CHECKING:
+    from bnexp.command.typed import Typed  # imports Hydra
 
 USAGE = """usage: bnexp COMMAND …
 
@@ -98,9 +101,9 @@ def _run(arguments: list[str]) -> None:
         if outcome.failure:
             raise outcome.failure[0]
     except Exception:
-        _conclude(line.overrides)  # of several experiments some may be there in full
+        _conclude(line)  # of several experiments some may be there in full
         raise
-    _conclude(line.overrides)
+    _conclude(line)
 
 
 def _complete(arguments: list[str]) -> None:
@@ -137,11 +140,11 @@ def _through_hydra(flags: Sequence[str], overrides: Sequence[str]) -> None:
             os.environ["HYDRA_FULL_ERROR"] = before
 
 
-def _conclude(overrides: Sequence[str]) -> None:
+def _conclude(line: Typed) -> None:
     if outcome.trained:
         from bnexp import app
 
-        app.conclude(outcome.trained, overrides)
+        app.conclude(outcome.trained, line)
 
 
 def _report_partly(arguments: Sequence[str]) -> None:
@@ -158,7 +161,7 @@ def _report_partly(arguments: Sequence[str]) -> None:
     _through_hydra(line.flags, line.overrides)
     if outcome.failure:
         raise outcome.failure[0]
-    _conclude(line.overrides)
+    _conclude(line)
 
 
 def task(composed: Any) -> float | None:
@@ -174,6 +177,7 @@ def task(composed: Any) -> float | None:
     if of_hydra.mode == RunMode.MULTIRUN:
         return app.train_here(compose.to_config(composed, overrides), of_hydra.runtime.choices)
     try:
+        compose.check_name(composed, of_hydra.runtime.choices)
         (run,) = app.prepare([compose.to_config(composed, overrides)])
         return app.train_one(run)
     except BaseException as error:
