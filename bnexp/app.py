@@ -21,7 +21,7 @@ from bnexp.launch import stacks
 from bnexp.launch.estimate import dry_run, estimate
 from bnexp.launch.inventory import inventory
 from bnexp.launch.pool import LaunchError, launch
-from bnexp.launch.trial import LIMIT, try_all
+from bnexp.launch.trial import LIMIT, try_all, try_imports
 from bnexp.norms import own
 from bnexp.report import experiments
 from bnexp.report.conclude import check_writable, conclude_partly
@@ -79,8 +79,10 @@ def prepare(configs: Sequence[Config], complete: bool = True) -> list[Config]:
     """
     if complete:
         targets.check_used(configs)
+    limit = min(LIMIT, configs[0].patience)
+    try_imports(configs, limit)
     settled = settle(configs)
-    _try_written_by_user(settled)
+    _try_written_by_user(settled, limit)
     return settled
 
 
@@ -105,10 +107,10 @@ def settle(configs: Sequence[Config]) -> list[Config]:
     return settled
 
 
-def _try_written_by_user(configs: Sequence[Config]) -> None:
+def _try_written_by_user(configs: Sequence[Config], limit: int) -> None:
     """ConfigError for a network or a norm of the user's that cannot be trained; each is tried once."""
     of_the_user = [config for config in configs if "module" in (config.norm.name, config.model.name)]
-    trials = try_all(of_the_user, min(LIMIT, configs[0].patience))
+    trials = try_all(of_the_user, limit)
     for notice in dict.fromkeys(trial.notice for trial in trials if trial.notice):
         err.print(notice, soft_wrap=True, markup=False)
 
