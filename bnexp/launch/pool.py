@@ -132,7 +132,7 @@ class _Workers:
         self.busy: dict[Connection, _Worker] = {}
         self.failures: list[_Failure] = []
         self.meetings = Path(tempfile.mkdtemp(dir=get_temp_dir()))
-        self.watched = time.monotonic()
+        self.last_look = time.monotonic()
 
     def train(self, stacks: Sequence[Stack]) -> list[_Failure]:
         """Train all stacks; those that failed."""
@@ -212,8 +212,8 @@ class _Workers:
     def _watch(self) -> None:
         """Stop workers that have been silent for too long; those told to stop that do not, are killed."""
         now = time.monotonic()
-        passed = min(now - self.watched, 2 * TICK)  # no more, for the whole command may have been suspended
-        self.watched = now
+        passed = min(now - self.last_look, 2 * TICK)  # no more, for the whole command may have been suspended
+        self.last_look = now
         for worker in self.busy.values():
             worker.silent += passed
             if worker.dismissed and worker.silent > GRACE:
