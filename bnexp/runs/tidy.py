@@ -8,9 +8,8 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from bnexp.config import ENGINE
+from bnexp.files import is_locked
 from bnexp.runs.folder import state_of
 
 
@@ -36,7 +35,7 @@ def clutter(outputs: Path, runs: bool) -> list[Clutter]:
 
     A run that goes on from its checkpoint is kept, unfinished as it is.
     """
-    found = [item for item in _in(outputs / "runs", runs) if not _written(item.path)]
+    found = [item for item in _in(outputs / "runs", runs) if not is_locked(item.path.with_name(_id(item.path)))]
     return sorted(found, key=lambda item: (item.why, item.path.name))
 
 
@@ -90,18 +89,6 @@ def _fault(checkpoint: Path, known: Container[str]) -> str:
 def _engine(stamp: Path) -> int:
     """That which trained a finished run; the first left no word of itself."""
     return int(json.loads(stamp.read_text(encoding="utf-8")).get("engine", 1))
-
-
-def _written(path: Path) -> bool:
-    """Whether a command holds the lock of this run."""
-    lock = path.parent / f".{_id(path)}.lock"
-    if not lock.exists():
-        return False
-    try:
-        with FileLock(lock).acquire(timeout=0):
-            return False
-    except Timeout:
-        return True
 
 
 def _size(path: Path) -> int:
