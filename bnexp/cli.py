@@ -270,7 +270,8 @@ def _clean(arguments: list[str]) -> None:
         out.print(f"{item.size / 1e6:9,.1f} MB  {item.path.name}: {item.why}", soft_wrap=True, markup=False)
     total = sum(item.size for item in items) / 1e6
     if not options.yes:
-        print(f"Remove these {len(items)} ({total:,.1f} MB)? [y/N] ", end="", flush=True)
+        these = "this one" if len(items) == 1 else f"these {len(items)}"
+        print(f"Remove {these} ({total:,.1f} MB)? [y/N] ", end="", flush=True)
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             print("\nNothing was removed.")
             return

@@ -107,6 +107,12 @@ def test_without_a_yes_nothing_is_removed(
     assert left(runs) == before
 
 
+def test_one_is_asked_about_one(command: Command, runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command("clean", "--yes")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("n\n"))
+    assert "Remove this one (" in command("clean", "--runs").out
+
+
 def test_what_another_command_writes_is_left_alone(command: Command, runs: Path) -> None:
     with locked([runs / UNFINISHED[-12:]], lambda: None):
         assert command("clean", "--yes").code == 0
