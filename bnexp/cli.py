@@ -8,7 +8,7 @@ import shlex
 import signal
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -62,30 +62,26 @@ def _say(code: int, message: str) -> int:
 
 
 def _dispatch(arguments: list[str]) -> None:
-    commands = {
-        **{"run": _run, "list": _list, "report": _report, "diff": _diff},
-        **{"data": _data, "clean": _clean, "view": _view},
-    }
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(USAGE, end="")
     elif arguments[0] == "--version":
         print(metadata.version("bnexp"))
     elif arguments[0] in ("-sc", "--shell-completion"):
         _complete(arguments[1:])
-    elif arguments[0] in commands:
-        commands[arguments[0]](arguments[1:])
+    elif arguments[0] in COMMANDS:
+        COMMANDS[arguments[0]](arguments[1:])
     else:
-        raise config.ConfigError(f"there is no command {arguments[0]}{_meant(arguments, commands)}")
+        raise config.ConfigError(f"there is no command {arguments[0]}{_meant(arguments)}")
 
 
-def _meant(arguments: Sequence[str], commands: Iterable[str]) -> str:
+def _meant(arguments: Sequence[str]) -> str:
     """What may have been meant by a command that there is not: most often `run` was left out."""
     key = arguments[0].lstrip("-").partition("=")[0]
     if key in mistakes.settings() or key in paths.choices() or key in ("m", "multirun"):
         return f"; did you mean bnexp run {shlex.join(arguments)}?"
     if key in paths.experiments():
         return f"; did you mean bnexp run experiment={key}?"
-    return mistakes.did_you_mean(key, commands)
+    return mistakes.did_you_mean(key, COMMANDS)
 
 
 def _run(arguments: list[str]) -> None:
@@ -112,7 +108,7 @@ def _complete(arguments: list[str]) -> None:
         _through_hydra(["--shell-completion"], arguments)
         return
     line = os.environ.get("COMP_LINE", "")[: int(os.environ.get("COMP_POINT", 2**16))]
-    offered = completion.words(line)
+    offered = completion.words(line, COMMANDS)
     if offered is not None:
         print(" ".join(offered) if "query=bash" in arguments else "\n".join(offered))
         return
@@ -327,3 +323,9 @@ def _view(arguments: list[str]) -> None:
         signal.pause()
     except KeyboardInterrupt:
         print()
+
+
+COMMANDS: dict[str, Callable[[list[str]], None]] = {
+    **{"run": _run, "list": _list, "report": _report, "diff": _diff},
+    **{"data": _data, "clean": _clean, "view": _view},
+}

@@ -193,11 +193,11 @@ class _Workers:
         """A process has ended: done is what the folders say, whatever its exit code."""
         worker = self.busy.pop(pipe)
         worker.process.join()
-        if worker.rank == 0:
-            self._advance(worker, worker.stack.steps)
         failed = worker.stack.unfinished(self.settings) if worker.rank == 0 else worker.process.exitcode != 0
         if failed and not worker.dismissed:
             self._fail(worker.stack, f"a worker ended before its runs were done, {ended(worker.process.exitcode)}")
+        if worker.rank == 0 and not failed:
+            self._advance(worker, worker.stack.steps)
         for other in self.busy.values():
             if (
                 other.stack is worker.stack and not other.dismissed and (worker.rank == 0 or failed)
