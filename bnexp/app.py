@@ -14,15 +14,16 @@ from omegaconf import DictConfig, open_dict, read_write
 
 from bnexp import data, targets
 from bnexp.command import compose, outcome
-from bnexp.command.typed import OURS
-from bnexp.config import DATASETS, LAUNCH, Config, ConfigError, DataConfig, run_id
+from bnexp.command.typed import OURS, Typed
+from bnexp.config import DATASETS, LAUNCH, RESOLVED, STAND_IN, Config, ConfigError, DataConfig, run_id
 from bnexp.console import err, out
 from bnexp.launch import stacks
 from bnexp.launch.estimate import dry_run, estimate
 from bnexp.launch.inventory import inventory
 from bnexp.launch.pool import LaunchError, launch
-from bnexp.launch.trial import LIMIT, try_all
+from bnexp.launch.trial import LIMIT, try_all, try_imports
 from bnexp.norms import own
+from bnexp.report import experiments
 from bnexp.report.conclude import check_writable, conclude_partly
 from bnexp.report.conclude import conclude as report
 from bnexp.report.takeover import take_over
@@ -30,7 +31,7 @@ from bnexp.runs.folder import RunFolder
 from bnexp.runs.records import Record
 
 LAUNCH_KEYS = {*LAUNCH, "experiment", "scale", "data"}
-"""Overrides under which an experiment is still the one in its file, with data sets that come with bnexp."""
+"""Overrides under which an experiment is still the one in its file, on its data or the stand-in."""
 
 SWEEPING = ("hydra.sweeper", "hydra/sweeper", "hydra.mode")
 """Of Hydra's own settings, those that decide what is run."""
@@ -78,8 +79,10 @@ def prepare(configs: Sequence[Config], complete: bool = True) -> list[Config]:
     """
     if complete:
         targets.check_used(configs)
+    limit = min(LIMIT, configs[0].patience)
+    try_imports(configs, limit)
     settled = settle(configs)
-    _try_written_by_user(settled)
+    _try_written_by_user(settled, limit)
     return settled
 
 
@@ -104,10 +107,10 @@ def settle(configs: Sequence[Config]) -> list[Config]:
     return settled
 
 
-def _try_written_by_user(configs: Sequence[Config]) -> None:
+def _try_written_by_user(configs: Sequence[Config], limit: int) -> None:
     """ConfigError for a network or a norm of the user's that cannot be trained; each is tried once."""
     of_the_user = [config for config in configs if "module" in (config.norm.name, config.model.name)]
-    trials = try_all(of_the_user, min(LIMIT, configs[0].patience))
+    trials = try_all(of_the_user, limit)
     for notice in dict.fromkeys(trial.notice for trial in trials if trial.notice):
         err.print(notice, soft_wrap=True, markup=False)
 
@@ -234,23 +237,38 @@ def unique(configs: Sequence[Config]) -> list[Config]:
     return list(runs.values())
 
 
-def conclude(configs: Sequence[Config], overrides: Sequence[str]) -> None:
+def conclude(configs: Sequence[Config], line: Typed) -> None:
     """Judge and draw the runs of one command, a report for each experiment, scale and data set.
 
     Where runs failed, only of what is there in full.
     """
-    keys = {line.lstrip("+~").partition("=")[0] for line in overrides}
-    hydras = {key for key in keys if key.startswith("hydra") and not key.startswith(SWEEPING)}
-    others = keys - LAUNCH_KEYS - hydras
     for part in parts(configs).values():
         runs = unique(part)
-        altered = bool(others) or ("data" in keys and runs[0].data.name not in DATASETS)  # on data of the user's own
+        other = altered(runs[0], line)
         if outcome.partly:
-            conclude_partly(runs, altered)
+            conclude_partly(runs, other)
             continue
         taken_over = take_over(runs).runs
         if all(run_id(run) in taken_over or RunFolder(run.outputs, run).summary() for run in runs):
-            report(runs, altered, taken_over)
+            report(runs, other, taken_over)
+
+
+def altered(run: Config, line: Typed) -> bool:
+    """Whether the experiment of a settled run is another, by what was typed, than the one that its file describes."""
+    chosen = {key.lstrip("+~"): value for key, _, value in (word.partition("=") for word in line.overrides)}
+    hydras = {key for key in chosen if key.startswith("hydra") and not key.startswith(SWEEPING)}
+    if line.replaced or chosen.keys() - LAUNCH_KEYS - hydras:
+        return True
+    return "data" in chosen and not _on_its_data(run, chosen["data"], line.config_dir)
+
+
+def _on_its_data(run: Config, typed: str, config_dir: Path | None) -> bool:
+    """Whether `data=` chooses what the experiment's file does, what that stands for, or the stand-in."""
+    of_file = experiments.chosen_data(run.experiment or "", experiments.available(config_dir))
+    if of_file is None or typed == of_file:
+        return typed == of_file
+    presets = set(typed.split(",")) <= set(DATASETS)  # others may be under a name of ours
+    return presets and run.data.target is None and run.data.name in (of_file, *RESOLVED.get(of_file, ()), STAND_IN)
 
 
 def _configs_for_callbacks(

@@ -8,14 +8,17 @@ import shlex
 import signal
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from bnexp import config, interrupt, machine, paths
 from bnexp.command import completion, manual, mistakes, outcome
 from bnexp.command.mistakes import Parser
+
+if TYPE_CHECKING:
+    from bnexp.command.typed import Typed  # imports Hydra
 
 USAGE = """usage: bnexp COMMAND …
 
@@ -59,30 +62,26 @@ def _say(code: int, message: str) -> int:
 
 
 def _dispatch(arguments: list[str]) -> None:
-    commands = {
-        **{"run": _run, "list": _list, "report": _report, "diff": _diff},
-        **{"data": _data, "clean": _clean, "view": _view},
-    }
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(USAGE, end="")
     elif arguments[0] == "--version":
         print(metadata.version("bnexp"))
     elif arguments[0] in ("-sc", "--shell-completion"):
         _complete(arguments[1:])
-    elif arguments[0] in commands:
-        commands[arguments[0]](arguments[1:])
+    elif arguments[0] in COMMANDS:
+        COMMANDS[arguments[0]](arguments[1:])
     else:
-        raise config.ConfigError(f"there is no command {arguments[0]}{_meant(arguments, commands)}")
+        raise config.ConfigError(f"there is no command {arguments[0]}{_meant(arguments)}")
 
 
-def _meant(arguments: Sequence[str], commands: Iterable[str]) -> str:
+def _meant(arguments: Sequence[str]) -> str:
     """What may have been meant by a command that there is not: most often `run` was left out."""
     key = arguments[0].lstrip("-").partition("=")[0]
     if key in mistakes.settings() or key in paths.choices() or key in ("m", "multirun"):
         return f"; did you mean bnexp run {shlex.join(arguments)}?"
     if key in paths.experiments():
         return f"; did you mean bnexp run experiment={key}?"
-    return mistakes.did_you_mean(key, commands)
+    return mistakes.did_you_mean(key, COMMANDS)
 
 
 def _run(arguments: list[str]) -> None:
@@ -98,9 +97,9 @@ def _run(arguments: list[str]) -> None:
         if outcome.failure:
             raise outcome.failure[0]
     except Exception:
-        _conclude(line.overrides)  # of several experiments some may be there in full
+        _conclude(line)  # of several experiments some may be there in full
         raise
-    _conclude(line.overrides)
+    _conclude(line)
 
 
 def _complete(arguments: list[str]) -> None:
@@ -109,7 +108,7 @@ def _complete(arguments: list[str]) -> None:
         _through_hydra(["--shell-completion"], arguments)
         return
     line = os.environ.get("COMP_LINE", "")[: int(os.environ.get("COMP_POINT", 2**16))]
-    offered = completion.words(line)
+    offered = completion.words(line, COMMANDS)
     if offered is not None:
         print(" ".join(offered) if "query=bash" in arguments else "\n".join(offered))
         return
@@ -137,11 +136,11 @@ def _through_hydra(flags: Sequence[str], overrides: Sequence[str]) -> None:
             os.environ["HYDRA_FULL_ERROR"] = before
 
 
-def _conclude(overrides: Sequence[str]) -> None:
+def _conclude(line: Typed) -> None:
     if outcome.trained:
         from bnexp import app
 
-        app.conclude(outcome.trained, overrides)
+        app.conclude(outcome.trained, line)
 
 
 def _report_partly(arguments: Sequence[str]) -> None:
@@ -158,7 +157,7 @@ def _report_partly(arguments: Sequence[str]) -> None:
     _through_hydra(line.flags, line.overrides)
     if outcome.failure:
         raise outcome.failure[0]
-    _conclude(line.overrides)
+    _conclude(line)
 
 
 def task(composed: Any) -> float | None:
@@ -174,6 +173,7 @@ def task(composed: Any) -> float | None:
     if of_hydra.mode == RunMode.MULTIRUN:
         return app.train_here(compose.to_config(composed, overrides), of_hydra.runtime.choices)
     try:
+        compose.check_name(composed, of_hydra.runtime.choices)
         (run,) = app.prepare([compose.to_config(composed, overrides)])
         return app.train_one(run)
     except BaseException as error:
@@ -266,7 +266,8 @@ def _clean(arguments: list[str]) -> None:
         out.print(f"{item.size / 1e6:9,.1f} MB  {item.path.name}: {item.why}", soft_wrap=True, markup=False)
     total = sum(item.size for item in items) / 1e6
     if not options.yes:
-        print(f"Remove these {len(items)} ({total:,.1f} MB)? [y/N] ", end="", flush=True)
+        these = "this one" if len(items) == 1 else f"these {len(items)}"
+        print(f"Remove {these} ({total:,.1f} MB)? [y/N] ", end="", flush=True)
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             print("\nNothing was removed.")
             return
@@ -322,3 +323,9 @@ def _view(arguments: list[str]) -> None:
         signal.pause()
     except KeyboardInterrupt:
         print()
+
+
+COMMANDS: dict[str, Callable[[list[str]], None]] = {
+    **{"run": _run, "list": _list, "report": _report, "diff": _diff},
+    **{"data": _data, "clean": _clean, "view": _view},
+}

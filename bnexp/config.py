@@ -28,6 +28,12 @@ DATASETS = ("auto", "mnist", "digits", "cifar10", "cifar10_jpeg", "tiny_imagenet
 OF_FILES = DATASETS[1:6]
 """Data sets that are read from files of their own."""
 
+RESOLVED = {"auto": ("mnist", "digits"), "cifar10": ("cifar10_jpeg",)}
+"""What `data.resolve` may put in place of a name."""
+
+STAND_IN = "digits"
+"""The data set on which every experiment can be tried; its reports say so, and lie apart."""
+
 DEVICES = ("auto", "cpu", "cuda")
 SPACINGS = ("log", "even")
 PRECISIONS = ("float32", "bfloat16")

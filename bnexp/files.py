@@ -56,6 +56,21 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock of this name."""
+    if not _lock(path).exists():
+        return False
+    try:
+        with FileLock(_lock(path)).acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+def _lock(path: Path) -> Path:
+    return path.with_name(f".{path.name}.lock")
+
+
 @contextlib.contextmanager
 def locked(names: Iterable[Path], waiting: Callable[[], None]) -> Iterator[None]:
     """Hold the locks of these names, so that no other process writes there; `.NAME.lock` beside each is the lock.
@@ -65,7 +80,7 @@ def locked(names: Iterable[Path], waiting: Callable[[], None]) -> Iterator[None]
     with contextlib.ExitStack() as held:
         for path in sorted(names):  # in one order everywhere, or two processes could wait for each other
             path.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(path.with_name(f".{path.name}.lock"))
+            lock = FileLock(_lock(path))
             while True:
                 try:
                     held.enter_context(lock.acquire(timeout=0))

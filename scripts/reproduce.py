@@ -11,14 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from rich.console import Console
 from rich.table import Column, Table
 
 from bnexp import cli, data, paths
 from bnexp.config import DataConfig
 from bnexp.report import index
-from bnexp.report.experiments import scales
+from bnexp.report.experiments import chosen_data, scales
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results"
@@ -74,8 +73,7 @@ def lacking(name: str, extra: Sequence[str]) -> str:
     given = dict(word.split("=", 1) for word in extra if word.startswith("data"))
     if "data" in given:
         return ""
-    defaults = yaml.safe_load(paths.experiments()[name].read_text(encoding="utf-8")).get("defaults", [])
-    wanted = next((choice["override /data"] for choice in defaults if "override /data" in choice), "auto")
+    wanted = chosen_data(name, paths.experiments()) or "auto"
     root = given.get("data.root") or os.environ.get("BNEXP_DATA", "./data")
     try:
         data.resolve(DataConfig(name=wanted, root=root), lambda notice: None)

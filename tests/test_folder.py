@@ -46,6 +46,11 @@ NAMES: list[tuple[RunConfig, str]] = [
         RunConfig(data=MNIST, norm=NormConfig("module", target="my norms:Größe/2"), steps=50),
         "mnist-Gr__e_2-lr0.1-steps50-seed0",
     ),
+    (RunConfig(data=MNIST, norm=NormConfig("batch", eps=0.001)), "mnist-batch-lr0.1-eps0.001-seed0"),
+    (
+        RunConfig(data=MNIST, norm=NormConfig("module", target="m:N", settings={"groups": 4, "parts": ["a b", 2]})),
+        "mnist-N-lr0.1-groups4-parts__a_b___2_-seed0",
+    ),
     (
         RunConfig(data=DataConfig(name="cifar10"), model=ModelConfig("inception_small", residual=True)),
         "cifar10-batch-lr0.1-inception_small-seed0",

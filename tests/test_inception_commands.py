@@ -168,7 +168,7 @@ def test_what_the_protocol_costs_is_said_before_it_begins(
     until(lambda: any((tmp_path / "outputs").rglob("metrics.csv")))
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=60)
-    assert "1 of 1 runs to train: about" in out
+    assert "1 of 1 run to train: about" in out
     assert "days" in out or "hours" in out
 
 

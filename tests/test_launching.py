@@ -67,6 +67,7 @@ def test_where_runs_of_one_experiment_fail_the_others_are_reported(command: Comm
     said = command("run", "experiment=first,second", mine, *TINY)
     assert said.code == 1
     assert "no such luck" in said.err.strip().splitlines()[-1]
+    assert "100%" not in said.err
     assert [path.parents[1].name.rpartition("-")[0] for path in tmp_path.rglob("records/runs.json")] == ["first"]
 
 

@@ -233,4 +233,4 @@ def test_an_experiment_whose_file_names_the_data_is_as_its_file_has_it(command: 
     where = preset(reader, "experiment", "mine", f"{EXPERIMENT}data: {{target: 'of_mine:read'}}\n")
     said = command("run", where, "experiment=mine")
     assert said.code == 0, said.err
-    assert (reader / "results" / "mine" / "verdict.json").exists()
+    assert (reader / "results" / "laptop" / "mine" / "verdict.json").exists()

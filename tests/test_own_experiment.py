@@ -11,6 +11,10 @@ from pathlib import Path
 import pytest
 from conftest import Command
 
+from bnexp import app
+from bnexp.command import typed
+from bnexp.config import Config, DataConfig
+
 EXPERIMENT = """# @package _global_
 # Two norms of mine, side by side.
 experiment: mine
@@ -144,3 +148,50 @@ def test_a_claim_that_fails_is_named_with_its_place_and_can_be_mended(command: C
     assert "failing.py, line 3)" in last
     (folder,) = (path.parent for path in Path("outputs").glob("runs-*/records"))
     assert f"bnexp report {folder}" in last
+
+
+@pytest.mark.parametrize(
+    ("words", "data", "other"),
+    [
+        ("experiment=mnist_activations", "mnist", False),
+        ("experiment=mnist_activations data=mnist", "mnist", False),
+        ("experiment=mnist_activations data=digits scale=smoke outputs=x", "digits", False),
+        ("experiment=mnist_activations data=mnist,digits hydra/launcher=basic", "digits", False),
+        ("experiment=mnist_activations data=mnist,cifar10", "mnist", False),
+        ("experiment=mnist_activations data=mnist,cifar10", "cifar10", True),
+        ("experiment=mnist_activations data=cifar10", "cifar10_jpeg", True),
+        ("experiment=mnist_activations data=of_mine", "mnist", True),
+        ("experiment=mnist_activations data.target=x:y", "mnist", True),
+        ("experiment=mnist_activations -cp=elsewhere", "mnist", True),
+        ("experiment=mnist_activations -cn=other", "mnist", True),
+        ("experiment=inception data=cifar10", "cifar10_jpeg", False),
+        ("experiment=inception data=mnist", "mnist", True),
+        ("experiment=mine data=of_mine --config-dir=conf", "photos", False),
+        ("experiment=built data=of_mine --config-dir=conf", "photos", False),
+        ("experiment=built data=mnist --config-dir=conf", "mnist", True),
+        ("experiment=elsewhere data=mnist", "mnist", True),
+    ],
+)
+def test_an_experiment_on_other_data_or_of_other_configs_is_an_altered_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, data: str, other: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "conf" / "experiment").mkdir(parents=True)
+    for name, text in (("mine", "defaults: [{override /data: of_mine}]"), ("built", "defaults: [mine, _self_]")):
+        (tmp_path / "conf" / "experiment" / f"{name}.yaml").write_text(text)
+    line = typed.read(words.split())
+    config = Config(experiment=line.overrides[0].partition("=")[2], data=DataConfig(data))
+    assert app.altered(config, line) is other
+
+
+@pytest.mark.parametrize("more", [(), ("hydra.mode=RUN", "norm=none", "seed=0")])
+@pytest.mark.parametrize("text", [EXPERIMENT, "# @package _global_\ndefaults: [mnist_table]\n"])
+def test_a_file_under_the_name_of_another_experiment_is_refused(
+    command: Command, tmp_path: Path, text: str, more: tuple[str, ...]
+) -> None:
+    (tmp_path / "conf" / "experiment").mkdir(parents=True)
+    (tmp_path / "conf" / "experiment" / "imposter.yaml").write_text(text)
+    said = command("run", "--config-dir=conf", "experiment=imposter", "data=digits", "scale=smoke", *more)
+    assert (said.code, said.out) == (2, "")
+    assert "experiment=imposter: a file says `experiment: m" in said.line
+    assert not (tmp_path / "outputs").exists()

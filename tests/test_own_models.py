@@ -17,6 +17,7 @@ from torch import nn
 from bnexp import data, models
 from bnexp.config import Config, ConfigError, DataConfig, InitConfig, ModelConfig, NormConfig, RunConfig, run_id
 from bnexp.engine.contract import try_out
+from bnexp.engine.single import Single
 from bnexp.engine.train import train
 from bnexp.launch import stacks, trial
 
@@ -64,6 +65,23 @@ def broken(shape, classes, norm):
 
 def leaves(shape, classes, norm): raise SystemExit(3)
 
+class Gate(nn.Module):
+    def __init__(self, features):
+        super().__init__()
+        self.inner = nn.Linear(features, features)
+    def forward(self, x):
+        return x * torch.sigmoid(self.inner(x))
+
+class Named(nn.Sequential):
+    def __init__(self, shape, classes, norm):
+        super().__init__()
+        self.flat = nn.Flatten()
+        self.normal = nn.Linear(shape[0] * shape[1] * shape[2], 8)
+        self.gate = norm(8)
+        self.act = nn.Tanh()
+        self.head = nn.Linear(8, classes)
+        self.watched = ["act"]
+
 text = "a network"
 """
 
@@ -104,6 +122,12 @@ def test_it_is_trained_and_looked_at_where_it_says() -> None:
     assert rows[0].metrics["gradient_norm/mix"] > 0
     again = list(train([run], data.load(run.data)))
     assert repr([row.metrics for row in again]) == repr([row.metrics for row in rows])
+
+
+def test_the_weights_in_front_of_a_watched_layer_are_outside_norms_whatever_their_names() -> None:
+    run = own("my_net:Named")
+    run.norm = NormConfig("module", target="my_net:Gate")
+    assert Single(models.build(run, (1, 8, 8), 10)).in_front == {"act": "normal.weight"}
 
 
 def test_its_weights_are_drawn_by_our_streams_whatever_its_norm() -> None:

@@ -100,7 +100,7 @@ def norm(target: str = "mine:Mine", **settings: object) -> NormConfig:
 def test_a_target_is_chosen_and_its_settings_are_swept(command: Command, line: str, runs: int) -> None:
     said = command(*DRY, *line.split())
     if runs:
-        assert f"{runs} of {runs} runs to train" in said.out, said.err
+        assert f"{runs} of {runs} run{'s' * (runs > 1)} to train" in said.out, said.err
     else:  # the experiment's axes choose norms
         assert said.code == 2
         assert "norm.target=mine:Mine with norm=none,batch: it is for norm=module" in said.line

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -112,3 +113,31 @@ def test_a_broken_contract_is_a_mistake_with_its_traceback_for_whoever_asks(
     assert said.code == 2
     assert "contract.py" in said.err
     assert said.err.splitlines()[-1].endswith("the same shape is needed")
+
+
+@pytest.mark.parametrize(
+    ("setting", "text", "cause"),
+    [
+        ("norm.target", "import os\nos._exit(0)\n", "its process ended, exit code 0"),
+        ("model.target", "while True:\n    pass\n", "it came to no end in 2 s"),
+        ("data.target", "import os\nos._exit(0)\n", "its process ended, exit code 0"),
+    ],
+)
+def test_a_module_that_takes_its_process_along_or_hangs_is_refused_before_the_command_imports_it(
+    spawn: Callable[..., subprocess.Popen[str]], tmp_path: Path, setting: str, text: str, cause: str
+) -> None:
+    (tmp_path / "ending.py").write_text(text, encoding="utf-8")
+    data_set = () if setting == "data.target" else ("data=digits",)
+    process = spawn(tmp_path, "run", f"{setting}=ending:make", *data_set, "steps=5", "patience=2")
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (2, "")
+    assert f"{setting}=ending:make: the module was imported in a process of its own, but {cause}" in err
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_without_a_target_or_with_one_that_is_imported_already_no_process_is_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(trial, "warm_up", lambda: pytest.fail("a process was started"))
+    plain = Config(norm=NormConfig("batch", target="of_mine:Mine"), data=DataConfig("digits"))
+    trial.try_imports([plain, Config(norm=NormConfig("module", target="torch.nn:BatchNorm1d"))])

@@ -93,13 +93,16 @@ def test_help_tells_of_every_setting_what_it_means(command: Command) -> None:
     [
         ("bnexp r", ["run", "report"]),
         ("bnexp report opt", ["optimizers"]),
+        ("bnexp list cl", ["claims"]),
+        ("bnexp diff opt", ["optimizers"]),
+        ("bnexp diff optimizers:norm=batch pla", ["placebo", "placement"]),
         ("bnexp data cifar", ["cifar10", "cifar10_jpeg"]),
         ("bnexp run norm=", None),
         ("bnexp run -", []),
     ],
 )
 def test_what_a_shell_is_offered(line: str, offered: list[str] | None) -> None:
-    assert completion.words(line) == offered
+    assert completion.words(line, cli.COMMANDS) == offered
 
 
 @pytest.mark.skipif(not Path("/bin/bash").exists(), reason="needs bash")

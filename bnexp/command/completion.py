@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from bnexp import config, paths
 
-COMMANDS = ("run", "list", "report", "diff", "data", "clean", "view")
 
-
-def words(line: str) -> list[str] | None:
+def words(line: str, commands: Iterable[str]) -> list[str] | None:
     """What can stand where the line ends, or None where Hydra is to be asked."""
     typed = line.split()[1:]
     if line.endswith(" ") or not typed:
         typed.append("")
     if len(typed) == 1:
-        return _beginning(COMMANDS, typed[0])
+        return _beginning(commands, typed[0])
     if typed[0] == "run":
         return [] if typed[-1].startswith("-") else None
     known = {
-        "list": ["models", *paths.experiments()],
+        "list": ["claims", "models", *paths.experiments()],
         "report": list(paths.experiments()),
+        "diff": list(paths.experiments()),
         "data": list(config.DATASETS[1:]),
     }
     return _beginning(known.get(typed[0], []), typed[-1])
@@ -31,5 +32,5 @@ def for_hydra(line: str) -> str:
     return " ".join(["bnexp", "-m", *overrides]) + (" " if line.endswith(" ") else "")
 
 
-def _beginning(known: list[str] | tuple[str, ...], start: str) -> list[str]:
+def _beginning(known: Iterable[str], start: str) -> list[str]:
     return [word for word in known if word.startswith(start)]

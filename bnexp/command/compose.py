@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import dataclasses
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -81,6 +82,7 @@ def configs(loader: ConfigLoader, master: DictConfig, jobs: Sequence[Sequence[st
         lines = tuple(str(choice.input_line) for choice in choices)
         if lines not in bases:
             base = loader.load_sweep_config(master, list(lines))
+            check_name(base, base.hydra.runtime.choices)
             with open_dict(base):
                 del base["hydra"]
             bases[lines] = base
@@ -89,6 +91,18 @@ def configs(loader: ConfigLoader, master: DictConfig, jobs: Sequence[Sequence[st
             OmegaConf.update(composed, override.key_or_group, override.value())
         typed.append(to_config(composed, job))
     return typed
+
+
+def check_name(composed: DictConfig, choices: Mapping[str, Any]) -> None:
+    """ConfigError for runs under the name of another experiment than the chosen one: they would pass for its runs."""
+    chosen = choices.get("experiment")
+    if composed.get("experiment") not in (None, chosen):
+        where = f"experiment={chosen}" if chosen else "without experiment="
+        instead = f"`experiment: {chosen}`" if chosen else "no such line"
+        raise ConfigError(
+            f"{where}: a file says `experiment: {composed.experiment}`, the name of another; write {instead} there, "
+            f"or choose experiment={composed.experiment}"
+        )
 
 
 def to_config(composed: DictConfig, overrides: Iterable[str]) -> Config:

@@ -32,6 +32,10 @@ class Typed:
     flags: list[str]
     """As Hydra takes them."""
     overrides: list[str]
+    config_dir: Path | None = None
+    """Of configs of the user's, beside ours."""
+    replaced: bool = False
+    """Whether other configs are in the place of ours."""
 
 
 def read(arguments: Sequence[str]) -> Typed:
@@ -59,7 +63,9 @@ def read(arguments: Sequence[str]) -> Typed:
     switches = [f"--{name}" for name in ("run", "multirun", "resolve", "hydra-help") if vars(options)[_key(name)]]
     valued = ("cfg", "package", "config-name", "config-dir", "config-path", "info")
     flags = [f"--{name}={vars(options)[_key(name)]}" for name in valued if vars(options)[_key(name)] is not None]
-    return Typed(options.help, [*switches, *flags], options.overrides)
+    config_dir = None if options.config_dir is None else Path(options.config_dir)
+    replaced = options.config_path is not None or options.config_name not in (None, "config")
+    return Typed(options.help, [*switches, *flags], options.overrides, config_dir, replaced)
 
 
 def _parser() -> Parser:

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from bnexp import targets
 from bnexp.config import DATASETS, DataConfig
+from bnexp.console import err
 from bnexp.data import cifar10, digits, folders, mnist, own, tiny_imagenet
 from bnexp.data.batches import BatchOrder, feed
 from bnexp.data.dataset import DataError, Dataset, FileStatus, coloured, pixels
@@ -161,7 +162,7 @@ def fetch(name: str, root: str, console: Console | None = None) -> list[Path]:
     Raises `DataError` if the name is unknown, a file that is there is damaged, a download fails, or there is nothing to
     download it from.
     """
-    out = console or Console(stderr=True)
+    out = console or err
     if name == "digits":  # comes with scikit-learn
         return []
     if name == "mnist":

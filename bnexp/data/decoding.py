@@ -19,6 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from bnexp.data.dataset import DataError
+from bnexp.files import write_atomically
 
 Tensors = dict[str, Tensor]
 
@@ -116,14 +117,7 @@ def cached(name: str, source: str, make: Callable[[], Tensors]) -> Tensors:
     buffer = io.BytesIO()
     torch.save(made, buffer)
     content = buffer.getvalue()
-    part = folder() / f".{stem}.{os.getpid()}.part"
-    try:
-        part.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            part.write_bytes(content)
-            os.replace(part, folder() / f"{stem}-{hashlib.sha256(content).hexdigest()}.pt")
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError:
-        pass
+    with contextlib.suppress(OSError):
+        folder().mkdir(parents=True, exist_ok=True)
+        write_atomically(folder() / f"{stem}-{hashlib.sha256(content).hexdigest()}.pt", content)
     return made

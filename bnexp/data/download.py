@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from bnexp.data.dataset import DataError, FileStatus
+from bnexp.files import write_atomically
 
 PATIENCE = 10.0
 """Seconds that a server may take to answer, and then to send more."""
@@ -155,13 +156,8 @@ def _check_writable(folder: Path) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            part.write_bytes(content)
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
+        write_atomically(path, content)
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror}; set BNEXP_DATA to a folder of yours") from error

@@ -17,7 +17,7 @@ from bnexp.config import OptimizerConfig
 from bnexp.engine import optimizers
 from bnexp.engine.copies import untouched
 from bnexp.engine.network import Gradients, Watch
-from bnexp.models import AFFINE
+from bnexp.models import AFFINE, of_norm
 from bnexp.norms.sync import synchronised
 
 
@@ -184,7 +184,7 @@ def _weights_in_front(network: nn.Module, layers: dict[str, str]) -> dict[str, s
     labels = {name: label for label, name in layers.items()}
     latest = None
     for name, layer in network.named_modules():
-        if isinstance(layer, AFFINE) and not any(part.startswith("norm") for part in name.split(".")):
+        if isinstance(layer, AFFINE) and not of_norm(layer):
             latest = f"{name}.weight"
         if name in labels and latest is not None:
             weights[labels[name]] = latest

@@ -86,9 +86,14 @@ def estimate(settings: Settings, stacks: Sequence[Stack]) -> str:
         size += each.size * evaluations * missing
     total = sum(len(stack.configs) for stack in stacks)
     return (
-        f"{left} of {total} runs to train: about {_duration(seconds / settings.processes)} on {settings.processes} "
-        f"processes of {settings.threads} threads ({settings.device}), {size / 1e6:,.0f} MB under {settings.outputs}."
+        f"{left} of {_counted(total, 'run')} to train: about {_duration(seconds / settings.processes)} on "
+        f"{_counted(settings.processes, 'process', 'processes')} of {_counted(settings.threads, 'thread')} "
+        f"({settings.device}), {size / 1e6:,.0f} MB under {settings.outputs}."
     )
+
+
+def _counted(n: int, one: str, many: str = "") -> str:
+    return f"{n:,} {one if n == 1 else many or f'{one}s'}"
 
 
 class _Costs:

@@ -132,7 +132,7 @@ class _Workers:
         self.busy: dict[Connection, _Worker] = {}
         self.failures: list[_Failure] = []
         self.meetings = Path(tempfile.mkdtemp(dir=get_temp_dir()))
-        self.watched = time.monotonic()
+        self.last_look = time.monotonic()
 
     def train(self, stacks: Sequence[Stack]) -> list[_Failure]:
         """Train all stacks; those that failed."""
@@ -193,11 +193,11 @@ class _Workers:
         """A process has ended: done is what the folders say, whatever its exit code."""
         worker = self.busy.pop(pipe)
         worker.process.join()
-        if worker.rank == 0:
-            self._advance(worker, worker.stack.steps)
         failed = worker.stack.unfinished(self.settings) if worker.rank == 0 else worker.process.exitcode != 0
         if failed and not worker.dismissed:
             self._fail(worker.stack, f"a worker ended before its runs were done, {ended(worker.process.exitcode)}")
+        if worker.rank == 0 and not failed:
+            self._advance(worker, worker.stack.steps)
         for other in self.busy.values():
             if (
                 other.stack is worker.stack and not other.dismissed and (worker.rank == 0 or failed)
@@ -212,8 +212,8 @@ class _Workers:
     def _watch(self) -> None:
         """Stop workers that have been silent for too long; those told to stop that do not, are killed."""
         now = time.monotonic()
-        passed = min(now - self.watched, 2 * TICK)  # no more, for the whole command may have been suspended
-        self.watched = now
+        passed = min(now - self.last_look, 2 * TICK)  # no more, for the whole command may have been suspended
+        self.last_look = now
         for worker in self.busy.values():
             worker.silent += passed
             if worker.dismissed and worker.silent > GRACE:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import signal
+import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
 from bnexp import data, targets
-from bnexp.config import ConfigError, RunConfig, from_fields, run_fields
+from bnexp.config import Config, ConfigError, RunConfig, from_fields, run_fields
 from bnexp.engine.contract import try_out
 from bnexp.launch.pool import CONTEXT, GRACE, ended, warm_up
 
@@ -54,7 +56,7 @@ def try_all(configs: Sequence[RunConfig], limit: int = LIMIT) -> list[Trial]:
     waiting = {key: config for key, config in zip(keys, configs, strict=True) if key not in _trials}
     while waiting:
         jobs = [_job(config) for config in waiting.values()]
-        for trial, key in zip(_in_a_process(jobs, limit), list(waiting), strict=False):
+        for trial, key in zip(_tried(jobs, limit), list(waiting), strict=False):
             _trials[key] = trial
             del waiting[key]
     return [_trials[key] for key in keys]
@@ -81,22 +83,40 @@ class _Traceback(Exception):
     """That of the other process, for whoever asks for tracebacks."""
 
 
-def _in_a_process(jobs: Sequence[_Job], limit: int) -> Iterator[Trial]:
+def try_imports(configs: Sequence[Config], limit: int = LIMIT) -> None:
+    """Import what `norm.target`, `model.target` and `data.target` name where it takes nothing with it.
+
+    What is imported here already is not tried. Errors: ConfigError for a module that takes its process along, or more
+    than `limit` seconds; what it raises is left to whoever imports it here.
+    """
+    written = dict.fromkeys(pair for config in configs for pair in _targets(config))
+    jobs = [(setting, target) for setting, target in written if target.partition(":")[0] not in sys.modules]
+    if not jobs:
+        return
+    with _in_a_process(_import, jobs, limit) as next_outcome:
+        for setting, target in jobs:
+            outcome, cause = next_outcome()
+            if outcome == "lost":
+                raise ConfigError(
+                    f"{setting}={target}: the module was imported in a process of its own, but {cause}; "
+                    "what it does beyond definitions belongs into functions"
+                )
+
+
+def _targets(config: Config) -> Iterator[tuple[str, str]]:
+    """What of the user's a run has: the setting and its target."""
+    used = {"norm": config.norm.name == "module", "model": config.model.name == "module", "data": True}
+    for group, of_the_user in used.items():
+        target = getattr(config, group).target
+        if of_the_user and target is not None:
+            yield f"{group}.target", str(target)
+
+
+def _tried(jobs: Sequence[_Job], limit: int) -> Iterator[Trial]:
     """The trials one after the other, up to the first that takes the process with it."""
-    warm_up()
-    ours, theirs = CONTEXT.Pipe(duplex=False)
-    process = CONTEXT.Process(target=_try, args=(jobs, limit, theirs))
-    process.start()  # returns when it is forked: the time that the server takes to import PyTorch does not count
-    theirs.close()
-    try:
+    with _in_a_process(_try, jobs, limit) as next_outcome:
         for job in jobs:
-            outcome: str
-            value: Any
-            try:
-                outcome, value = ours.recv() if ours.poll(limit) else ["lost", f"it came to no end in {limit} s"]
-            except EOFError:
-                process.join(GRACE)
-                outcome, value = "lost", f"its process ended, {ended(process.exitcode)}"
+            outcome, value = next_outcome()
             if outcome == "refused":
                 message, trace = value
                 raise ConfigError(message) from _Traceback(f"in the process of the trial\n{trace}")
@@ -106,14 +126,49 @@ def _in_a_process(jobs: Sequence[_Job], limit: int) -> Iterator[Trial]:
             yield Trial(notice=f"{job} was tried before training, but {value}; it is trained all the same.")
             if outcome == "lost":
                 return
+
+
+@contextlib.contextmanager
+def _in_a_process(
+    work: Callable[..., None], jobs: Sequence[Any], limit: int
+) -> Iterator[Callable[[], tuple[str, Any]]]:
+    """A process that does the jobs one after the other, as long as the context lasts.
+
+    What is yielded waits for the next job: what was sent of it, or `lost` and the cause in words.
+    """
+    warm_up()
+    ours, theirs = CONTEXT.Pipe(duplex=False)
+    process = CONTEXT.Process(target=work, args=(jobs, limit, theirs))
+    process.start()  # returns when it is forked: the time that the server takes to import PyTorch does not count
+    theirs.close()
+
+    def next_outcome() -> tuple[str, Any]:
+        try:
+            outcome, value = ours.recv() if ours.poll(limit) else ("lost", f"it came to no end in {limit} s")
+        except EOFError:
+            process.join(GRACE)
+            return "lost", f"its process ended, {ended(process.exitcode)}"
+        return outcome, value
+
+    try:
+        yield next_outcome
     finally:
         process.kill()
         process.join()
         ours.close()
 
 
+def _import(jobs: Sequence[tuple[str, str]], limit: int, pipe: Connection) -> None:
+    """What the process of `try_imports` does; it ends also where the command was killed meanwhile."""
+    for setting, target in jobs:
+        signal.alarm(math.ceil(limit + GRACE))
+        with contextlib.suppress(BaseException):
+            targets.load(setting, target)
+        pipe.send(("imported", ""))
+
+
 def _try(jobs: Sequence[_Job], limit: int, pipe: Connection) -> None:
-    """What the process does; it ends also where the command was killed meanwhile."""
+    """What the process of `try_all` does; it ends also where the command was killed meanwhile."""
     for job in jobs:
         signal.alarm(math.ceil(limit + GRACE))
         try:

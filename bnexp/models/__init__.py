@@ -18,10 +18,13 @@ from bnexp.models.mlp import MLP, Add
 from bnexp.norms import NormFactory
 from bnexp.seeds import stream
 
-__all__ = ["AFFINE", "BUILDERS", "MLP", "Add", "Dropout", "Inception", "build", "operations", "parameters"]
+__all__ = ["AFFINE", "BUILDERS", "MLP", "Add", "Dropout", "Inception", "build", "of_norm", "operations", "parameters"]
 
 AFFINE = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 """The layers whose weights are drawn, and decay."""
+
+OF_NORM = "_of_norm"
+"""The attribute by which the layers are known that the maker of norms has made, whatever they are called."""
 
 
 @dataclass(frozen=True)
@@ -108,12 +111,19 @@ def build(config: RunConfig, shape: tuple[int, ...], classes: int, rank: int = 0
         return made[-1]
 
     network = BUILDERS[config.model.name](Plan(config, shape, classes, norm, _dropout(config, rank)))
-    within_norms = {id(layer) for norm_layer in made for layer in norm_layer.modules()}
+    for norm_layer in made:
+        for layer in norm_layer.modules():
+            setattr(layer, OF_NORM, True)
     with torch.no_grad():
         for name, layer in network.named_modules():
-            if id(layer) not in within_norms:
+            if not of_norm(layer):
                 _initialise(layer, name, config)
     return network
+
+
+def of_norm(layer: nn.Module) -> bool:
+    """Whether a layer of a network from `build` is a norm or within one."""
+    return bool(getattr(layer, OF_NORM, False))
 
 
 def operations(network: nn.Module, shape: tuple[int, ...]) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -33,12 +34,35 @@ def files(config_dir: Path | None) -> dict[str, Path]:
 
     Errors: ConfigError for a folder that has none.
     """
-    if config_dir is None:
-        return paths.experiments()
-    of_the_user = {path.stem: path for path in sorted((config_dir / "experiment").glob("*.yaml"))}
-    if not of_the_user:
+    if config_dir is not None and not _in(config_dir):
         raise ConfigError(f"--config-dir {config_dir}: there is no experiment in it; it would be experiment/NAME.yaml")
-    return of_the_user | paths.experiments()
+    return available(config_dir)
+
+
+def available(config_dir: Path | None) -> dict[str, Path]:
+    """As `files`, also for a folder that has other configs only."""
+    return ({} if config_dir is None else _in(config_dir)) | paths.experiments()
+
+
+def _in(config_dir: Path) -> dict[str, Path]:
+    return {path.stem: path for path in sorted((config_dir / "experiment").glob("*.yaml"))}
+
+
+def chosen_data(name: str, of_files: Mapping[str, Path]) -> str | None:
+    """The `data=` that an experiment's file chooses, or the one that it builds on; None where there is no such file."""
+    if name not in of_files:
+        return None
+    try:
+        defaults = (yaml.safe_load(of_files[name].read_text(encoding="utf-8")) or {}).get("defaults", [])
+    except (OSError, ValueError, AttributeError, yaml.YAMLError):  # it was another when Hydra composed it
+        return None
+    chosen = "auto"
+    for choice in defaults:
+        if isinstance(choice, dict) and "override /data" in choice:
+            return str(choice["override /data"])
+        if isinstance(choice, str) and choice != "_self_":
+            chosen = chosen_data(choice.removeprefix("/experiment/"), of_files) or chosen
+    return chosen
 
 
 def read(path: Path) -> Experiment:

@@ -39,15 +39,9 @@ class Checkpoint:
             if path.name.startswith(".partial-"):  # its process was killed
                 continue
             try:
-                content = torch.load(path, weights_only=True)
-            except Exception:  # there is no end to what is raised
-                self.notice(f"{path} is damaged, or holds more than plain data; {self.name} begins at its first step")
-                continue
-            mark = {"layout": LAYOUT, "id": self.id}
-            if isinstance(content, dict) and {key: content.get(key) for key in mark} == mark:
-                state: dict[str, Any] = content["state"]
-                return state
-            self.notice(f"{path} is of another version of bnexp; {self.name} begins at its first step")
+                return read(path, self.id)
+            except ValueError as error:
+                self.notice(f"{path} is {error}; {self.name} begins at its first step")
         return None
 
     def due(self, step: int) -> bool:
@@ -77,3 +71,16 @@ class Checkpoint:
     def _files(self) -> list[Path]:
         """The file, and those under the names that earlier versions gave it."""
         return sorted(self.path.parent.glob(f".*{self.id}.checkpoint"))
+
+
+def read(path: Path, id: str, device: str | None = None) -> dict[str, Any]:
+    """The state in a file, on `device`, by default where it was; ValueError for what is none of the run `id`."""
+    try:
+        content = torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:  # there is no end to what is raised
+        raise ValueError("damaged, or holds more than plain data") from error
+    mark = {"layout": LAYOUT, "id": id}
+    if not isinstance(content, dict) or {key: content.get(key) for key in mark} != mark:
+        raise ValueError("of another version of bnexp")
+    state: dict[str, Any] = content["state"]
+    return state

@@ -33,11 +33,15 @@ CHECKED = ("config.yaml", "stamp.json", "metrics.csv", "activations.npz", "predi
 NAMED = {
     **{"model.name": "", "model.depth": "depth", "model.width": "width", "model.activation": ""},
     **{"model.residual": "residual", "model.dropout": "dropout", "norm.placement": "", "optimizer.name": ""},
+    **{"norm.eps": "eps"},
     **{"norm.statistics": "statistics_", "norm.groups": "groups", "batch": "batch", "data.binarize": "binary"},
     **{"init.scheme": "", "init.scale": "init", "l2": "l2_", "decay": "decay", "steps": "steps", "nproc": "nproc"},
     **{"model.multiplier": "multiplier", "data.examples": "examples", "precision": ""},
 }
 """Settings that a run's name tells where they are not at their default, the weightiest first, and how."""
+
+OF_NORM = "norm.settings."
+"""How those of a norm of the user's begin, each of which is told by its own name."""
 
 LONGEST = 100
 """Characters of a run's name."""
@@ -49,7 +53,8 @@ def run_name(config: RunConfig, engine: int = ENGINE) -> str:
     parts = [config.data.name[-20:], norm.rpartition(":")[2][:20], f"lr{config.lr:g}"]
     end = [f"seed{config.seed}", run_id(config, engine)]
     values, defaults = flatten(run_fields(config)), flatten(dataclasses.asdict(RunConfig()))
-    for setting, word in NAMED.items():
+    of_norm = {name: name.removeprefix(OF_NORM) for name in values if name.startswith(OF_NORM)}
+    for setting, word in (of_norm | NAMED).items():
         if setting in values and values[setting] != defaults.get(setting):
             value = values[setting]
             part = word if value is True else f"{word}{value:g}" if isinstance(value, float) else f"{word}{value}"

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from bnexp.config import ENGINE
+from bnexp.files import is_locked
 from bnexp.runs.folder import state_of
 
 
@@ -36,53 +35,60 @@ def clutter(outputs: Path, runs: bool) -> list[Clutter]:
 
     A run that goes on from its checkpoint is kept, unfinished as it is.
     """
-    found = [item for item in _in(outputs / "runs", runs) if not _written(item.path)]
+    found = [item for item in _in(outputs / "runs", runs) if not is_locked(item.path.with_name(_id(item.path)))]
     return sorted(found, key=lambda item: (item.why, item.path.name))
 
 
 def _in(folder: Path, runs: bool) -> Iterator[Clutter]:
     if not folder.is_dir():
         return
-    finished: set[str] = set()
-    checkpoints = {path.name.split(".")[1]: path for path in folder.glob(".*.checkpoint")}
-    for path in folder.iterdir():
-        if path.name.startswith(".") or not path.is_dir():
+    folders = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    states = {path: state_of(path, _id(path)) for path in folders}
+    finished = {_id(path): state.summary is not None for path, state in states.items()}
+    going_on: set[str] = set()
+    for path in folder.glob(".*.checkpoint"):
+        if path.name.startswith(".partial-"):
             continue
-        id = path.name.rpartition("-")[2]
-        state = state_of(path, id)
+        fault = "checkpoint of a finished run" if finished.get(_id(path)) else _fault(path, finished)
+        if fault:
+            yield Clutter(path, fault, _size(path))
+        else:
+            going_on.add(_id(path))
+    for path, state in states.items():
         if state.summary is None:
-            if id not in checkpoints:
+            if _id(path) not in going_on:
                 yield Clutter(path, f"damaged, {state.damage}" if state.damage else "unfinished", _size(path))
             continue
-        finished.add(id)
         engine = _engine(path / "stamp.json")
         if engine != ENGINE:
             yield Clutter(path, f"of engine {engine}, older than this one ({ENGINE})", _size(path))
         elif runs:
             yield Clutter(path, "finished", _size(path))
-    for id, path in checkpoints.items():
-        if id in finished:
-            yield Clutter(path, "checkpoint of a finished run", _size(path))
     for path in folder.glob(".partial-*"):
         yield Clutter(path, "cut short while it was written", _size(path))
+
+
+def _id(path: Path) -> str:
+    """That of the run, at the end of the name of its folder, and of its checkpoint's in every version."""
+    return path.name.removesuffix(".checkpoint")[-12:]
+
+
+def _fault(checkpoint: Path, known: Container[str]) -> str:
+    """Why a checkpoint is none that a run goes on from; nothing where it is one."""
+    from bnexp.runs.checkpoint import read  # imports PyTorch
+
+    if _id(checkpoint) not in known:
+        return "checkpoint of no run"
+    try:
+        read(checkpoint, _id(checkpoint), "cpu")
+    except ValueError as error:
+        return f"checkpoint, {error}"
+    return ""
 
 
 def _engine(stamp: Path) -> int:
     """That which trained a finished run; the first left no word of itself."""
     return int(json.loads(stamp.read_text(encoding="utf-8")).get("engine", 1))
-
-
-def _written(path: Path) -> bool:
-    """Whether a command holds the lock of this run."""
-    id = path.name.split(".")[1] if path.name.startswith(".") else path.name.rpartition("-")[2]
-    lock = path.parent / f".{id}.lock"
-    if not lock.exists():
-        return False
-    try:
-        with FileLock(lock).acquire(timeout=0):
-            return False
-    except Timeout:
-        return True
 
 
 def _size(path: Path) -> int:
