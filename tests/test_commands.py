@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shutil
@@ -17,6 +18,8 @@ import pandas as pd
 import pytest
 from conftest import Command
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from bnexp.claims import Judgement
 
 SMOKE = ("run", "experiment=mnist_activations", "scale=smoke", "data=digits")
 SWEEP = ("run", "-m", "norm=none,batch", "lr=0.1,0.3", "data=digits", "steps=40", "evaluations=4")
@@ -35,15 +38,15 @@ def smoked(command: Command, tmp_path: Path) -> Path:
 def test_an_experiment_leaves_verdict_table_records_and_figures(smoked: Path) -> None:
     folder = smoked / "results" / "smoke" / "digits" / "mnist_activations"
     verdict = json.loads((folder / "verdict.json").read_text())
-    assert set(verdict) == {"experiment", "scale", "dataset", "claims", "stamp"}
+    assert set(verdict) == {"experiment", "scale", "dataset", "epochs", "model", "claims", "stamp"}
     assert verdict["dataset"]["name"] == "digits"
     assert all(len(digest) == 64 for digest in verdict["dataset"]["sha256"].values())
-    keys = {"id", "section", "claim", "paper", "measured", "effect", "ci95", "n", "verdict", "why"}
+    keys = {field.name for field in dataclasses.fields(Judgement)}
     assert all(set(claim) == keys for claim in verdict["claims"])
-    assert all("[stand-in data]" in claim["claim"] for claim in verdict["claims"])
+    assert all("[stand-in]" in claim["claim"] and "stand-in" in claim["flags"] for claim in verdict["claims"])
     assert {"git_commit", "versions", "data_sha256", "command"} <= set(verdict["stamp"])
-    assert list(pd.read_csv(folder / "table.csv")["norm"]) == ["none", "batch"]
-    assert {path.name for path in (folder / "figures").iterdir()} >= {"figure_1a.png", "figure_1b.png", "figure_1c.png"}
+    assert list(pd.read_csv(folder / "table.csv")["norm"]) == ["none"] * 2 + ["batch"] * 4
+    assert {path.name for path in (folder / "figures").iterdir()} >= {"figure_1a.png", "figure_1bc.png", "wander.png"}
     assert "STAND-IN" in (folder / "README.md").read_text()
 
 
@@ -88,7 +91,7 @@ def test_an_altered_experiment_leaves_the_results_alone(command: Command, tmp_pa
 def test_dry_run_says_what_it_would_cost_and_trains_nothing(command: Command, tmp_path: Path) -> None:
     said = command(*SMOKE, "dry_run=true")
     assert said.code == 0
-    assert "4 of 4 runs to train: about" in " ".join(said.out.split())
+    assert "18 of 18 runs to train: about" in " ".join(said.out.split())
     assert "MB under outputs. Nothing was trained." in " ".join(said.out.split())
     assert not list(tmp_path.rglob("metrics.csv"))
 
@@ -112,12 +115,13 @@ def test_one_run_leaves_config_stamp_metrics_activations_events_and_summary(comm
 
 def test_the_summary_in_tensorboard_has_bands_figures_and_verdict(smoked: Path) -> None:
     (folder,) = (smoked / "outputs").glob("mnist_activations-*/tensorboard")
-    arm = EventAccumulator(str(folder / "batch")).Reload()
+    (binary,) = folder.glob("batch_*binarize-True*population")
+    arm = EventAccumulator(str(binary)).Reload()
     bands = [tag for tag in arm.Tags()["scalars"] if tag.endswith(("/p15", "/p50", "/p85"))]
     assert len(bands) == 3
     assert "custom_scalars__config__" in arm.summary_metadata
     sessions = [EventAccumulator(str(run)).Reload() for run in (folder / "hparams").iterdir()]
-    assert len(sessions) == 4
+    assert len(sessions) == 18
     assert all("_hparams_/session_start_info" in session.summary_metadata for session in sessions)
     assert all({"final/accuracy", "final/diverged"} <= set(session.Tags()["scalars"]) for session in sessions)
     report = EventAccumulator(str(folder / "report")).Reload()
@@ -156,10 +160,11 @@ def test_a_sweep_of_ones_own_is_drawn_by_what_varies_also_without_training(comma
 
 
 def test_grids_are_swept_one_after_the_other_and_an_axis_is_replaced_in_all(command: Command) -> None:
-    placement = ("run", "experiment=placement", "scale=smoke", "data=digits", "dry_run=true", "model.activation=relu")
-    assert "8 of 8 runs to train" in command(*placement).out
-    assert "4 of 4 runs to train" in command(*placement, "norm.placement=after").out
-    assert "2 of 2 runs to train" in command(*placement, "norm=none").out
+    placement = ("run", "experiment=placement", "scale=smoke", "data=digits", "data.validation=200", "dry_run=true")
+    relu = (*placement, "model.activation=relu")
+    assert "32 of 32 runs to train" in command(*relu).out
+    assert "16 of 16 runs to train" in command(*relu, "norm.placement=after").out
+    assert "8 of 8 runs to train" in command(*relu, "norm=none").out
 
 
 def test_sizes_beyond_the_data_set_come_to_the_same_run_once(command: Command) -> None:
@@ -167,20 +172,20 @@ def test_sizes_beyond_the_data_set_come_to_the_same_run_once(command: Command) -
     assert "2 of 2 runs to train" in said.out
 
 
-def test_four_hundred_jobs_are_composed_one_by_one_in_no_time(tmp_path: Path) -> None:
+def test_hundreds_of_jobs_are_composed_one_by_one_in_no_time(tmp_path: Path) -> None:
     """Counted, not timed: only the choices of groups are composed by Hydra."""
     code = (
         "import sys\nfrom hydra._internal.config_loader_impl import ConfigLoaderImpl as Loader\n"
         "composed = []\nwhole = Loader.load_sweep_config\n"
         "Loader.load_sweep_config = lambda *a, **k: (composed.append(1), whole(*a, **k))[1]\n"
         "from bnexp.cli import main\n"
-        "line = 'run experiment=lr_tolerance data=digits dry_run=true steps=1 evaluations=1'\n"
+        "line = 'run experiment=lr_tolerance data=digits data.validation=200 dry_run=true steps=300'\n"
         "try:\n    main(line.split())\n"
         "except SystemExit as done:\n    assert not done.code\n"
         "print('composed', len(composed))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, timeout=240)
-    assert b"396 of 396 runs to train" in done.stdout
+    assert b"336 of 336 runs to train" in done.stdout
     assert b"composed 2\n" in done.stdout
 
 

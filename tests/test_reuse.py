@@ -26,9 +26,9 @@ hydra:
 
 RUN = ("run", "--config-dir=mine", "experiment=mine", "data=digits")
 PARTLY = ("report", "--partial", "--config-dir=mine", "mine", "data=digits")
-REPORT = Path("results", "digits", "mine")
+REPORT = Path("results", "laptop", "digits", "mine")
 RECORDS = REPORT / "records"
-PARTIAL = Path("results", "digits", "partial", "mine")
+PARTIAL = Path("results", "laptop", "digits", "partial", "mine")
 
 
 @pytest.fixture
