@@ -250,3 +250,14 @@ def test_asking_for_help_does_not_import_pytorch(arguments: list[str], tmp_path:
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, timeout=60)
+
+
+def test_experiments_are_listed_without_pytorch(tmp_path: Path) -> None:
+    """Its import takes seconds."""
+    code = (
+        "import sys\nfrom bnexp import cli\ntry:\n    cli.main(['list'])\n"
+        "except SystemExit as end:\n    sys.exit(end.code or 'torch' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "mnist_activations" in done.stdout

@@ -106,11 +106,11 @@ class _Costs:
 
     def of(self, stack: Stack) -> Cost:
         """That of a network of the stack."""
-        first, kind = stack.configs[0], _kind(stack.configs[0])
+        first, kind = stack.configs[0], _timed_by(stack.configs[0])
         if kind in self.known:
             return self.known[kind][0]
         if time.monotonic() > self.until:
-            measured, like = max(self.known.values(), key=lambda known: _likeness(_kind(known[1]), kind))
+            measured, like = max(self.known.values(), key=lambda known: _likeness(_timed_by(known[1]), kind))
             return measured.times(_step(first) / _step(like))
         if not self.known:
             data.load(first.data)  # once, and for the training too
@@ -121,7 +121,7 @@ class _Costs:
         return measured
 
 
-def _kind(config: RunConfig) -> tuple[object, ...]:
+def _timed_by(config: RunConfig) -> tuple[object, ...]:
     """What decides how long a step and an evaluation take."""
     model, norm = config.model, config.norm
     return model.name, norm.name, model.depth, model.width, model.multiplier, norm.batches, config.batch

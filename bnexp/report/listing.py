@@ -6,21 +6,23 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Column, Table
 
-from bnexp import claims, data, models, paths
+from bnexp import claims, paths
 from bnexp.claims.words import arm_label
 from bnexp.config import ConfigError, ModelConfig
 from bnexp.console import out
-from bnexp.models.inception import PAPER_PARAMETERS, PRINTED
 from bnexp.report import ReportError, verdicts
 from bnexp.report.experiments import Experiment, header, known, scales
 from bnexp.report.printing import COLOURS
+
+if TYPE_CHECKING:
+    from bnexp import data  # imports PyTorch
 
 
 def print_experiments(results: Path, config_dir: Path | None) -> None:
@@ -130,6 +132,9 @@ def _deciding(claim: claims.Claim | claims.Peculiar) -> str:
 
 def print_models() -> None:
     """Every `model=` with its parameters, without and with BN, and what the paper says of its own."""
+    from bnexp import models  # imports PyTorch
+    from bnexp.models.inception import PAPER_PARAMETERS, PRINTED
+
     for file in sorted((paths.configs() / "model").glob("*.yaml")):
         name = file.stem
         shape, classes = ((3, 224, 224), 1000) if name == "inception" else ((3, 32, 32), 10)
