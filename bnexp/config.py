@@ -282,7 +282,7 @@ class RunConfig:
     early_evaluations: int = field(default=0, metadata=LATER)
     """Further evaluations, evenly spaced up to `early_steps`; those of an `even` spacing then begin there."""
     early_steps: int = field(default=0, metadata=LATER)
-    """The last step of the early evaluations."""
+    """The last step of the early evaluations; those beyond the last step of all are left out."""
     predictions: bool = False
     """Keep the class probabilities of all test images, of one crop and averaged over ten (§4.2.3)."""
     shape: bool = field(default=False, metadata=LATER)
@@ -522,10 +522,6 @@ def _check_early(config: Config) -> None:
         raise ConfigError(
             f"early_evaluations={early} with early_steps={until}: so many evaluations are made up to so many steps; "
             f"give {missing} too, or neither"
-        )
-    if until >= config.steps:
-        raise ConfigError(
-            f"early_steps={until} with steps={config.steps}: the early evaluations must end before the last step"
         )
 
 

@@ -59,7 +59,6 @@ MISTAKES = [
     ("run norm=batch_renorm norm.schedule=0", "norm.schedule=0.0 is out of range"),
     ("run early_evaluations=5", "early_evaluations=5 with early_steps=0: so many evaluations are made up to so many"),
     ("run early_steps=5", "give early_evaluations too, or neither"),
-    ("run steps=50 early_evaluations=5 early_steps=50", "early_steps=50 with steps=50: the early evaluations must end"),
     ("run model.depth=9223372036854775807", "is out of range: give at least 1 hidden layer, at most 1,000"),
     ("run model.width=100000", "model.depth=3 with model.width=100000: 30,000,000,000 weights; at most 1,000,000,000"),
     ("run model.width=99999999999999999999", "is out of range: give at least 1 unit, at most 100,000"),

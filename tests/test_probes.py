@@ -140,6 +140,8 @@ def test_the_schedule_is_log_spaced_from_0_to_the_last_step(steps: int, evaluati
 def test_early_evaluations_are_even_and_the_others_follow_them() -> None:
     even = schedule(1000, 4, "even", early_evaluations=5, early_steps=50)
     assert even == [0, 10, 20, 30, 40, 50, 288, 525, 762, 1000]
+    assert schedule(30, 4, "even", early_evaluations=5, early_steps=50) == [0, 10, 20, 30], "of a shorter training"
+    assert schedule(25, 4, "even", early_evaluations=5, early_steps=50) == [0, 10, 20, 25]
     merged = schedule(1000, 10, "log", early_evaluations=5, early_steps=50)
     assert set(merged) == {*schedule(1000, 10), 0, 10, 20, 30, 40, 50}
     assert merged == sorted(set(merged))

@@ -14,6 +14,9 @@ from bnexp.data.dataset import Dataset, FileStatus
 TEST_EXAMPLES = 500
 ARRAYS = "sklearn.datasets.load_digits"
 
+SET_ASIDE = 259
+"""Validation images at most: a fifth of the training images."""
+
 
 def read() -> Dataset:
     """The digits in memory, grey values 0 to 16 as 0 to 255, split into 1,297 training and 500 test examples.

@@ -188,8 +188,8 @@ def schedule(
     if early_steps:
         before = schedule(early_steps, early_evaluations, "even")
         first = early_steps if spacing == "even" else 0
-        after = schedule(steps - first, evaluations, spacing)
-        return sorted({*before, *(first + step for step in after)})
+        after = schedule(steps - first, evaluations, spacing) if steps > first else []
+        return sorted({*(step for step in before if step <= steps), *(first + step for step in after), steps})
     if steps <= evaluations:
         return list(range(steps + 1))
     if spacing == "even":
