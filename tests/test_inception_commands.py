@@ -128,7 +128,6 @@ def test_when_one_of_the_processes_fails_the_others_end_and_the_run_is_named(com
         (["norm=layer", "norm.per_activation=true"],
          "bnexp: norm.per_activation=true with norm=layer: it is an option of norm=batch"),
         (["data.crop=40"], "bnexp: data.crop=40 is larger than images of 8×8 with data.padding=0"),
-        (["data.validation=5000"], "bnexp: data.validation=5000 of 1,297 training images leaves none to train on"),
         (["arm=bn_x50"], "bnexp: there is no arm=bn_x50; did you mean bn_x5?"),
         (["precision=float16"], "bnexp: precision=float16: choose from float32, bfloat16"),
         (["model=mlp", "nproc=2"], "bnexp: nproc=2 with model=mlp: many such networks are trained as one, in float32; "

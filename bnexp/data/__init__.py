@@ -63,7 +63,7 @@ def resolve(config: DataConfig, say: Callable[[str], None], download: bool = Tru
     if config.name == "tiny_imagenet" and tiny_imagenet.found(config.root) is None:
         raise DataError(f"tiny_imagenet is not in {config.root}; {tiny_imagenet.ways_out(config.root)}")
     if config.name == "digits":
-        return _stand_in(config)
+        return _stand_in(config, say)
     if config.name not in ("auto", "mnist"):
         return dataclasses.replace(config)
     absent, reason = mnist.missing(config.root), ""
@@ -88,11 +88,13 @@ def resolve(config: DataConfig, say: Callable[[str], None], download: bool = Tru
         f"To use the stand-in without this notice: data=digits.\n"
         f"{'!' * 80}"
     )
-    return _stand_in(config)
+    return _stand_in(config, say)
 
 
-def _stand_in(config: DataConfig) -> DataConfig:
+def _stand_in(config: DataConfig, say: Callable[[str], None]) -> DataConfig:
     """The digits, of which as many are set aside as there can be: experiments ask for 5,000 of MNIST."""
+    if config.validation > digits.SET_ASIDE:
+        say(f"data.validation={config.validation}: of the stand-in's images {digits.SET_ASIDE} are set aside.")
     return dataclasses.replace(config, name="digits", validation=min(config.validation, digits.SET_ASIDE))
 
 
