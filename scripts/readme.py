@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from bnexp.claims.words import count
-from bnexp.report import ReportError, verdicts
+from bnexp.report import verdicts
 from bnexp.report.index import primary
 
 ROOT = Path(__file__).parent.parent
@@ -17,31 +19,24 @@ BETWEEN = re.compile(r"(<!-- verdicts: .*? -->\n).*?(<!-- end of verdicts -->)",
 
 def with_verdicts(readme: str) -> str:
     """The README with score and table as the verdicts are now."""
-    readme = SCORE.sub(lambda match: match[1] + score(ROOT / "results") + match[2], readme)
-    return BETWEEN.sub(lambda match: match[1] + table(ROOT / "results") + match[2], readme)
+    found = [verdict for _, verdict in verdicts.read_all(ROOT / "results")[0]]
+    readme = SCORE.sub(lambda match: match[1] + score(found) + match[2], readme)
+    return BETWEEN.sub(lambda match: match[1] + table(found) + match[2], readme)
 
 
-def score(results: Path) -> str:
+def score(found: Sequence[Mapping[str, Any]]) -> str:
     """How many claims came out how."""
-    given: Counter[str] = Counter()
-    experiments = 0
-    for path in sorted(results.glob("*/verdict.json")):
-        try:
-            verdict = verdicts.read(path)
-        except ReportError:
-            continue
-        experiments += 1
-        given.update(claim["verdict"] for claim in verdict["claims"])
+    given = Counter(claim["verdict"] for verdict in found for claim in verdict["claims"])
     if not given:
         return ""
     counts = ", ".join(f"{given[word]} {word}" for word in verdicts.WORDS if given[word])
-    return f"**{given.total()} claims judged in {count(experiments, 'experiment')}: {counts}.**\n"
+    return f"**{given.total()} claims judged in {count(len(found), 'experiment')}: {counts}.**\n"
 
 
-def table(results: Path) -> str:
+def table(found: Sequence[Mapping[str, Any]]) -> str:
     """A row for each main claim."""
     rows = ["| said of BN | what we find | how sure |", "|---|---|---|"]
-    for claim in primary(results):
+    for claim in primary(found):
         link = f"[{claim['experiment']}](results/{claim['experiment']}/README.md)"
         rows.append(f"| {claim['claim']} | **{claim['verdict']}**: {claim['measured']} | n = {claim['n']}, {link} |")
     return "\n".join(rows) + "\n"

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from bnexp.console import err
 from bnexp.files import write_atomically
-from bnexp.report import ReportError, verdicts
+from bnexp.report import verdicts
 from bnexp.report.forest import forest
 from bnexp.report.pictures import png
 
@@ -23,7 +22,8 @@ def write(results: Path) -> None:
 
     What is damaged is named in it and on the console; it is no reason for the report of another experiment to fail.
     """
-    table, damaged = _verdict_table(results)
+    found, damaged = verdicts.read_all(results)
+    table = _table(results, found)
     left_out = _left_out(results)
     if isinstance(left_out, str):
         damaged.append(left_out)
@@ -44,22 +44,21 @@ def write(results: Path) -> None:
         text += "\n## Damaged\n\n" + "".join(f"- {message}\n" for message in damaged)
     for message in damaged:
         err.print(message, style="bold red", soft_wrap=True)
-    picture = forest(primary(results))
+    picture = forest(primary(verdict for _, verdict in found))
     if picture is not None:
         write_atomically(results / "forest.png", png(picture))
         text = text.replace("\n\n|", "\n\n![The main claims with their effects and intervals](forest.png)\n\n|", 1)
     write_atomically(results / "README.md", text)
 
 
-def primary(results: Path) -> list[dict[str, Any]]:
-    """The main claims of the experiments right under `results` that can be read, each with its experiment."""
-    claims = []
-    for path in sorted(results.glob("*/verdict.json")):
-        with contextlib.suppress(ReportError):
-            verdict = verdicts.read(path)
-            name = verdict["experiment"]
-            claims += [{**claim, "experiment": name} for claim in verdict["claims"] if claim.get("primary")]
-    return claims
+def primary(found: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The main claims of these verdicts, each with its experiment."""
+    return [
+        {**claim, "experiment": verdict["experiment"]}
+        for verdict in found
+        for claim in verdict["claims"]
+        if claim.get("primary")
+    ]
 
 
 def _is_overview(readme: Path) -> bool:
@@ -90,22 +89,11 @@ def _left_out(results: Path) -> dict[str, str] | str:
         return f"{path} is damaged ({error}); restore it, or delete it: make reproduce writes it"
 
 
-def verdict_table(results: Path, brief: bool = False) -> str:
-    """The verdicts of the experiments right under `results` as a Markdown table; `brief`: without the measurements."""
-    return _verdict_table(results, brief)[0]
-
-
-def _verdict_table(results: Path, brief: bool = False) -> tuple[str, list[str]]:
-    """The table of what can be read, and of the rest what is wrong with it."""
-    columns = ["experiment", "data, scale", "claim", *([] if brief else ["measured"]), "n", "verdict"]
+def _table(results: Path, found: Iterable[tuple[Path, Mapping[str, Any]]]) -> str:
+    """The verdicts as a Markdown table, with links from `results`."""
+    columns = ["experiment", "data, scale", "claim", "measured", "n", "verdict"]
     lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
-    damaged: list[str] = []
-    for path in sorted(results.glob("*/verdict.json")):
-        try:
-            verdict = verdicts.read(path)
-        except ReportError as error:
-            damaged.append(str(error))
-            continue
+    for path, verdict in found:
         link = f"[{verdict['experiment']}]({path.parent.relative_to(results).as_posix()}/README.md)"
         where = f"{verdict['dataset']['name']}, {verdict['scale']}"
         for claim in verdict["claims"]:
@@ -115,4 +103,4 @@ def _verdict_table(results: Path, brief: bool = False) -> tuple[str, list[str]]:
         if not verdict["claims"]:
             cells = dict.fromkeys(columns, "–") | {"experiment": link, "data, scale": where}
             lines.append(f"| {' | '.join(cells.values())} |")
-    return "\n".join(lines) + "\n", damaged
+    return "\n".join(lines) + "\n"

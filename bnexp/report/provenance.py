@@ -13,7 +13,7 @@ from bnexp.runs.records import Record
 ROOT = Path(__file__).parent.parent.parent
 
 RULES = "bnexp/claims/rules.json"
-"""The digest of each claim's rule, by the claim's id."""
+"""The digest of each claim's rule, by the claim's experiment and id."""
 
 YOUNGER = "the rule is younger than the runs"
 UNKNOWN = "age of the rule unknown"

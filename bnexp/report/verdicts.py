@@ -34,6 +34,17 @@ def read(path: Path) -> dict[str, Any]:
     return verdict
 
 
+def read_all(results: Path) -> tuple[list[tuple[Path, dict[str, Any]]], list[str]]:
+    """The verdicts of the experiments right under `results`, each with its path; and what is wrong with the others."""
+    found, damaged = [], []
+    for path in sorted(results.glob("*/verdict.json")):
+        try:
+            found.append((path, read(path)))
+        except ReportError as error:
+            damaged.append(str(error))
+    return found, damaged
+
+
 def is_old(verdict: Mapping[str, Any]) -> bool:
     """Whether its claims were judged by the rules from before docs/protocol.md."""
     return any("kind" not in claim for claim in verdict["claims"])
