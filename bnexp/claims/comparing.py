@@ -250,7 +250,7 @@ def three_way(estimate: Estimate, unit: str, margin: float, measured: str, *note
     said = {"reproduced": f"above {ends[0]}", "contradicted": f"below {ends[1]}", "no difference": "between the two"}
     why = f"the 95 % interval lies {said.get(decision.verdict, f'neither above {ends[0]} nor below {ends[1]}')}"
     if estimate.n < rules.FEWEST:
-        why = f"{count(estimate.n, 'seed')}, an effect but no verdict: it takes {rules.FEWEST}"
+        why = _too_few(estimate.n)
     return Outcome(
         decision.verdict,
         "; ".join([why, *filter(None, notes)]),
@@ -356,7 +356,7 @@ def _lacks(arms: Sequence[Arm], cells: Sequence[Cell]) -> list[str]:
 
 def _why(claim: Claim, whole: Estimate, decision: Decision, cells: Sequence[Verdict]) -> str:
     if whole.n < rules.FEWEST and decision.verdict == "undecided":
-        return f"{count(whole.n, 'seed')}, an effect but no verdict: it takes {rules.FEWEST}"
+        return _too_few(whole.n)
     rule, unit = claim.rule, claim.quantity.unit
     above, below = (difference_in(bound, unit) for bound in (rule.margin, -rule.margin))
     if rule.kind == "equals":
@@ -377,6 +377,10 @@ def _why(claim: Claim, whole: Estimate, decision: Decision, cells: Sequence[Verd
     if decision.verdict in said:
         return f"{scope} 95 % interval lies {said[decision.verdict]}"
     return f"{scope} 95 % interval lies neither {' nor '.join(said.values())}"
+
+
+def _too_few(n: int) -> str:
+    return f"{count(n, 'seed')}, an effect but no verdict: it takes {rules.FEWEST}"
 
 
 def _measured_words(

@@ -263,8 +263,7 @@ def draw(records: Records, title: str, arms: dict[str, dict[int, Record]], base:
         replace(records, runs=every),
         title,
         "Dotted: the best of Inception without BN. Accuracy is on the same part of the test images at every step; a "
-        "network "
-        "that diverged counts as chance.",
+        "network that diverged counts as chance.",
         curve,
         "test accuracy",
         Layout(arm=lambda run: names[id(run)]),

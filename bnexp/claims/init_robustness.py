@@ -111,8 +111,7 @@ def figures(records: Records) -> dict[str, Figure]:
             records,
             "Final test accuracy over initial schemes and scales",
             "Percent, mean over the seeds; a run that diverged counts as chance. The scale is the standard deviation "
-            "for "
-            "gaussian, a factor on the scheme's own for the others.",
+            "for gaussian, a factor on the scheme's own for the others.",
             "init.scale",
             "init.scheme",
             lambda runs: statistics.fmean(map(final_accuracy, runs)),

@@ -148,8 +148,7 @@ def figures(records: Records) -> dict[str, Figure]:
             weights,
             "Noise of an example's activations in training, by dropout",
             "Standard deviation of the input of the last hidden layer's nonlinearity from one set of companions (and "
-            "one "
-            "draw of dropout) to another, in its standard deviations over examples, at the end of training.",
+            "one draw of dropout) to another, in its standard deviations over examples, at the end of training.",
             "model.dropout",
             companion_noise,
             "standard deviations",

@@ -101,8 +101,7 @@ def wander_of(records: Records, arm: plots.Arm = lambda run: run.norm) -> dict[s
             records,
             "How far the distribution of the last hidden layer's inputs wanders over the training",
             "Standard deviation over the steps, after the first tenth, of a unit's mean and of its spread, in widths "
-            "of "
-            "its own distribution, mean over the units. Lower is more stable.",
+            "of its own distribution, mean over the units. Lower is more stable.",
             {"mean": lambda run: wander(run, "mean"), "spread": lambda run: wander(run, "spread")},
             arm=arm,
             log=True,

@@ -153,8 +153,7 @@ def figures(records: Records) -> dict[str, Figure]:
             records,
             "The trap in Figure 1(b, c): the same network with BN under different statistics at inference",
             "15th, 50th and 85th percentile of the input of one unit of the last hidden layer over the test images, "
-            "first "
-            "seed. All panels but the one without BN show the same weights at every step.",
+            "first seed. All panels but the one without BN show the same weights at every step.",
             {arm_name(name): (of_seed[name], typical_unit(unit)) for name in wanted if name in of_seed},
             None,
         )

@@ -111,8 +111,7 @@ def figures(records: Records) -> dict[str, Figure]:
             table,
             f"Steps to {percent(TARGET)} test accuracy: without BN divided by with BN",
             f"{SCALE} Geometric means over the seeds; above 1, BN needs fewer. The last step stands in for a run that "
-            "does "
-            "not get there.",
+            "does not get there.",
             *axes,
             lambda runs: math.exp(-_difference(runs, lambda run: math.log(steps_of(run, TARGET) or length(run)))),
             both,
