@@ -21,7 +21,7 @@ from bnexp.config import DataConfig, ModelConfig, NormConfig, RunConfig
 from bnexp.data.batches import examples_at
 from bnexp.engine.evaluation import Probes
 from bnexp.engine.population import Population
-from bnexp.engine.train import due
+from bnexp.engine.schedule import due
 from bnexp.machine import cores, prepare
 from bnexp.seeds import stream
 

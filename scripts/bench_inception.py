@@ -20,8 +20,8 @@ from bnexp.config import DataConfig, InitConfig, ModelConfig, NormConfig, Optimi
 from bnexp.data.batches import examples_at
 from bnexp.data.dataset import coloured
 from bnexp.engine.evaluation import Probes
+from bnexp.engine.schedule import due
 from bnexp.engine.single import Single
-from bnexp.engine.train import due
 from bnexp.machine import cores, prepare
 from bnexp.models.inception import STEM, TABLE, Inception, Row, narrowed, scaled
 from bnexp.seeds import stream

@@ -20,7 +20,8 @@ from bnexp.engine.activations import Infer, Observation, Observer, chunks, shape
 from bnexp.engine.companions import Companions
 from bnexp.engine.evaluation import Evaluation
 from bnexp.engine.population import Population
-from bnexp.engine.train import due, schedule, train
+from bnexp.engine.schedule import due, schedule
+from bnexp.engine.train import train
 from bnexp.models.mlp import ACTIVATIONS
 from bnexp.seeds import stream
 

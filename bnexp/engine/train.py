@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 
 from bnexp import data, models
@@ -16,6 +15,7 @@ from bnexp.data import BatchOrder, Dataset, FewClasses, View
 from bnexp.engine.evaluation import Evaluation, Probes
 from bnexp.engine.network import Network, Resumable
 from bnexp.engine.population import Population
+from bnexp.engine.schedule import due
 from bnexp.engine.single import Single
 from bnexp.seeds import stream
 
@@ -49,26 +49,20 @@ def train(
     """Train networks of one shape together and yield an evaluation of each at every step of the schedule.
 
     The configs may differ in what `bnexp.launch.stacks.form` lets differ. `progress` is told each step begun, and
-    `evaluating` called for each mini-batch of an evaluation. A state
-    that `keeper` has is gone on from, and the evaluations made before are yielded again: of a network on its own.
-    Where processes train one network together, each calls this with its `rank`, and the first yields.
+    `evaluating` called for each mini-batch of an evaluation. Where processes train one network together, each calls
+    this with its `rank`, and the first yields. Of a network on its own, a state that `keeper` has is gone on from, and
+    the evaluations made before are yielded again.
     """
     training = Training(configs, dataset.to(device), device, compile, rank)
     training.probes.beat = evaluating
-    evaluations: list[Evaluation] = []
-    if keeper is not None and (state := keeper.load()) is not None:
-        evaluations = training.restore(state)
-        yield from evaluations
+    state = keeper.load() if keeper is not None else None
+    evaluations = training.restore(state) if state is not None else []
+    yield from evaluations
     for evaluated in training.steps(progress):
         evaluations += evaluated
         yield from evaluated
-        if training.step > training.last:
-            return
-        if keeper is not None and keeper.due(training.step):
+        if keeper is not None and training.step <= training.last and keeper.due(training.step):
             keeper.keep(training.state(evaluations))
-        if training.step % LOST == 0 and training.network.lost:
-            yield from training.lost(evaluations)
-            return
 
 
 class Training:
@@ -96,6 +90,8 @@ class Training:
         self.evaluates = rank == 0
         self.augmentation = [stream(c.seed, "augmentation") for c in configs]
         self.probes = Probes(configs, dataset, self.view, self.network, self.order.examples)
+        self.latest: list[Evaluation] = []
+        """The last evaluation of each network."""
 
     def steps(self, progress: Callable[[int], None]) -> Iterator[list[Evaluation]]:
         """Take the steps that are left; after each, the evaluations that were due before it."""
@@ -107,21 +103,25 @@ class Training:
             evaluations = []
             if step in self.due and self.evaluates:
                 evaluations = list(self.probes.evaluate(step, loss, gradients, last=step == self.last))
+                self.latest = evaluations
             if step < self.last:
                 self.network.descend(gradients, self.rate(step), self.l2)
             self.step = step + 1
             yield evaluations
+            if self.step % LOST == 0 and self.network.lost:
+                yield self.skip()
+                return
 
     def rate(self, step: int) -> torch.Tensor:
         """The learning rates of a step, `[N]`."""
         return self.lr * math.exp(-self.decay * step / self.last) if self.decay else self.lr
 
-    def lost(self, evaluations: Sequence[Evaluation]) -> Iterator[Evaluation]:
+    def skip(self) -> list[Evaluation]:
         """The evaluations still due, of networks that have become NaN; nothing is computed for them."""
-        latest = evaluations[-self.network.size :]
         images = {self.last: len(self.dataset.test_labels)}
         steps = [step for step in self.due if step >= self.step]
-        return (evaluation.lost(step, images.get(step)) for step in steps for evaluation in latest)
+        self.step = self.last + 1
+        return [evaluation.lost(step, images.get(step)) for step in steps for evaluation in self.latest]
 
     def state(self, evaluations: Sequence[Evaluation]) -> dict[str, Any]:
         """All that the next steps depend on, and the evaluations so far, as plain data."""
@@ -141,7 +141,9 @@ class Training:
             generator.set_state(kept)
         torch.set_rng_state(state["torch"])
         self.order.skip(self.step)
-        return [Evaluation.of_plain(plain) for plain in state["evaluations"]]
+        evaluations = [Evaluation.of_plain(plain) for plain in state["evaluations"]]
+        self.latest = evaluations[-self.network.size :]
+        return evaluations
 
     @property
     def _streams(self) -> list[torch.Generator]:
@@ -169,45 +171,6 @@ def _network(configs: Sequence[RunConfig], dataset: Dataset, view: View, device:
     if first.model.stacked:
         return Population(networks, device, first.optimizer)
     return Single(networks[0], device, first.optimizer, first.precision, first.nproc)
-
-
-def due(config: RunConfig) -> list[int]:
-    """The steps at which a run is evaluated."""
-    early = config.early_evaluations, config.early_steps
-    return schedule(config.steps, config.evaluations, config.spacing, *early)
-
-
-def schedule(
-    steps: int, evaluations: int, spacing: str = "log", early_evaluations: int = 0, early_steps: int = 0
-) -> list[int]:
-    """Step 0 and `evaluations` steps up to the last one, log-spaced or even; all where there are no more steps.
-
-    With `early_evaluations`, so many more, evenly spaced up to `early_steps`: the even ones then lie between
-    `early_steps` and the last step, the log-spaced ones where they lie without.
-    """
-    if early_steps:
-        before = schedule(early_steps, early_evaluations, "even")
-        first = early_steps if spacing == "even" else 0
-        after = schedule(steps - first, evaluations, spacing) if steps > first else []
-        return sorted({*(step for step in before if step <= steps), *(first + step for step in after), steps})
-    if steps <= evaluations:
-        return list(range(steps + 1))
-    if spacing == "even":
-        return np.linspace(0, steps, evaluations + 1).round().astype(int).tolist()  # type: ignore[no-any-return]
-    for points in _widened(evaluations):  # small steps coincide when rounded
-        due = np.unique(np.geomspace(steps, 1, points).round().astype(int))
-        if len(due) >= evaluations:
-            return [0, *due.tolist()]
-    raise AssertionError
-
-
-def _widened(points: int) -> Iterator[int]:
-    """More and more points: first one by one, then, where evaluations are nearly as many as steps, in hundredths."""
-    yield from range(points, points + 1000)
-    points += 1000
-    while True:
-        yield points
-        points += points // 100
 
 
 def _compiled(step: Callable[..., Any]) -> Callable[..., Any]:

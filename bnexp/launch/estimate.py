@@ -15,8 +15,9 @@ from bnexp import data
 from bnexp.config import RunConfig, run_id
 from bnexp.console import out
 from bnexp.engine.companions import REPEATS
+from bnexp.engine.schedule import due
 from bnexp.engine.single import Single
-from bnexp.engine.train import due, train
+from bnexp.engine.train import train
 from bnexp.launch.sink import RunSink
 from bnexp.launch.stacks import Settings, Stack, cost
 from bnexp.machine import prepare
