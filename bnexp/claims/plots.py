@@ -98,6 +98,7 @@ def lines(
             _mean_and_seeds(panel, points, colour, arm)
         if numbers and known[0] > 0 and known[-1] / known[0] >= 8:
             panel.set_xscale("log")
+            few_decades(panel.xaxis)
         if not numbers:
             panel.set_xticks(range(len(known)), [str(v) for v in known])
         elif len(known) <= 9 and _apart(known, panel.get_xscale() == "log"):
@@ -133,12 +134,13 @@ def curves(
                 continue
             steps = sorted(set.intersection(*(set(of_run) for of_run in series)) - ({0} if not linear else set()))
             table = np.array([[of_run[step] for step in steps] for of_run in series])
-            panel.plot(steps, table.T, color=colour, lw=0.5, alpha=0.45)
+            panel.plot(steps, table.T, color=colour, lw=0.5, alpha=max(min(0.45, 10 / len(table)), 0.05))
             panel.plot(steps, table.mean(0), color=colour, lw=2, ls="--" if arm == PLAIN else "-", label=arm_name(arm))
         if linear:
             steps_axis(panel, max(float(run.metrics["step"].iloc[-1]) for run in records.runs))
         else:
             panel.set_xscale("log")
+            few_decades(panel.xaxis)
             panel.set_xlabel("training steps")
         _upright(panel, label, limits, mark)
     _legend(figure, panels)
@@ -339,6 +341,13 @@ def log_numbers(axis: Axis) -> None:
     axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.set_major_formatter(lambda x, _: f"{x:g}")
     axis.set_minor_formatter(NullFormatter())
+
+
+def few_decades(axis: Axis) -> None:
+    """Of a log axis: the numbers of `log_numbers` where it spans less than two decades, or they would run together."""
+    low, high = axis.get_data_interval()
+    if low > 0 and high / low < 100:
+        log_numbers(axis)
 
 
 def label_ends(axes: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
