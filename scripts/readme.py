@@ -25,12 +25,19 @@ def with_verdicts(readme: str) -> str:
 
 
 def score(found: Sequence[Mapping[str, Any]]) -> str:
-    """How many claims came out how."""
-    given = Counter(claim["verdict"] for verdict in found for claim in verdict["claims"])
-    if not given:
+    """How many claims came out how; controls, which check our measuring and not BN, are counted apart."""
+    claims = [claim for verdict in found for claim in verdict["claims"]]
+    if not claims:
         return ""
-    counts = ", ".join(f"{given[word]} {word}" for word in verdicts.WORDS if given[word])
-    return f"**{given.total()} claims judged in {count(len(found), 'experiment')}: {counts}.**\n"
+    controls = Counter(claim["verdict"] for claim in claims if claim.get("control"))
+    given = Counter(claim["verdict"] for claim in claims if not claim.get("control"))
+    judged = f"{count(given.total(), 'claim')} judged in {count(len(found), 'experiment')}: {_counts(given)}"
+    held = f"; of {count(controls.total(), 'control')}: {_counts(controls)}" if controls else ""
+    return f"**{judged}{held}.**\n"
+
+
+def _counts(given: Counter[str]) -> str:
+    return ", ".join(f"{given[word]} {word}" for word in verdicts.WORDS if given[word])
 
 
 def table(found: Sequence[Mapping[str, Any]]) -> str:

@@ -490,7 +490,7 @@ def test_records_without_both_arms_are_undecided(runs: list[Record]) -> None:
 def test_judgements_are_json_with_the_fields_of_the_protocol() -> None:
     fields = {
         *("id", "source", "section", "claim", "kind", "primary", "paper", "paper_effect", "outside", "measured"),
-        *("effect", "unit"),
+        *("control", "effect", "unit"),
         *("ci95", "margin", "n", "values", "cells", "selected", "p", "p_adjusted", "verdict", "size", "flags", "why"),
         *("seeds_needed", "rule_sha256", "rule_commit"),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from bnexp.claims.accuracy import ACCURACY
 from bnexp.claims.comparing import compare, measured
 from bnexp.claims.matching import by_cell, choose, having, judged, side_by_side, tuning
 from bnexp.claims.measures import decades_that_train, final_accuracy, steps_to_reach
+from bnexp.report.writing import write
 from bnexp.runs.records import Record
 
 SEEDS = (*JUDGED, *TUNING)
@@ -232,6 +234,14 @@ def test_settings_are_chosen_on_validation_images_of_tuning_seeds_alone() -> Non
     assert outcome.n == 3
     assert {value["seed"] for value in outcome.values} == set(JUDGED)
     assert outcome.flags.keys() == {"conditional"}
+
+
+def test_tuning_runs_alone_have_a_report_too(tmp_path: Path) -> None:
+    runs = [run for run in tuned({"batch": 1.0, "none": 1.0}) if run.seed >= 1000]
+    judgements, pictures = write(records(runs, claims=("lr_tolerance",)), tmp_path)
+    assert {each.verdict for each in judgements} == {"undecided"}
+    assert "n = 2 seeds" in (tmp_path / "README.md").read_text()
+    assert pictures
 
 
 def test_validation_accuracy_of_judged_seeds_chooses_nothing() -> None:

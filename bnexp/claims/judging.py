@@ -27,6 +27,8 @@ class Judgement:
     claim: str
     kind: str
     primary: bool
+    control: str
+    """Of a control, the outcome that would have failed it."""
     paper: str
     paper_effect: float | None
     """The paper's figure in the claim's unit."""
@@ -77,6 +79,7 @@ def judge(claim: Claim | Peculiar, records: Records, treated: str = BN) -> Judge
         claim=_sentence(claim.sentence, records, treated),
         kind="own" if rule is None else rule.kind,
         primary=claim.primary,
+        control=claim.control,
         paper=claim.paper.text,
         paper_effect=claim.paper.effect,
         outside=claim.paper.outside,
@@ -94,7 +97,7 @@ def judge(claim: Claim | Peculiar, records: Records, treated: str = BN) -> Judge
         verdict=outcome.verdict,
         size=size(claim.paper.effect, outcome),
         flags=outcome.flags,
-        why=outcome.why + (f"; control: {claim.control}" if claim.control else ""),
+        why=outcome.why,
         seeds_needed=outcome.seeds_needed,
         rule_sha256=digest(claim),
     )

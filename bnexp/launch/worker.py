@@ -43,7 +43,10 @@ def train_stack(stack: Stack, settings: Settings, tell: Tell, meeting: str = "")
     with locked([f.lock for f in folders], lambda: tell("waiting", None)):
         missing = stack.unfinished(settings)
         unfinished = [i for i, config in enumerate(stack.configs) if config in missing]
+        kept = _checkpoint(stack, settings, notice=lambda text: tell("notice", text))
         if not unfinished:
+            if kept is not None:  # of a process killed between the last two things that it does
+                kept.remove()
             return
         targets.check_unchanged(stack.configs[0])
         dataset = data.load(stack.configs[0].data)
@@ -54,7 +57,6 @@ def train_stack(stack: Stack, settings: Settings, tell: Tell, meeting: str = "")
             _notices(tell),
         ):
             torch.manual_seed(stack.configs[0].seed)  # for layers of the user's own that draw
-            kept = _checkpoint(stack, settings, notice=lambda text: tell("notice", text))
             beat = _Heartbeat(tell)
             how = settings.device, settings.compile, beat.train, kept
             for evaluation in train(stack.configs, dataset, *how, evaluating=beat.evaluate):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
 from bnexp import paths
 from bnexp.claims import Judgement
+from bnexp.claims.matching import judged
 from bnexp.claims.measures import epochs
 from bnexp.config import flatten
 from bnexp.report.experiments import header
@@ -53,7 +55,8 @@ def _in_short(gathered: Records, judgements: Sequence[Judgement]) -> list[str]:
     answers = [f"- {j.claim} **{j.verdict.capitalize()}**: {j.measured}." for j in primary]
     given = Counter(j.verdict for j in judgements if not j.primary)
     others = ", ".join(f"{n} {verdict}" for verdict, n in given.most_common())
-    sure = f"{gathered.caption}, {epochs(gathered.runs)}."
+    shown = replace(gathered, runs=judged(gathered.runs) or gathered.runs)
+    sure = f"{shown.caption}, {epochs(gathered.runs)}."
     if others:
         sure += f" Of {len(judgements) - len(primary)} further claims: {others}."
     return [*answers, "", sure] if answers else [sure]
@@ -68,7 +71,7 @@ def _claims(judgements: Sequence[Judgement]) -> list[str]:
             "measured": j.measured,
             "n": str(j.n),
             "verdict": f"**{j.verdict}**" + ("" if j.size == "no figure" else f", {j.size}"),
-            "why": j.why,
+            "why": j.why + (f"; control: {j.control}" if j.control else ""),
             "flags": ", ".join(j.flags) or "–",
             "p": "–" if j.p is None else f"{j.p:.2g} ({'–' if j.p_adjusted is None else f'{j.p_adjusted:.2g}'})",
         }

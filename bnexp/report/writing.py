@@ -29,9 +29,10 @@ def write(gathered: Records, folder: Path) -> tuple[list[claims.Judgement], dict
 
     Errors: ReportError for a claim that fails.
     """
+    drawn = replace(gathered, runs=judged(gathered.runs) or gathered.runs)
     try:
         judgements = claims.judge(gathered, gathered.claims)
-        figures, tables = _drawn(replace(gathered, runs=judged(gathered.runs)))
+        figures, tables = _drawn(drawn)
     except claims.ClaimError as error:
         raise ReportError(f"{error}; the records are kept: mend the claim, then bnexp report {folder}") from error
     judgements = dated(judgements, gathered.runs, verdicts.rules_of(folder / "verdict.json"))
@@ -39,7 +40,7 @@ def write(gathered: Records, folder: Path) -> tuple[list[claims.Judgement], dict
     pictures = {stem: png(figure) for stem, figure in figures.items()}
     for stem, picture in pictures.items():
         write_atomically(folder / "figures" / f"{stem}.png", picture)
-    by_arm = arms(replace(gathered, runs=judged(gathered.runs)))
+    by_arm = arms(drawn)
     write_atomically(folder / "table.csv", by_arm.to_csv(index=False))
     altered = folder.name != gathered.experiment
     shown = {stem: title(figure) for stem, figure in figures.items()}
@@ -63,6 +64,7 @@ def _drawn(gathered: Records) -> tuple[dict[str, Figure], dict[str, DataFrame]]:
 def _verdict(gathered: Records, judgements: list[claims.Judgement]) -> dict[str, Any]:
     return {
         "experiment": gathered.experiment,
+        "title": gathered.title,
         "scale": gathered.scale,
         "dataset": {"name": gathered.dataset["name"], "sha256": gathered.dataset["sha256"]},
         "epochs": epochs(gathered.runs),
