@@ -22,8 +22,8 @@ def write(results: Path) -> None:
 
     What is damaged is named in it and on the console; it is no reason for the report of another experiment to fail.
     """
-    found, damaged = verdicts.read_all(results)
-    table = _table(results, found)
+    verdict_files, damaged = verdicts.read_all(results)
+    table = _table(results, verdict_files)
     left_out = _left_out(results)
     if isinstance(left_out, str):
         damaged.append(left_out)
@@ -44,18 +44,18 @@ def write(results: Path) -> None:
         text += "\n## Damaged\n\n" + "".join(f"- {message}\n" for message in damaged)
     for message in damaged:
         err.print(message, style="bold red", soft_wrap=True)
-    picture = forest(primary(verdict for _, verdict in found))
+    picture = forest(primary(verdict for _, verdict in verdict_files))
     if picture is not None:
         write_atomically(results / "forest.png", png(picture))
         text = text.replace("\n\n|", "\n\n![The main claims with their effects and intervals](forest.png)\n\n|", 1)
     write_atomically(results / "README.md", text)
 
 
-def primary(found: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def primary(of_experiments: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The main claims of these verdicts, each with its experiment."""
     return [
         {**claim, "experiment": verdict["experiment"]}
-        for verdict in found
+        for verdict in of_experiments
         for claim in verdict["claims"]
         if claim.get("primary")
     ]
@@ -89,11 +89,11 @@ def _left_out(results: Path) -> dict[str, str] | str:
         return f"{path} is damaged ({error}); restore it, or delete it: make reproduce writes it"
 
 
-def _table(results: Path, found: Iterable[tuple[Path, Mapping[str, Any]]]) -> str:
+def _table(results: Path, verdict_files: Iterable[tuple[Path, Mapping[str, Any]]]) -> str:
     """The verdicts as a Markdown table, with links from `results`."""
     columns = ["experiment", "data, scale", "claim", "measured", "n", "verdict"]
     lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
-    for path, verdict in found:
+    for path, verdict in verdict_files:
         link = f"[{verdict['experiment']}]({path.parent.relative_to(results).as_posix()}/README.md)"
         where = f"{verdict['dataset']['name']}, {verdict['scale']}"
         for claim in verdict["claims"]:
