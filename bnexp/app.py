@@ -53,8 +53,8 @@ def train_jobs(
         err.print(
             f"hydra/sweeper={sweeper} is given accuracies on the test images: data.validation=0 sets no others aside."
         )
-    told = _configs_for_callbacks(context, master, jobs, first)
-    for of_hydra in told:
+    hydra_configs = _configs_for_callbacks(context, master, jobs, first)
+    for of_hydra in hydra_configs:
         HydraConfig.instance().set_config(of_hydra)
         context.callbacks.on_job_start(config=of_hydra, task_function=task)
     failure = None
@@ -65,7 +65,7 @@ def train_jobs(
     taken_over = take_over(configs).runs
     scores = [score(config, taken_over) for config in configs]
     returns = [_returned(job, number, failure) for job, number in zip(jobs, scores, strict=True)]
-    for of_hydra, returned in zip(told, returns, strict=False):
+    for of_hydra, returned in zip(hydra_configs, returns, strict=False):
         context.callbacks.on_job_end(config=of_hydra, job_return=returned)
     if failure is not None:
         raise failure

@@ -421,8 +421,8 @@ def from_fields(values: dict[str, Any], root: str = "") -> RunConfig:
     """The run that `run_fields` describes; the inverse of it up to the data root."""
     config = RunConfig()
     for name, value in values.items():
-        own = getattr(config, name)
-        setattr(config, name, dataclasses.replace(own, **value) if isinstance(value, dict) else value)
+        default = getattr(config, name)
+        setattr(config, name, dataclasses.replace(default, **value) if isinstance(value, dict) else value)
     config.data.root = root
     return config
 
@@ -464,30 +464,30 @@ def validate(config: Config) -> None:
     _choice("optimizer", optimizer.name, OPTIMIZERS)
     _choice("device", config.device, DEVICES)
     _check("seed", config.seed, 0 <= config.seed < 2**63, "a whole number from 0 to 2⁶³ − 1")
-    _whole("steps", config.steps, 1, MOST_STEPS, "step")
-    _whole("batch", config.batch, 1, 1_000_000, "example")
+    _count("steps", config.steps, 1, MOST_STEPS, "step")
+    _count("batch", config.batch, 1, 1_000_000, "example")
     _check("lr", config.lr, 0 < config.lr < float("inf"), "a learning rate above 0")
     _check("l2", config.l2, 0 <= config.l2 < float("inf"), "a weight of at least 0")
     _check("decay", config.decay, 0 <= config.decay < float("inf"), "a number of at least 0")
-    _whole("evaluations", config.evaluations, 1, 100_000, "evaluation")
-    _whole("early_evaluations", config.early_evaluations, 0, 100_000, "evaluation")
-    _whole("early_steps", config.early_steps, 0, MOST_STEPS, "step")
+    _count("evaluations", config.evaluations, 1, 100_000, "evaluation")
+    _count("early_evaluations", config.early_evaluations, 0, 100_000, "evaluation")
+    _count("early_steps", config.early_steps, 0, MOST_STEPS, "step")
     _check_early(config)
     _check("checkpoint", config.checkpoint, config.checkpoint >= 1, "at least 1 step")
     _check("patience", config.patience, config.patience >= 1, "at least 1 second")
-    _whole("nproc", config.nproc, 1, 1024, "process")
-    _whole("model.depth", model.depth, 1, 1000, "hidden layer")
-    _whole("model.width", model.width, 1, 100_000, "unit")
+    _count("nproc", config.nproc, 1, 1024, "process")
+    _count("model.depth", model.depth, 1, 1000, "hidden layer")
+    _count("model.width", model.width, 1, 100_000, "unit")
     _check("model.dropout", model.dropout, 0 <= model.dropout < 1, "a probability in [0, 1)")
     _check("init.scale", init.scale, 0 <= init.scale < float("inf"), "a number of at least 0")
     _check("norm.eps", norm.eps, 0 < norm.eps < float("inf"), "a number above 0")
-    _whole("norm.batches", norm.batches, 1, 100_000, "mini-batch")
+    _count("norm.batches", norm.batches, 1, 100_000, "mini-batch")
     _check("norm.momentum", norm.momentum, 0 < norm.momentum <= 1, "a number in (0, 1]")
     _check("norm.groups", norm.groups, norm.groups >= 1, "at least 1 group")
     _check("norm.r_max", norm.r_max, 1 <= norm.r_max < float("inf"), "a limit of at least 1")
     _check("norm.d_max", norm.d_max, 0 <= norm.d_max < float("inf"), "a limit of at least 0")
     for name in RAMPS:
-        _whole(f"norm.{name}", getattr(norm, name), 0, MOST_STEPS, "step")
+        _count(f"norm.{name}", getattr(norm, name), 0, MOST_STEPS, "step")
     _check(
         "norm.schedule",
         norm.schedule,
@@ -526,18 +526,18 @@ def _check_early(config: Config) -> None:
 
 
 def _check_data(data: DataConfig) -> None:
-    _whole("data.examples", data.examples, 1, MOST_IMAGES, "example", "null for all")
-    _whole("data.validation", data.validation, 0, MOST_IMAGES, "image")
-    _whole("data.monitored", data.monitored, 1, MOST_IMAGES, "image", "null for all")
-    _whole("data.crop", data.crop, 1, 4096, "pixel", "null for the whole image")
-    _whole("data.padding", data.padding, 0, 256, "pixel")
+    _count("data.examples", data.examples, 1, MOST_IMAGES, "example", "null for all")
+    _count("data.validation", data.validation, 0, MOST_IMAGES, "image")
+    _count("data.monitored", data.monitored, 1, MOST_IMAGES, "image", "null for all")
+    _count("data.crop", data.crop, 1, 4096, "pixel", "null for the whole image")
+    _count("data.padding", data.padding, 0, 256, "pixel")
     if data.padding and data.crop is None:
         raise ConfigError(
             f"data.padding={data.padding} without data.crop: the border is there to be cropped at random; "
             "give the side of the square as data.crop, or data.padding=0"
         )
     _check("data.distortion", data.distortion, 0 <= data.distortion < 1, "a part in [0, 1)")
-    _whole("data.side", data.side, 1, 4096, "pixel")
+    _count("data.side", data.side, 1, 4096, "pixel")
     places = {"data.folder": data.folder, "data.target": data.target}
     given = [f"{key}={value}" for key, value in places.items() if value is not None]
     if len(given) > 1:
@@ -713,7 +713,7 @@ def _choice(key: str, value: str, choices: tuple[str, ...]) -> None:
         raise ConfigError(f"{key}={value}: choose from {', '.join(choices)}")
 
 
-def _whole(key: str, value: int | None, least: int, most: int, unit: str, otherwise: str = "") -> None:
+def _count(key: str, value: int | None, least: int, most: int, unit: str, otherwise: str = "") -> None:
     """`otherwise` says what null means, where it may be given."""
     wanted = f"at least {least} {unit}{'' if least == 1 else 's'}, at most {most:,}"
     holds = bool(otherwise) if value is None else least <= value <= most

@@ -141,8 +141,8 @@ def _imported(module: str, file: Path) -> Iterator[str]:
             parts = name.split(".")
             for end in range(1, len(parts) + 1):
                 prefix = ".".join(parts[:end])
-                found = _file(prefix)
-                if found is not None and _installed(found):
+                imported_file = _file(prefix)
+                if imported_file is not None and _installed(imported_file):
                     break
                 yield prefix
 

@@ -89,7 +89,7 @@ def measure_norm(norm: str, dataset: data.Dataset, console: Console) -> None:
                 loop(steps)
                 rates[name].append(networks * steps / (time.perf_counter() - start))
             rates[every].append(NETWORKS // cores() * crew.rate(150))
-    medians = {name: statistics.median(own) for name, own in rates.items()}
+    medians = {name: statistics.median(by_round) for name, by_round in rates.items()}
     base = next(iter(medians.values()))
     table = Table("how", "network-steps/s", "× the first", "networks/min of 50,000 steps", title=f"norm={norm}")
     for name, rate in medians.items():
@@ -174,8 +174,8 @@ def apart(configs: Sequence[RunConfig], dataset: data.Dataset) -> Loop:
     loops = [together(part, dataset) for part in parts.values()]
 
     def loop(steps: int) -> None:
-        for own in loops:
-            own(steps)
+        for kind_loop in loops:
+            kind_loop(steps)
 
     return loop
 

@@ -56,7 +56,7 @@ def main() -> None:
                 loop(steps)
                 rates[name].append(BATCH * steps / (time.perf_counter() - start))
             rates[every].append(BATCH * crew.rate(30))
-    medians = {name: statistics.median(own) for name, own in rates.items()}
+    medians = {name: statistics.median(by_round) for name, by_round in rates.items()}
     base = next(iter(medians.values()))
     table = Table("how", "images/s", "× the first")
     for name, rate in medians.items():

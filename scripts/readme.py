@@ -19,31 +19,31 @@ BETWEEN = re.compile(r"(<!-- verdicts: .*? -->\n).*?(<!-- end of verdicts -->)",
 
 def with_verdicts(readme: str) -> str:
     """The README with score and table as the verdicts are now."""
-    found = [verdict for _, verdict in verdicts.read_all(ROOT / "results")[0]]
-    readme = SCORE.sub(lambda match: match[1] + score(found) + match[2], readme)
-    return BETWEEN.sub(lambda match: match[1] + table(found) + match[2], readme)
+    of_experiments = [verdict for _, verdict in verdicts.read_all(ROOT / "results")[0]]
+    readme = SCORE.sub(lambda match: match[1] + score(of_experiments) + match[2], readme)
+    return BETWEEN.sub(lambda match: match[1] + table(of_experiments) + match[2], readme)
 
 
-def score(found: Sequence[Mapping[str, Any]]) -> str:
+def score(of_experiments: Sequence[Mapping[str, Any]]) -> str:
     """How many claims came out how; controls, which check our measuring and not BN, are counted apart."""
-    claims = [claim for verdict in found for claim in verdict["claims"]]
+    claims = [claim for verdict in of_experiments for claim in verdict["claims"]]
     if not claims:
         return ""
     controls = Counter(claim["verdict"] for claim in claims if claim.get("control"))
-    given = Counter(claim["verdict"] for claim in claims if not claim.get("control"))
-    judged = f"{count(given.total(), 'claim')} judged in {count(len(found), 'experiment')}: {_counts(given)}"
+    tally = Counter(claim["verdict"] for claim in claims if not claim.get("control"))
+    judged = f"{count(tally.total(), 'claim')} judged in {count(len(of_experiments), 'experiment')}: {_counts(tally)}"
     held = f"; of {count(controls.total(), 'control')}: {_counts(controls)}" if controls else ""
     return f"**{judged}{held}.**\n"
 
 
-def _counts(given: Counter[str]) -> str:
-    return ", ".join(f"{given[word]} {word}" for word in verdicts.WORDS if given[word])
+def _counts(tally: Counter[str]) -> str:
+    return ", ".join(f"{tally[word]} {word}" for word in verdicts.WORDS if tally[word])
 
 
-def table(found: Sequence[Mapping[str, Any]]) -> str:
+def table(of_experiments: Sequence[Mapping[str, Any]]) -> str:
     """A row for each main claim."""
     rows = ["| said of BN | what we find | how sure |", "|---|---|---|"]
-    for claim in primary(found):
+    for claim in primary(of_experiments):
         link = f"[{claim['experiment']}](results/{claim['experiment']}/README.md)"
         rows.append(f"| {claim['claim']} | **{claim['verdict']}**: {claim['measured']} | n = {claim['n']}, {link} |")
     return "\n".join(rows) + "\n"

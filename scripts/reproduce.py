@@ -106,17 +106,17 @@ def _committed(place: str) -> Verdict | None:
     )
     text = shown.stdout
     if shown.returncode:
-        there = ROOT / path
-        text = there.read_text(encoding="utf-8") if there.is_file() else "null"
+        file = ROOT / path
+        text = file.read_text(encoding="utf-8") if file.is_file() else "null"
     verdict: Verdict | None = json.loads(text)
     return verdict
 
 
 def new_verdict(name: str, since: float) -> Verdict | None:
     """The verdict written since then, wherever under results/ it lies (see `bnexp.report.conclude.place`)."""
-    found = [path for path in RESULTS.rglob(f"{name}/verdict.json") if path.stat().st_mtime >= since]
+    files = [path for path in RESULTS.rglob(f"{name}/verdict.json") if path.stat().st_mtime >= since]
     verdict: Verdict | None = (
-        json.loads(max(found, key=lambda p: p.stat().st_mtime).read_text(encoding="utf-8")) if found else None
+        json.loads(max(files, key=lambda p: p.stat().st_mtime).read_text(encoding="utf-8")) if files else None
     )
     return verdict
 

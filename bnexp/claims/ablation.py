@@ -86,9 +86,9 @@ def figures(records: Records) -> dict[str, Figure]:
     if not records.runs:
         return {}
     differences = {
-        name: [100 * (final_accuracy(run) - final_accuracy(other)) for run, other in zip(*own, strict=True)]
+        name: [100 * (final_accuracy(run) - final_accuracy(other)) for run, other in zip(*sides, strict=True)]
         for name in CHANGES
-        if (own := compared(records, name))[0]
+        if (sides := compared(records, name))[0]
     }
     figure, ((axes,),) = plots.sheet(
         records,

@@ -79,7 +79,7 @@ def compare(claim: Claim, runs: Sequence[Record], treated: str = BN) -> Outcome:
         return _shares(claim, arms, cells)
     step = _grid_step(claim, runs)
     estimates = {cell: _estimate(claim, arms, [cell], step) for cell in cells}
-    whole = _estimate(claim, arms, cells, step) if len(cells) > 1 else estimates[cells[0]]
+    overall = _estimate(claim, arms, cells, step) if len(cells) > 1 else estimates[cells[0]]
     rule = claim.rule
 
     def decided(estimate: Estimate) -> Decision:
@@ -88,19 +88,19 @@ def compare(claim: Claim, runs: Sequence[Record], treated: str = BN) -> Outcome:
         )
 
     each = {cell: decided(estimate) for cell, estimate in estimates.items()}
-    decision = rules.over_cells(decided(whole), {repr(c): d for c, d in each.items()}, rule.universal)
+    decision = rules.over_cells(decided(overall), {repr(c): d for c, d in each.items()}, rule.universal)
     flags = _flags(claim, arms)
     verdict, turned = _turned(claim, decision.verdict, flags)
     unit = claim.quantity.unit
     return Outcome(
         verdict,
         "; ".join(
-            [*turned, _why(claim, whole, decision, [each[cell].verdict for cell in cells]), *_lacks(arms, cells)]
+            [*turned, _why(claim, overall, decision, [each[cell].verdict for cell in cells]), *_lacks(arms, cells)]
         ),
-        _measured_words(claim, arms, cells, whole, estimates),
-        in_unit(whole.effect, unit),
-        interval_in_unit(whole.lo, whole.hi, unit) if whole.n > 1 else None,
-        whole.n,
+        _measured_words(claim, arms, cells, overall, estimates),
+        in_unit(overall.effect, unit),
+        interval_in_unit(overall.lo, overall.hi, unit) if overall.n > 1 else None,
+        overall.n,
         decision.p,
         [
             {"arm": arm.label, "cell": _named(cell), "seed": seed, "value": in_unit(_mean(values), unit)}
@@ -129,13 +129,13 @@ def measured(claim: Claim, runs: Sequence[Record], treated: str) -> list[Arm]:
     """The claim's arms, the one that it is about first, with the values in every cell."""
     among = having(runs, claim.among, treated)
     settings = [claim.treated, *([claim.reference] if claim.reference is not None else [])]
-    sides = [having(among, own, treated) for own in settings]
-    named = {name for own in settings for name in own}
+    sides = [having(among, arm_settings, treated) for arm_settings in settings]
+    named = {name for arm_settings in settings for name in arm_settings}
     apart = {*named, *claim.quantity.over, *claim.selected}
     apart |= {follower for name in named for follower in FOLLOWS.get(name, ())}
     if "arm" in named:  # a named arm differs from another in many settings
         apart |= {name for side in sides for run in side for name in run.fields if name not in claim.cells}
-    arms = [Arm(arm_label(own, treated)) for own in settings]
+    arms = [Arm(arm_label(arm_settings, treated)) for arm_settings in settings]
     final = [judged(side) for side in sides]
     if claim.selected:
         compared = {name for name in claim.selected if name in named}
@@ -247,8 +247,8 @@ def three_way(estimate: Estimate, unit: str, margin: float, measured: str, *note
     """The outcome of `difference`, for claims with a function of their own."""
     decision = rules.decide("difference", estimate, margin)
     ends = [difference_in(bound, unit) for bound in (margin, -margin)]
-    said = {"reproduced": f"above {ends[0]}", "contradicted": f"below {ends[1]}", "no difference": "between the two"}
-    why = f"the 95 % interval lies {said.get(decision.verdict, f'neither above {ends[0]} nor below {ends[1]}')}"
+    ranges = {"reproduced": f"above {ends[0]}", "contradicted": f"below {ends[1]}", "no difference": "between the two"}
+    why = f"the 95 % interval lies {ranges.get(decision.verdict, f'neither above {ends[0]} nor below {ends[1]}')}"
     if estimate.n < rules.FEWEST:
         why = _too_few(estimate.n)
     return Outcome(
@@ -272,25 +272,33 @@ def _shares(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell]) -> Outcome
     shares = {cell: [_share(arm.values[cell]) for arm in arms] for cell in cells}
     ordered = {cell: of_arms[::-1] if claim.rule.less else of_arms for cell, of_arms in shares.items()}
     each = {
-        cell: rules.decide_rate(own[0]) if len(own) == 1 else rules.decide_rates(own[0], own[1], claim.rule.margin)
-        for cell, own in ordered.items()
+        cell: rules.decide_rate(of_arms[0])
+        if len(of_arms) == 1
+        else rules.decide_rates(of_arms[0], of_arms[1], claim.rule.margin)
+        for cell, of_arms in ordered.items()
     }
     first = cells[0]
     decision = rules.over_cells(each[first], {repr(c): d for c, d in each.items()}, universal=True)
     words = "; ".join(
         f"{_named(cell)}{': ' if cell else ''}"
-        + ", ".join(f"{share.yes} of {share.n} {arm.label}" for arm, share in zip(arms, own, strict=True))
-        for cell, own in shares.items()
+        + ", ".join(f"{share.yes} of {share.n} {arm.label}" for arm, share in zip(arms, of_arms, strict=True))
+        for cell, of_arms in shares.items()
     )
-    effect = {cell: own[0].rate if len(own) == 1 else own[0].rate - own[1].rate for cell, own in ordered.items()}
-    ci95 = {cell: own[0].exact if len(own) == 1 else rules.newcombe(own[0], own[1]) for cell, own in ordered.items()}
+    effect = {
+        cell: of_arms[0].rate if len(of_arms) == 1 else of_arms[0].rate - of_arms[1].rate
+        for cell, of_arms in ordered.items()
+    }
+    ci95 = {
+        cell: of_arms[0].exact if len(of_arms) == 1 else rules.newcombe(of_arms[0], of_arms[1])
+        for cell, of_arms in ordered.items()
+    }
     return Outcome(
         decision.verdict,
         _RATE_WORDS[len(arms)],
         f"{claim.quantity.name}: {words}",
         effect[first] if len(cells) == 1 else _mean(effect.values()),
         ci95[first] if len(cells) == 1 else None,
-        min(share.n for own in shares.values() for share in own),
+        min(share.n for of_arms in shares.values() for share in of_arms),
         decision.p,
         [
             {"arm": arm.label, "cell": _named(cell), "seed": seed, "value": float(all(values))}
@@ -354,29 +362,29 @@ def _lacks(arms: Sequence[Arm], cells: Sequence[Cell]) -> list[str]:
     return [*notes, *([f"nothing is said of {'; '.join(lost)}"] if lost else [])]
 
 
-def _why(claim: Claim, whole: Estimate, decision: Decision, cells: Sequence[Verdict]) -> str:
-    if whole.n < rules.FEWEST and decision.verdict == "undecided":
-        return _too_few(whole.n)
+def _why(claim: Claim, overall: Estimate, decision: Decision, cells: Sequence[Verdict]) -> str:
+    if overall.n < rules.FEWEST and decision.verdict == "undecided":
+        return _too_few(overall.n)
     rule, unit = claim.rule, claim.quantity.unit
     above, below = (difference_in(bound, unit) for bound in (rule.margin, -rule.margin))
     if rule.kind == "equals":
         ends = [difference_in(rule.target + bound, unit) for bound in (-rule.margin, rule.margin)]
-        said = {"reproduced": f"between {' and '.join(ends)}", "contradicted": "wholly outside"}
+        ranges = {"reproduced": f"between {' and '.join(ends)}", "contradicted": "wholly outside"}
     elif rule.kind == "no_worse":
-        said = {"reproduced": f"above {below}", "contradicted": f"below {below}"}
+        ranges = {"reproduced": f"above {below}", "contradicted": f"below {below}"}
     elif rule.margin:
-        said = {"reproduced": f"above {above}", "contradicted": f"below {below}", "no difference": "between the two"}
+        ranges = {"reproduced": f"above {above}", "contradicted": f"below {below}", "no difference": "between the two"}
     else:
-        said = {"reproduced": f"above {above}", "contradicted": f"below {below}"}
+        ranges = {"reproduced": f"above {above}", "contradicted": f"below {below}"}
     if decision.verdict == "mixed":
         return f"some of {len(cells)} cells say so and some the opposite"
     if rule.universal and len(set(cells)) > 1:
         counts = ", ".join(f"{n} {verdict}" for verdict, n in Counter(cells).most_common())
         return f"it is said of every one of {len(cells)} cells: {counts}"
     scope = "in every cell, the" if rule.universal and len(cells) > 1 else "the"
-    if decision.verdict in said:
-        return f"{scope} 95 % interval lies {said[decision.verdict]}"
-    return f"{scope} 95 % interval lies neither {' nor '.join(said.values())}"
+    if decision.verdict in ranges:
+        return f"{scope} 95 % interval lies {ranges[decision.verdict]}"
+    return f"{scope} 95 % interval lies neither {' nor '.join(ranges.values())}"
 
 
 def _too_few(n: int) -> str:
@@ -384,14 +392,14 @@ def _too_few(n: int) -> str:
 
 
 def _measured_words(
-    claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell], whole: Estimate, estimates: Mapping[Cell, Estimate]
+    claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell], overall: Estimate, estimates: Mapping[Cell, Estimate]
 ) -> str:
     unit = claim.quantity.unit
     means = [(arm.label, arm.by_seed(cells)) for arm in arms]
-    words = ", ".join(f"{level_in(_mean(own.values()), unit)} {label}" for label, own in means if own)
+    words = ", ".join(f"{level_in(_mean(by_seed.values()), unit)} {label}" for label, by_seed in means if by_seed)
     words = f"{claim.quantity.name}: {words}"
     if len(arms) == 2:
-        words += f"; {told(whole, unit)}"
+        words += f"; {told(overall, unit)}"
         by_cell = {cell: difference_in(estimate.effect, unit) for cell, estimate in estimates.items()}
         ranked = sorted(estimates, key=lambda cell: estimates[cell].effect)
     else:
@@ -434,7 +442,7 @@ def _log_rank(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell]) -> float
 
 
 def _seeds_needed(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell]) -> int | None:
-    spreads = [float(np.std(list(own.values()), ddof=1)) for arm in arms if len(own := arm.by_seed(cells)) > 1]
+    spreads = [float(np.std(list(by_seed.values()), ddof=1)) for arm in arms if len(by_seed := arm.by_seed(cells)) > 1]
     return rules.seeds_for(claim.rule.margin, spreads) if len(spreads) == len(arms) else None
 
 

@@ -86,8 +86,8 @@ def _errors(identity: str, runs: Sequence[Record]) -> tuple[np.ndarray, np.ndarr
     single, ten = (np.array([wrong(p) for p in predicted(runs, crops)], float) for crops in (SINGLE, TEN))
     if identity == "multicrop":
         return single.mean(0), ten.mean(0)
-    whole = wrong(together(runs, TEN)).astype(float)
-    return (ten.mean(0) if identity == "ensemble" else ten[ten.mean(1).argmin()]), whole
+    ensemble = wrong(together(runs, TEN)).astype(float)
+    return (ten.mean(0) if identity == "ensemble" else ten[ten.mean(1).argmin()]), ensemble
 
 
 def tables(records: Records) -> dict[str, pd.DataFrame]:
@@ -97,14 +97,14 @@ def tables(records: Records) -> dict[str, pd.DataFrame]:
         return {}
     classes = predicted(runs, SINGLE)[0].shape[1]
     rows = []
-    for (model, crops, number, top1, top5), own in zip(
+    for (model, crops, number, top1, top5), predictions in zip(
         PRINTED, (predicted(runs, SINGLE), predicted(runs, TEN), [together(runs, TEN)]), strict=True
     ):
         row = {"model": model, "crops (paper)": str(crops), "networks": str(number)}
         row |= {"top-1 error (paper)": top1, "top-5 error (paper)": top5}
         row["crops"] = str(CROPS[SINGLE if crops == 1 else TEN])
-        row["top-1 error"] = _error(own, 1)
-        row["top-5 error"] = _error(own, 5) if classes > 10 else "– (ten classes)"
+        row["top-1 error"] = _error(predictions, 1)
+        row["top-5 error"] = _error(predictions, 5) if classes > 10 else "– (ten classes)"
         rows.append(row)
     each = [
         {

@@ -32,11 +32,11 @@ def _plain(value: Any) -> Any:
             if f.name not in (() if isinstance(value, Quantity) and f.name == "name" else WORDS)
             and getattr(value, f.name) != _default(f)
         }
-        return {name: _plain(own) for name, own in fields.items()}
+        return {name: _plain(item) for name, item in fields.items()}
     if isinstance(value, Mapping):
-        return {str(key): _plain(own) for key, own in value.items()}
+        return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(own) for own in value]
+        return [_plain(item) for item in value]
     return _source(value) if callable(value) else value
 
 

@@ -78,8 +78,8 @@ def arm(records: Records, name: str) -> dict[int, Record]:
 
 def steps(run: Record, target: float) -> float:
     """The step at which a run first reaches an accuracy; all its steps when it never does."""
-    found = steps_to(*curve(run), target)
-    return length(run) if found is None else max(found, 1.0)
+    step = steps_to(*curve(run), target)
+    return length(run) if step is None else max(step, 1.0)
 
 
 def log_speed_ups(baseline: dict[int, Record], others: dict[int, Record]) -> dict[int, float]:
@@ -113,7 +113,7 @@ def higher(lower: dict[int, Record], others: dict[int, Record]) -> Outcome:
     """Whether the others end at a higher test accuracy."""
     ends = [{seed: final_accuracy(run) for seed, run in runs.items()} for runs in (lower, others)]
     gain = rules.single(paired(ends[1], ends[0]), 0.0)
-    means = [percent(float(np.mean(list(own.values()))), 1) if own else "–" for own in ends]
+    means = [percent(float(np.mean(list(accuracies.values()))), 1) if accuracies else "–" for accuracies in ends]
     measured = f"{means[0]} and {means[1]}, a difference of {told(gain, 'points')}"
     return three_way(gain, "points", SMALLEST, measured)
 
@@ -225,8 +225,8 @@ def tables(records: Records) -> dict[str, pd.DataFrame]:
         runs = list(arm(records, name).values())
         if not runs:
             continue
-        reached = [steps_to(*curve(run), best(base[run.seed])) for run in runs if run.seed in base]
-        found = [step for step in reached if step is not None]
+        first_steps = [steps_to(*curve(run), best(base[run.seed])) for run in runs if run.seed in base]
+        reached = [step for step in first_steps if step is not None]
         rows.append(
             {
                 "network": arm_name(name),
@@ -234,9 +234,9 @@ def tables(records: Records) -> dict[str, pd.DataFrame]:
                 "steps to 72.2 % (paper)": row.steps,
                 "max accuracy (paper)": row.accuracy,
                 "lr": f"{runs[0].fields['lr']:g}",
-                "steps to Inception's best": f"{np.mean(found):,.0f}"
-                + (f" ({len(found)} of {len(runs)})" if len(found) < len(runs) else "")
-                if found
+                "steps to Inception's best": f"{np.mean(reached):,.0f}"
+                + (f" ({len(reached)} of {len(runs)})" if len(reached) < len(runs) else "")
+                if reached
                 else "never",
                 "max accuracy": percent(float(np.mean([best(run) for run in runs])), 1),
                 "final accuracy, all test images": percent(float(np.mean([final_accuracy(run) for run in runs])), 1)
@@ -250,9 +250,9 @@ def figures(records: Records) -> dict[str, Figure]:
     """`figure_2`: test accuracy against steps, with a mark where each network matches Inception's best."""
     if not records.runs:
         return {}
-    runs = {name: arm(records, name) for name in ARMS}
+    arms = {name: arm(records, name) for name in ARMS}
     title = "Test accuracy of Inception during training — as Figure 2"
-    return {"figure_2": draw(records, title, {n: own for n, own in runs.items() if own}, runs["inception"])}
+    return {"figure_2": draw(records, title, {name: runs for name, runs in arms.items() if runs}, arms["inception"])}
 
 
 def draw(records: Records, title: str, arms: dict[str, dict[int, Record]], base: dict[int, Record]) -> Figure:

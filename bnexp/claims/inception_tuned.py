@@ -50,18 +50,20 @@ def setting(run: Record) -> Setting:
 
 def settings(records: Records, arm: str) -> dict[Setting, list[Record]]:
     """The arm's runs by setting."""
-    found: dict[Setting, list[Record]] = {}
+    by_setting: dict[Setting, list[Record]] = {}
     for run in having(records.runs, {"arm": arm}):
-        found.setdefault(setting(run), []).append(run)
-    return found
+        by_setting.setdefault(setting(run), []).append(run)
+    return by_setting
 
 
 def tuned(records: Records, arm: str) -> dict[int, Record]:
     """The arm's runs at its own best setting, by seed."""
-    found = settings(records, arm)
-    if not found:
+    by_setting = settings(records, arm)
+    if not by_setting:
         return {}
-    return by_seed(max(found.values(), key=lambda runs: float(np.mean([validation_accuracy(run) for run in runs]))))
+    return by_seed(
+        max(by_setting.values(), key=lambda runs: float(np.mean([validation_accuracy(run) for run in runs])))
+    )
 
 
 def untuned(records: Records, name: str) -> dict[int, Record]:
@@ -138,8 +140,8 @@ def tables(records: Records) -> dict[str, pd.DataFrame]:
             if not runs:
                 continue
             lr, scale = setting(next(iter(runs.values())))
-            reached = [steps_to(*curve(run), best(base[seed])) for seed, run in runs.items() if seed in base]
-            found = [step for step in reached if step is not None]
+            first_steps = [steps_to(*curve(run), best(base[seed])) for seed, run in runs.items() if seed in base]
+            reached = [step for step in first_steps if step is not None]
             rows.append(
                 {
                     "settings": what,
@@ -149,8 +151,8 @@ def tables(records: Records) -> dict[str, pd.DataFrame]:
                     "validation accuracy": percent(
                         float(np.mean([validation_accuracy(run) for run in runs.values()])), 1
                     ),
-                    "steps to Inception's best": f"{np.mean(found):,.0f} ({len(found)} of {len(runs)})"
-                    if found
+                    "steps to Inception's best": f"{np.mean(reached):,.0f} ({len(reached)} of {len(runs)})"
+                    if reached
                     else "never",
                     "final test accuracy": percent(float(np.mean([final_accuracy(run) for run in runs.values()])), 1),
                 }

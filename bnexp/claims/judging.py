@@ -143,7 +143,7 @@ def _with_adjusted(judgement: Judgement, p: float | None) -> Judgement:
 
 def _finite(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _finite(own) for key, own in value.items()}
+        return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(own) for own in value]
+        return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -112,7 +112,7 @@ def choose(
         scores.setdefault(tuple(run.value(name) for name in names), []).append(validation_accuracy(run))
     if not scores:
         return None
-    means = {setting: sum(own) / len(own) for setting, own in scores.items()}
+    means = {setting: sum(accuracies) / len(accuracies) for setting, accuracies in scores.items()}
     best = max(sorted(means, key=repr), key=lambda setting: means[setting])
     chosen = dict(zip(names, best, strict=True))
     grids = {name: [run.value(name) for run in runs] for name in names}

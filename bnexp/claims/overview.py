@@ -116,10 +116,10 @@ def _axes(records: Records) -> tuple[list[str], list[str]]:
     numbers: list[str] = []
     words: list[str] = []
     for axis in records.axes():
-        found = plots.values(records.runs, axis)
+        values = plots.values(records.runs, axis)
         if axis.startswith("norm."):
             continue
-        is_number = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in found)
+        is_number = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
         (numbers if is_number else words).append(axis)
     return sorted(numbers, key=lambda axis: -len(plots.values(records.runs, axis))), words
 

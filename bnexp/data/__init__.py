@@ -60,7 +60,7 @@ def resolve(config: DataConfig, say: Callable[[str], None], download: bool = Tru
         return _resolve_own(config)
     if config.name == "cifar10":
         return _resolve_cifar10(config, download)
-    if config.name == "tiny_imagenet" and tiny_imagenet.found(config.root) is None:
+    if config.name == "tiny_imagenet" and tiny_imagenet.place(config.root) is None:
         raise DataError(f"tiny_imagenet is not in {config.root}; {tiny_imagenet.ways_out(config.root)}")
     if config.name == "digits":
         return _stand_in(config, say)
@@ -99,16 +99,16 @@ def _stand_in(config: DataConfig, say: Callable[[str], None]) -> DataConfig:
 
 
 def _resolve_cifar10(config: DataConfig, download: bool) -> DataConfig:
-    found, reason = cifar10.found(config.root), ""
-    if found is None and download:
+    variant, reason = cifar10.variant(config.root), ""
+    if variant is None and download:
         try:
             fetch("cifar10", config.root)
         except DataError as error:
             reason = f" ({error})"
-        found = cifar10.found(config.root)
-    if found is None:
+        variant = cifar10.variant(config.root)
+    if variant is None:
         raise DataError(f"CIFAR-10 is not in {config.root}{reason}; {cifar10.ways_out(config.root)}")
-    return dataclasses.replace(config, name=found)
+    return dataclasses.replace(config, name=variant)
 
 
 def _resolve_own(config: DataConfig) -> DataConfig:

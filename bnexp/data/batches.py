@@ -78,7 +78,7 @@ def feed(dataset: Dataset, order: BatchOrder, n: int, part: slice = slice(None))
     if isinstance(dataset.train_images, FolderImages):
         yield from _decoded(dataset, dataset.train_images, indices)
     else:
-        yield from (examples_at(dataset, own) for own in indices)
+        yield from (examples_at(dataset, batch) for batch in indices)
 
 
 def examples_at(dataset: Dataset, indices: Tensor) -> tuple[Tensor, Tensor]:

@@ -20,7 +20,7 @@ from torch import Tensor
 from bnexp.data import decoding
 from bnexp.data.dataset import DataError, Dataset, FileStatus, coloured
 from bnexp.data.decoding import cached
-from bnexp.data.download import KnownFile, download, status_of, whole
+from bnexp.data.download import KnownFile, download, status_of, verified
 
 ARCHIVE = KnownFile(
     "cifar-10-python.tar.gz", 170_498_071, "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"
@@ -32,8 +32,8 @@ MIRRORS = ("https://www.cs.toronto.edu/~kriz/",)
 COPIES = KnownFile("cifar10-jpeg.zip", 62_191_614, "1d1847f39bd8e017bc174d2379eaccc19672fa031027f1a111f1961ffe84113b")
 
 
-def found(root: str) -> str | None:
-    """`cifar10` where the original is there, else `cifar10_jpeg` where its copies are; `DataError` for damaged ones."""
+def variant(root: str) -> str | None:
+    """`cifar10` where the original is there, else `cifar10_jpeg` where its copies are, else None."""
     base = Path(root).expanduser()
     if (base / FOLDER).is_dir() or (base / ARCHIVE.name).is_file():
         return "cifar10"
@@ -57,7 +57,7 @@ def status(root: str) -> list[FileStatus]:
 
 def fetch(root: str, console: Console) -> list[Path]:
     """Download the original's archive if neither it nor its folder is there; return the new file."""
-    if found(root) == "cifar10":
+    if variant(root) == "cifar10":
         return []
     return download([ARCHIVE], MIRRORS, Path(root).expanduser(), console)
 
@@ -78,7 +78,7 @@ def read(root: str) -> Dataset:
     """
     base = Path(root).expanduser()
     if (base / ARCHIVE.name).is_file():
-        content = whole(ARCHIVE, base / ARCHIVE.name, "delete it and run `bnexp data cifar10`")
+        content = verified(ARCHIVE, base / ARCHIVE.name, "delete it and run `bnexp data cifar10`")
         tensors = cached("cifar10", ARCHIVE.sha256, lambda: _tensors(_from_archive(content)))
         digests = {ARCHIVE.name: ARCHIVE.sha256}
     else:
@@ -92,16 +92,16 @@ def read(root: str) -> Dataset:
 def read_copies(root: str) -> Dataset:
     """The JPEG copies in memory; their pixels are not the original's, nor is their order. Raises `DataError`."""
     path = Path(root).expanduser() / COPIES.name
-    whole(COPIES, path, "fetch it again, or delete it for the original")
+    verified(COPIES, path, "fetch it again, or delete it for the original")
 
     def decode() -> dict[str, Tensor]:
         files = {n: c for n, c in decoding.from_zip(path).items() if n.endswith(".jpg")}
         classes = sorted({name.split("/")[1] for name in files})
         tensors = {}
         for part in ("train", "test"):
-            own = sorted((n, c) for n, c in files.items() if n.startswith(f"{part}/"))
-            tensors[f"{part}_images"] = decoding.decoded(own)
-            tensors[f"{part}_labels"] = torch.tensor([classes.index(name.split("/")[1]) for name, _ in own])
+            pictures = sorted((n, c) for n, c in files.items() if n.startswith(f"{part}/"))
+            tensors[f"{part}_images"] = decoding.decoded(pictures)
+            tensors[f"{part}_labels"] = torch.tensor([classes.index(name.split("/")[1]) for name, _ in pictures])
         return tensors
 
     t = cached("cifar10_jpeg", COPIES.sha256, decode)

@@ -48,18 +48,18 @@ def zip_is_whole(path: Path) -> bool:
 
 def from_folder(path: Path) -> dict[str, bytes]:
     """The picture files under a folder by their path in it."""
-    found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
+    paths = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
     with ThreadPoolExecutor() as pool:
-        return dict(zip([p.relative_to(path).as_posix() for p in found], pool.map(Path.read_bytes, found), strict=True))
+        return dict(zip([p.relative_to(path).as_posix() for p in paths], pool.map(Path.read_bytes, paths), strict=True))
 
 
 def digest(files: Iterable[tuple[str, bytes]]) -> str:
     """The SHA-256 of names and contents."""
-    whole = hashlib.sha256()
+    sha = hashlib.sha256()
     for name, content in files:
-        whole.update(f"{name}\0{len(content)}\0".encode())
-        whole.update(content)
-    return whole.hexdigest()
+        sha.update(f"{name}\0{len(content)}\0".encode())
+        sha.update(content)
+    return sha.hexdigest()
 
 
 def decoded(files: Sequence[tuple[str, bytes]]) -> Tensor:
@@ -97,8 +97,8 @@ def _reason(error: Exception) -> str:
 
 def folder() -> Path:
     """`BNEXP_CACHE`, else `bnexp` in the user's cache."""
-    own = os.environ.get("BNEXP_CACHE")
-    return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "bnexp"
+    cache = os.environ.get("BNEXP_CACHE")
+    return Path(cache) if cache else Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "bnexp"
 
 
 def cached(name: str, source: str, make: Callable[[], Tensors]) -> Tensors:

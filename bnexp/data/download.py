@@ -40,7 +40,7 @@ class KnownFile:
         return None if digest == self.sha256 else f"has SHA-256 {digest}, not {self.sha256}"
 
 
-def whole(file: KnownFile, path: Path, remedy: str) -> bytes:
+def verified(file: KnownFile, path: Path, remedy: str) -> bytes:
     """What stands at `path`; `DataError`, with the remedy, if that is not the file as it was published."""
     try:
         content = path.read_bytes()
@@ -57,8 +57,8 @@ def status_of(file: KnownFile, folder: Path) -> FileStatus:
     path = folder / file.name
     if not path.is_file():
         return FileStatus(file.name, path, "missing", 0)
-    whole = file.difference(path.read_bytes()) is None
-    return FileStatus(file.name, path, "whole" if whole else "damaged", path.stat().st_size)
+    intact = file.difference(path.read_bytes()) is None
+    return FileStatus(file.name, path, "whole" if intact else "damaged", path.stat().st_size)
 
 
 def download(files: Sequence[KnownFile], mirrors: Sequence[str], folder: Path, console: Console) -> list[Path]:

@@ -70,11 +70,11 @@ def square(side: int, file: str) -> Tensor:
     """The middle square of a picture scaled to `side` pixels on its shorter side, `[3, side, side]`."""
     with picture(file, file) as opened:
         opened.draft("RGB", (side, side))  # decodes a JPEG at a fraction of its size
-        whole = opened.convert("RGB")
-    scale = side / min(whole.size)
-    width, height = (max(side, round(length * scale)) for length in whole.size)
+        rgb = opened.convert("RGB")
+    scale = side / min(rgb.size)
+    width, height = (max(side, round(length * scale)) for length in rgb.size)
     left, top = (width - side) // 2, (height - side) // 2
-    middle = whole.resize((width, height), Image.Resampling.BILINEAR).crop((left, top, left + side, top + side))
+    middle = rgb.resize((width, height), Image.Resampling.BILINEAR).crop((left, top, left + side, top + side))
     return torch.from_numpy(np.array(middle)).permute(2, 0, 1)
 
 
@@ -115,8 +115,10 @@ def read(root: str, folder: str, side: int) -> Dataset:
     if parts["train"].classes != parts["val"].classes:
         odd = sorted(set(parts["train"].classes) ^ set(parts["val"].classes))
         raise DataError(f"train and val in {base} differ in the classes {', '.join(odd[:3])}; {ways_out(root, folder)}")
-    images = {part: FolderImages([file for file, _ in found.samples], side) for part, found in parts.items()}
-    labels = {part: torch.tensor(found.targets) for part, found in parts.items()}
+    images = {
+        part: FolderImages([file for file, _ in image_folder.samples], side) for part, image_folder in parts.items()
+    }
+    labels = {part: torch.tensor(image_folder.targets) for part, image_folder in parts.items()}
     classes = len(parts["train"].classes)
     title = f"pictures in {base.name}/, {classes} classes"
     digest = {base.name: _digest(base, [file for part in images.values() for file in part.files])}
@@ -128,7 +130,7 @@ def read(root: str, folder: str, side: int) -> Dataset:
         )
 
     def decode() -> dict[str, Tensor]:
-        return {part: own[:] for part, own in images.items()}
+        return {part: pictures[:] for part, pictures in images.items()}
 
     decoded = cached("folders", hashlib.sha256(f"{digest} {side}".encode()).hexdigest(), decode)
     return coloured(base.name, title, decoded["train"], labels["train"], decoded["val"], labels["val"], classes, digest)

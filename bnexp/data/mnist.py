@@ -13,7 +13,7 @@ from rich.console import Console
 from torch import Tensor
 
 from bnexp.data.dataset import DataError, Dataset, FileStatus
-from bnexp.data.download import KnownFile, download, whole
+from bnexp.data.download import KnownFile, download, verified
 
 # Training images and labels, test images and labels; each compressed, as published, and uncompressed.
 FILES = (
@@ -127,7 +127,7 @@ def _form(forms: tuple[KnownFile, KnownFile], root: str) -> KnownFile | None:
 
 def _content(known: KnownFile, root: str) -> bytes:
     """What the file holds, after its checks; raises `DataError` if it is not what was published."""
-    return whole(known, folder(root) / known.name, "delete it and run `bnexp data mnist`")
+    return verified(known, folder(root) / known.name, "delete it and run `bnexp data mnist`")
 
 
 def _status(forms: tuple[KnownFile, KnownFile], root: str) -> FileStatus:

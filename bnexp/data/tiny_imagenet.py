@@ -11,7 +11,7 @@ from torch import Tensor
 from bnexp.data import decoding
 from bnexp.data.dataset import DataError, Dataset, FileStatus, coloured
 from bnexp.data.decoding import cached
-from bnexp.data.download import KnownFile, status_of, whole
+from bnexp.data.download import KnownFile, status_of, verified
 
 SUBSET = KnownFile(
     "tiny-imagenet-50.zip", 57_315_407, "a6b1e4c586496be6ca8fa6cd33055c4c3e78b578300765dcce049a0c6a16eb2a"
@@ -21,7 +21,7 @@ FORMS = ("tiny-imagenet-50", "tiny-imagenet-50.zip", "tiny-imagenet-200", "tiny-
 EVERY = 4
 
 
-def found(root: str) -> Path | None:
+def place(root: str) -> Path | None:
     """The folder or zip that would be read."""
     paths = [Path(root).expanduser() / form for form in FORMS]
     return next((path for path in paths if path.exists()), None)
@@ -29,7 +29,7 @@ def found(root: str) -> Path | None:
 
 def status(root: str) -> list[FileStatus]:
     """The form that would be read, as it is found."""
-    path = found(root)
+    path = place(root)
     if path is None or path.name == SUBSET.name:
         return [status_of(SUBSET, Path(root).expanduser())]
     if path.is_file():
@@ -48,11 +48,11 @@ def ways_out(root: str) -> str:
 
 def read(root: str) -> Dataset:
     """The 50 classes in memory, the validation images of the original as test images. Raises `DataError`."""
-    path = found(root)
+    path = place(root)
     if path is None:
         raise DataError(f"Tiny ImageNet is not in {root}; {ways_out(root)}")
     if path.is_file():
-        content = whole(SUBSET, path, "fetch it again") if path.name == SUBSET.name else path.read_bytes()
+        content = verified(SUBSET, path, "fetch it again") if path.name == SUBSET.name else path.read_bytes()
         sha = decoding.digest([("", content)])
         files = {}
     else:
@@ -65,13 +65,13 @@ def read(root: str) -> Dataset:
         tensors = {}
         classes: list[str] = []
         for part in ("train", "val"):
-            own = {n: c for n, c in every.items() if f"{part}/" in n and n.endswith(".JPEG")}
-            wnids = {n: annotations.get(n.rpartition("/")[2]) or _wnid(n) for n in own}
+            pictures = {n: c for n, c in every.items() if f"{part}/" in n and n.endswith(".JPEG")}
+            wnids = {n: annotations.get(n.rpartition("/")[2]) or _wnid(n) for n in pictures}
             classes = classes or _subset(sorted(set(wnids.values())))
-            kept = sorted(n for n in own if wnids[n] in classes)
+            kept = sorted(n for n in pictures if wnids[n] in classes)
             if not kept:
                 raise DataError(f"{path} has no pictures in {part}/CLASS/…; {ways_out(root)}")
-            tensors[f"{part}_images"] = decoding.decoded([(n, own[n]) for n in kept])
+            tensors[f"{part}_images"] = decoding.decoded([(n, pictures[n]) for n in kept])
             tensors[f"{part}_labels"] = torch.tensor([classes.index(wnids[n]) for n in kept])
         return tensors
 

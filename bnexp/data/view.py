@@ -57,16 +57,16 @@ class View:
         return [*views, *(view.flip(-1) for view in views)]
 
     def training(
-        self, images: Tensor, draws: Sequence[torch.Generator], part: slice = slice(None), whole: int | None = None
+        self, images: Tensor, draws: Sequence[torch.Generator], part: slice = slice(None), batch: int | None = None
     ) -> Tensor:
         """Each network's images `[N, B, C, H, W]` changed at random, by its own stream.
 
-        They may be a `part` of mini-batches of `whole` images, which are changed as they would be among the others.
+        They may be a `part` of mini-batches of `batch` images, which are changed as they would be among the others.
         """
         if not self.changes:
             return self._centred(pixels(images))
         n, b = images.shape[:2]
-        drawn = torch.stack([torch.rand(whole or b, 6, generator=draw)[part] for draw in draws])
+        drawn = torch.stack([torch.rand(batch or b, 6, generator=draw)[part] for draw in draws])
         drawn = drawn.view(n * b, 6).to(images.device)
         x = pixels(images).flatten(0, 1)
         if self.config.distortion:

@@ -72,10 +72,10 @@ class Population:
             modules = [getattr(network, name, None) or nn.Identity() for network in networks]
             leaves = []
             for _, same in itertools.groupby(enumerate(modules), lambda item: kind(item[1])):
-                numbers, own = zip(*same, strict=True)
+                numbers, layers = zip(*same, strict=True)
                 rows = slice(numbers[0], numbers[-1] + 1)
-                key = name if len(own) == self.size else f"{name}[{rows.start}:{rows.stop}]"
-                leaves.append(Leaf(key, name, rows, counterpart([module.to(device) for module in own])))
+                key = name if len(layers) == self.size else f"{name}[{rows.start}:{rows.stop}]"
+                leaves.append(Leaf(key, name, rows, counterpart([module.to(device) for module in layers])))
                 leaves[-1].layer.bottom = bottom
             bottom = bottom and not any(leaf.layer.parameters for leaf in leaves)
             self.positions[name] = leaves
@@ -94,10 +94,10 @@ class Population:
     def tensors(self, network: int) -> dict[str, Tensor]:
         """One network's parameters and buffers, under their names in its state."""
         return {
-            f"{leaf.position}.{own}": stacked[network - leaf.rows.start]
+            f"{leaf.position}.{name}": stacked[network - leaf.rows.start]
             for leaf in self.leaves.values()
             if leaf.rows.start <= network < leaf.rows.stop
-            for own, stacked in (leaf.layer.parameters | leaf.layer.buffers).items()
+            for name, stacked in (leaf.layer.parameters | leaf.layer.buffers).items()
         }
 
     @torch.no_grad()
@@ -136,8 +136,8 @@ class Population:
                 inputs[name] = x
             outputs = []
             for leaf in leaves:
-                own = x if len(leaves) == 1 else x[leaf.rows]
-                y, cache = leaf.layer.forward(own, phase(leaf))
+                x_leaf = x if len(leaves) == 1 else x[leaf.rows]
+                y, cache = leaf.layer.forward(x_leaf, phase(leaf))
                 if isinstance(leaf.layer, StackedAdd):
                     y = y + inputs[leaf.layer.source][leaf.rows]
                 outputs.append(y)
@@ -163,10 +163,10 @@ class Population:
         for name, leaves in reversed(self.positions.items()):
             down = []
             for leaf in reversed(leaves):
-                own = dy if len(leaves) == 1 else dy[leaf.rows]
+                dy_leaf = dy if len(leaves) == 1 else dy[leaf.rows]
                 if isinstance(leaf.layer, StackedAdd):
-                    around.setdefault(leaf.layer.source, []).append((leaf.rows, own))
-                dx, gradients[leaf.key] = leaf.layer.backward(own, caches.pop())
+                    around.setdefault(leaf.layer.source, []).append((leaf.rows, dy_leaf))
+                dx, gradients[leaf.key] = leaf.layer.backward(dy_leaf, caches.pop())
                 down.append(dx)
             if leaves[0].layer.bottom:
                 break
@@ -178,9 +178,9 @@ class Population:
     @torch.no_grad()
     def descend(self, gradients: Gradients, lr: Tensor, l2: Tensor | None = None) -> None:
         """One step of the optimizer, each network at its own learning rate and L2 weight; lr and l2 `[N]`."""
-        for key, own in gradients.items():
+        for key, leaf_gradients in gradients.items():
             leaf = self.leaves[key]
-            for (name, p), g in zip(leaf.layer.parameters.items(), own, strict=True):
+            for (name, p), g in zip(leaf.layer.parameters.items(), leaf_gradients, strict=True):
                 shape = -1, *(1,) * (p.dim() - 1)
                 if l2 is not None and name == "weight" and isinstance(leaf.layer, StackedLinear):
                     g.addcmul_(p, l2[leaf.rows].view(shape))
@@ -191,9 +191,9 @@ class Population:
         by_network: list[dict[str, float]] = [{} for _ in range(self.size)]
         for key, leaf in self.leaves.items():
             if gradients.get(key):
-                whole = torch.stack([g.flatten(1).norm(dim=1) for g in gradients[key]]).norm(dim=0)
-                for own, value in zip(by_network[leaf.rows], whole.tolist(), strict=True):
-                    own[leaf.position] = value
+                norms = torch.stack([g.flatten(1).norm(dim=1) for g in gradients[key]]).norm(dim=0)
+                for by_layer, value in zip(by_network[leaf.rows], norms.tolist(), strict=True):
+                    by_layer[leaf.position] = value
         return by_network
 
     @torch.no_grad()

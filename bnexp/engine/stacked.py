@@ -156,8 +156,8 @@ class StackedBatchNorm(Layer):
     def forward(self, x: Tensor, phase: Phase) -> tuple[Tensor, Any]:
         gamma, beta = (self.parameters[name].unsqueeze(1) for name in ("gamma", "beta"))
         mean, var = self.buffers["mean"].unsqueeze(1), self.buffers["var"].unsqueeze(1)
-        own = self.plain.statistics == "batch"
-        if phase is Phase.INFERENCE and not own:
+        batch_statistics = self.plain.statistics == "batch"
+        if phase is Phase.INFERENCE and not batch_statistics:
             return bn.infer(x, gamma, beta, mean, var, self.plain.eps), None
         if self.average is not None:
             return self._estimate(x, self.average), None

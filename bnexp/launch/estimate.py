@@ -154,12 +154,12 @@ def _measure_single(config: RunConfig, settings: Settings) -> Cost:
 
     An image takes a third of its time in a step, of which the rest goes backwards.
     """
-    whole = data.load(config.data)
+    dataset = data.load(config.data)
     few = slice(2 * config.batch)
     sample = dataclasses.replace(
-        whole,
-        test_images=whole.test_images[few],
-        test_labels=whole.test_labels[few],
+        dataset,
+        test_images=dataset.test_images[few],
+        test_labels=dataset.test_labels[few],
         validation_images=None,
         validation_labels=None,
     )
@@ -176,7 +176,7 @@ def _measure_single(config: RunConfig, settings: Settings) -> Cost:
     )
     began, _, written = _clocked([short], sample, settings)
     step = (began[FEW_STEPS] - began[FEW_STEPS // 2]) / (FEW_STEPS - FEW_STEPS // 2) / config.nproc
-    tested, known = len(whole.test_labels), Single.training_images
+    tested, known = len(dataset.test_labels), Single.training_images
     every = (config.data.monitored or tested) + known + (config.norm.batches + REPEATS) * config.batch
     last = every + config.data.validation + tested * (bool(config.data.monitored) + 11 * config.predictions)
     forward = step / 3 / config.batch

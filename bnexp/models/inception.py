@@ -86,16 +86,16 @@ class Maker:
         values = max(per_activation, 1) ** 2
         spatial = per_activation == 0
         normed = [self.norm(n * values, spatial) for n in features]
-        whole = normed[0]
-        if len(normed) > 1 and type(whole) is not nn.Identity:
-            per_feature = getattr(whole, "per_feature", False)
-            whole = self.norm(sum(features) * values, spatial) if per_feature else Beside(normed, features)
+        norm = normed[0]
+        if len(normed) > 1 and type(norm) is not nn.Identity:
+            per_feature = getattr(norm, "per_feature", False)
+            norm = self.norm(sum(features) * values, spatial) if per_feature else Beside(normed, features)
         without_bias = self.placement == "before" and getattr(normed[0], "replaces_bias", False)
         conv = Convolution(inputs, widths, kernel, stride, bias=not without_bias)
         layers: list[tuple[str, nn.Module]] = [("conv", conv), ("hidden", ACTIVATIONS[self.activation]())]
-        if type(whole) is not nn.Identity:  # one of the user's may be derived from it
+        if type(norm) is not nn.Identity:  # one of the user's may be derived from it
             at = {"input": 0, "before": 1, "after": 2}[self.placement]
-            layers.insert(at, ("norm", PerActivation(whole) if per_activation else whole))
+            layers.insert(at, ("norm", PerActivation(norm) if per_activation else norm))
         return nn.Sequential(OrderedDict(layers))
 
 

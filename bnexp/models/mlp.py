@@ -54,17 +54,17 @@ class MLP(nn.Sequential):
             bare = placement == "hidden_input" and i == 1
             normed = nn.Identity() if bare else norm(inputs if on_input else width)
             without_bias = placement == "before" and getattr(normed, "replaces_bias", False)
-            own: dict[str, nn.Module] = {
+            block: dict[str, nn.Module] = {
                 f"linear{i}": nn.Linear(inputs, width, bias=not without_bias),
                 f"hidden{i}": ACTIVATIONS[activation](),
             }
             if type(normed) is not nn.Identity:
-                own = _inserted(own, f"norm{i}", normed, 0 if on_input else {"before": 1, "after": 2}[placement])
+                block = _inserted(block, f"norm{i}", normed, 0 if on_input else {"before": 1, "after": 2}[placement])
             if dropout is not None:
-                own[f"dropout{i}"] = dropout(f"dropout{i}")
+                block[f"dropout{i}"] = dropout(f"dropout{i}")
             if residual and i > 1:
-                own[f"add{i}"] = Add(next(iter(own)))
-            layers |= own
+                block[f"add{i}"] = Add(next(iter(block)))
+            layers |= block
             inputs = width
         layers["classifier"] = nn.Linear(inputs, classes)
         super().__init__(OrderedDict(layers))

@@ -71,8 +71,8 @@ class _Synchronised(torch.autograd.Function):
         x_hat, slope = ctx.saved_tensors
         dbeta = dy.sum(ctx.dims, keepdim=True)
         dgamma = (dy * x_hat).sum(ctx.dims, keepdim=True)
-        whole = _summed(torch.cat([dbeta, dgamma]))
-        dx = (dy - whole[:1] / ctx.m).addcmul_(x_hat, whole[1:], value=-1 / ctx.m).mul_(slope)
+        sums = _summed(torch.cat([dbeta, dgamma]))
+        dx = (dy - sums[:1] / ctx.m).addcmul_(x_hat, sums[1:], value=-1 / ctx.m).mul_(slope)
         return dx, dgamma, dbeta, None, None
 
 

@@ -48,8 +48,8 @@ def _dated(judgement: Judgement, commits: set[str], before: Mapping[str, str | N
 
 def _last_change(digest: str) -> str | None:
     """The commit that brought the rule as it is now into the file."""
-    found = _git("log", "-S", digest, "--format=%H", "-n", "1", "--", RULES)
-    return found or None
+    commit = _git("log", "-S", digest, "--format=%H", "-n", "1", "--", RULES)
+    return commit or None
 
 
 def _is_ancestor(rule: str, commit: str) -> bool | None:

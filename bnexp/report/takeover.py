@@ -36,15 +36,15 @@ def take_over(configs: Sequence[Config]) -> TakenOver:
         if config.reuse and RunFolder(config.outputs, config).summary() is None:
             head = Records(str(config.experiment), config.scale, describe(config), [])
             wanted.setdefault(place(Path(config.results), head) / "records", []).append(config)
-    taken = TakenOver()
+    reused = TakenOver()
     for folder, missing in wanted.items():
-        _take(taken, folder, missing)
-    return taken
+        _take(reused, folder, missing)
+    return reused
 
 
-def _take(taken: TakenOver, folder: Path, missing: Sequence[Config]) -> None:
+def _take(reused: TakenOver, folder: Path, missing: Sequence[Config]) -> None:
     if not (folder / "runs.json").exists():
-        taken.sentences.append(f"reuse=true: there are no records in {folder}.")
+        reused.sentences.append(f"reuse=true: there are no records in {folder}.")
         return
     try:
         kept = {run.id: run for run in records.load(folder).runs}
@@ -60,13 +60,13 @@ def _take(taken: TakenOver, folder: Path, missing: Sequence[Config]) -> None:
         if any(digests.get(name, digest) != digest for name, digest in stamp["data_sha256"].items()):
             other += 1
             continue
-        taken.runs[run.id] = replace(run, fields=flatten(run_fields(config)))
+        reused.runs[run.id] = replace(run, fields=flatten(run_fields(config)))
         commits[(stamp["git_commit"] or "unknown")[:10]] += 1
     if other:
         what = "1 run" if other == 1 else f"{other} runs"
-        taken.sentences.append(f"reuse=true: of {what} in {folder} the data is other than here; trained anew.")
+        reused.sentences.append(f"reuse=true: of {what} in {folder} the data is other than here; trained anew.")
     made_at = ", ".join(f"{commit} ({n})" for commit, n in commits.most_common())
-    taken.sentences.append(
+    reused.sentences.append(
         f"{'1 run is' if commits.total() == 1 else f'{commits.total()} runs are'} taken over from {folder}, made at "
         f"commit {made_at}."
         if commits

@@ -36,13 +36,13 @@ def read(path: Path) -> dict[str, Any]:
 
 def read_all(results: Path) -> tuple[list[tuple[Path, dict[str, Any]]], list[str]]:
     """The verdicts of the experiments right under `results`, each with its path; and what is wrong with the others."""
-    found, damaged = [], []
+    verdicts, damaged = [], []
     for path in sorted(results.glob("*/verdict.json")):
         try:
-            found.append((path, read(path)))
+            verdicts.append((path, read(path)))
         except ReportError as error:
             damaged.append(str(error))
-    return found, damaged
+    return verdicts, damaged
 
 
 def is_old(verdict: Mapping[str, Any]) -> bool:

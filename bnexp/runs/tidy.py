@@ -35,8 +35,8 @@ def clutter(outputs: Path, runs: bool) -> list[Clutter]:
 
     A run that goes on from its checkpoint is kept, unfinished as it is.
     """
-    found = [item for item in _in(outputs / "runs", runs) if not is_locked(item.path.with_name(_id(item.path)))]
-    return sorted(found, key=lambda item: (item.why, item.path.name))
+    items = [item for item in _in(outputs / "runs", runs) if not is_locked(item.path.with_name(_id(item.path)))]
+    return sorted(items, key=lambda item: (item.why, item.path.name))
 
 
 def _in(folder: Path, runs: bool) -> Iterator[Clutter]:
