@@ -20,7 +20,7 @@ Sign = Callable[[Fields], int]
 SELECTING = (*JUDGED, 1000)
 """Seeds of experiments that choose settings."""
 
-RATES = (0.01, 0.0178, 0.0316, 0.0562, 0.1, 0.178, 0.316, 0.562, 1.0, 1.78, 3.16)
+RATES = (0.00562, 0.01, 0.0178, 0.0316, 0.0562, 0.1, 0.178, 0.316, 0.562, 1.0, 1.78, 3.16, 5.62)
 """Of the middle of the grid of `lr_tolerance`, a quarter of a decade apart."""
 
 KINDS = ("sigmoid", "relu")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from bnexp.claims import TREATED, Claim, Of, Outcome, Paper, Quantity, Rule, of_
 from bnexp.claims.accuracy import ACCURACY
 from bnexp.claims.comparing import compare, measured
 from bnexp.claims.matching import by_cell, choose, having, judged, side_by_side, tuning
-from bnexp.claims.measures import decades_that_train, final_accuracy, steps_to_reach
+from bnexp.claims.measures import decades_that_train, final_accuracy, highest_rate, lowest_rate, steps_to_reach
 from bnexp.report.writing import write
 from bnexp.runs.records import Record
 
@@ -410,29 +410,66 @@ def test_the_log_rank_test_stands_beside_the_steps() -> None:
 # ---- ranges
 
 
+def up_to(grid: Sequence[float], last: Mapping[bool, int], first: int = 1) -> list[Record]:
+    """Runs that train from the first of these rates to the last, with BN and without."""
+    return sweep(lambda f: record(f, 0.95 if grid[first] <= f["lr"] <= grid[last[is_bn(f)]] else 0.2), lr=grid)
+
+
 @pytest.mark.parametrize("step", [0.25, 1.0])
 def test_a_range_is_never_narrower_than_its_grid(step: float) -> None:
     """On every seed BN trains at one rate more."""
-    grid = [10 ** (step * i) for i in range(5)]
-    runs = sweep(lambda f: record(f, 0.95 if f["lr"] <= grid[2 + is_bn(f)] else 0.2), lr=grid)
+    runs = up_to([10 ** (step * i) for i in range(6)], {False: 3, True: 4})
     outcome = compare(claim(Rule("range", 0.4 * step), RANGE), runs)
     assert outcome.effect == pytest.approx(step)
     assert outcome.ci95 == pytest.approx((0.5 * step, 1.5 * step))
     assert outcome.verdict == "reproduced"
+    assert not outcome.flags
     assert compare(claim(Rule("range", 0.6 * step), RANGE), runs).verdict == "undecided"
 
 
 def test_of_a_range_the_grid_blurs_both_ends() -> None:
     both = replace(RANGE, edges=2)
-    runs = sweep(lambda f: record(f, 0.95), lr=[10**-i for i in range(4)])
+    runs = up_to([10**-i for i in range(5, -1, -1)], {False: 4, True: 4})
     assert compare(claim(Rule("range", 0.25), RANGE), runs).ci95 == pytest.approx((-0.5, 0.5))
     assert compare(claim(Rule("range", 0.25), both), runs).ci95 == pytest.approx((-1.0, 1.0))
 
 
 def test_no_difference_of_ranges_asks_for_a_grid_finer_than_the_margin() -> None:
     for step, verdict in ((0.2, "no difference"), (1.0, "undecided")):
-        runs = sweep(lambda f: record(f, 0.95), lr=[10 ** (step * i) for i in range(4)])
+        runs = up_to([10 ** (step * i) for i in range(6)], {False: 4, True: 4})
         assert compare(claim(Rule("range", 0.25), RANGE), runs).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("last", "verdict", "ends"),
+    [
+        ({False: 5, True: 5}, "undecided", [True, True]),
+        ({False: 2, True: 5}, "reproduced", [False, True]),
+        ({False: 5, True: 2}, "contradicted", [True, False]),
+        ({False: 5, True: 4}, "undecided", [True, False]),
+    ],
+)
+def test_a_range_that_reaches_the_end_of_the_grid_could_be_wider(
+    last: Mapping[bool, int], verdict: str, ends: list[bool]
+) -> None:
+    both = replace(RANGE, edges=2)
+    outcome = compare(claim(Rule("range", 0.25), both), up_to([10 ** (0.5 * i) for i in range(6)], last))
+    assert outcome.ci95 is not None
+    assert [math.isinf(end) for end in outcome.ci95] == ends
+    assert outcome.verdict == verdict
+    assert "edge" in outcome.flags
+
+
+@pytest.mark.parametrize(("measure", "first", "open_below"), [(highest_rate, 1, False), (lowest_rate, 0, True)])
+def test_a_place_at_the_end_of_the_grid_could_lie_beyond(
+    measure: Callable[[Sequence[Record]], float | None], first: int, open_below: bool
+) -> None:
+    """With and without BN alike at the lower end of the grid, BN alone at its upper end."""
+    place = Quantity("place", measure, "decades", over=("lr",))
+    runs = up_to([10 ** (0.5 * i) for i in range(6)], {False: 3, True: 5}, first)
+    outcome = compare(claim(Rule("range", 0.25), place), runs)
+    assert outcome.ci95 is not None
+    assert [math.isinf(end) for end in outcome.ci95] == [open_below, True]
 
 
 # ---- the test images

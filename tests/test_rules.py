@@ -135,20 +135,29 @@ def test_the_images_add_to_the_variance_with_degrees_of_freedom_of_their_own() -
 
 
 def test_a_slow_arm_that_never_arrives_leaves_the_upper_end_open() -> None:
-    slow = rules.censored(estimate(3), slow=True, fast=False)
+    slow = rules.unbounded(estimate(3), above=True, below=False)
     assert (slow.lo, slow.hi) == (pytest.approx(2), math.inf)
     assert rules.decide("time", slow).verdict == "reproduced"
-    assert rules.decide("time", rules.censored(estimate(-3), slow=True, fast=False)).verdict == "undecided"
-    assert rules.decide("time", rules.censored(estimate(0, 0.1), slow=True, fast=False), 1).verdict == "undecided"
+    assert rules.decide("time", rules.unbounded(estimate(-3), above=True, below=False)).verdict == "undecided"
+    assert rules.decide("time", rules.unbounded(estimate(0, 0.1), above=True, below=False), 1).verdict == "undecided"
 
 
 def test_a_fast_arm_that_never_arrives_can_only_contradict() -> None:
-    fast = rules.censored(estimate(-3), slow=False, fast=True)
+    fast = rules.unbounded(estimate(-3), above=False, below=True)
     assert (fast.lo, fast.hi) == (-math.inf, pytest.approx(-2))
     assert rules.decide("time", fast).verdict == "contradicted"
-    assert rules.decide("time", rules.censored(estimate(3), slow=False, fast=True)).verdict == "undecided"
-    assert rules.decide("time", rules.censored(estimate(-3), slow=True, fast=True)) == Decision("undecided", 1)
-    assert rules.censored(estimate(1), slow=False, fast=False) == estimate(1)
+    assert rules.decide("time", rules.unbounded(estimate(3), above=False, below=True)).verdict == "undecided"
+    assert rules.decide("time", rules.unbounded(estimate(-3), above=True, below=True)) == Decision("undecided", 1)
+    assert rules.unbounded(estimate(1), above=False, below=False) == estimate(1)
+
+
+@pytest.mark.parametrize(("other", "below"), [(0.0, False), (0.05, True)])
+def test_cells_that_differ_in_their_effects_are_seen(other: float, below: bool) -> None:
+    """Seeds spread by 0.01 in all cells together, the effect of one cell is larger by `other`."""
+    rng = np.random.default_rng(3)
+    first, second = (rng.normal(0, 0.01, (10, 1)) + rng.normal(0, 0.005, (10, 4)) for _ in range(2))
+    first = first + 0.1 + np.array([0, 0, 0, other])
+    assert (rules.interaction(first, second) < 0.01) == below
 
 
 def test_an_interval_is_never_narrower_than_the_grid() -> None:

@@ -13,9 +13,9 @@ import numpy as np
 from scipy import stats as distributions
 
 from bnexp.claims import rules
-from bnexp.claims.claim import BN, LARGEST, CellOutcome, Claim, Outcome, Verdict
+from bnexp.claims.claim import BN, LARGEST, CellOutcome, Claim, Outcome, Quantity, Verdict
 from bnexp.claims.matching import FOLLOWS, Cell, choose, having, judged, side_by_side, tuning
-from bnexp.claims.measures import length, rises
+from bnexp.claims.measures import area, length, rises
 from bnexp.claims.rules import Decision, Estimate, Images, Share
 from bnexp.claims.words import (
     arm_label,
@@ -45,6 +45,8 @@ class Arm:
     runs: list[Record] = field(default_factory=list)
     never: Counter[Cell] = field(default_factory=Counter)
     """By cell, values in place of which the last step stands, for the target was not reached."""
+    beyond: dict[Cell, set[int]] = field(default_factory=dict)
+    """By cell, 1 where values could be larger than is seen, −1 where smaller: at the end of the grid or steps."""
     nothing: Counter[Cell] = field(default_factory=Counter)
     """By cell, values that are missing because there was nothing to measure."""
     chosen: dict[Cell, dict[str, Any]] = field(default_factory=dict)
@@ -55,6 +57,10 @@ class Arm:
         wanted = list(cells)
         seeds = set.intersection(*(set(self.values[cell]) for cell in wanted)) if wanted else set()
         return {seed: _mean(_mean(self.values[cell][seed]) for cell in wanted) for seed in sorted(seeds)}
+
+    def table(self, cells: Sequence[Cell]) -> np.ndarray:
+        """`[seeds, cells]`, of the seeds that have all of them."""
+        return np.array([[_mean(self.values[cell][seed]) for cell in cells] for seed in self.by_seed(cells)])
 
     def images(self, cells: Sequence[Cell], seeds: Iterable[int]) -> np.ndarray | None:
         """`[seeds, images]`, means over these cells; None where it is not known of every run."""
@@ -90,7 +96,7 @@ def compare(claim: Claim, runs: Sequence[Record], treated: str = BN) -> Outcome:
     each = {cell: decided(estimate) for cell, estimate in estimates.items()}
     decision = rules.over_cells(decided(overall), {repr(c): d for c, d in each.items()}, rule.universal)
     flags = _flags(claim, arms)
-    verdict, turned = _turned(claim, decision.verdict, flags)
+    verdict, turned = _turned(claim, decision.verdict, arms, flags)
     unit = claim.quantity.unit
     return Outcome(
         verdict,
@@ -176,11 +182,24 @@ def _measure(claim: Claim, arm: Arm, cell: Cell, by_seed: Mapping[int, list[Reco
         if number == math.inf:
             number = max(map(length, runs))
             arm.never[cell] += 1
+            arm.beyond.setdefault(cell, set()).add(1)
+        arm.beyond.setdefault(cell, set()).update(_beyond(quantity, runs, number))
         values.setdefault(seed, []).append(math.log(number) if quantity.unit == "ratio" else float(number))
         arm.runs += runs
         known = [run.correct for run in runs if run.correct is not None]
         if quantity.of_images and len(known) == len(runs):
             correct.setdefault(seed, []).append(np.mean(known, axis=0))
+
+
+def _beyond(quantity: Quantity, runs: Sequence[Record], number: float) -> Iterator[int]:
+    """Of a place on a grid, or a range of it, where it could lie further: it is another without the grid's end."""
+    if not quantity.over or quantity.unit not in ("decades", "ratio"):
+        return
+    name = quantity.over[0]
+    grid = sorted({run.value(name) for run in runs})
+    for end, side in ((grid[0], -1), (grid[-1], 1)):
+        if quantity.measure([run for run in runs if run.value(name) != end]) != number:
+            yield 1 if quantity.edges == 2 else side
 
 
 def _together(by_seed: Mapping[int, list[Record]], over: Sequence[str]) -> Iterator[tuple[int, list[Record]]]:
@@ -218,12 +237,14 @@ def _estimate(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell], step: fl
     else:
         estimate = rules.welch(first, [sign * value for value in values[1].values()], _images(arms, cells, values))
     if claim.rule.kind == "range":
-        return rules.on_a_grid(estimate, step, claim.quantity.edges)
-    if claim.rule.kind == "time" and len(arms) == 2:
-        treated, other = (any(arm.never[cell] for cell in cells) for arm in arms)
-        slow, fast = (other, treated) if claim.rule.less else (treated, other)
-        return rules.censored(estimate, slow, fast)
-    return estimate
+        estimate = rules.on_a_grid(estimate, step, claim.quantity.edges)
+    sides = {
+        sign * direction * side
+        for arm, direction in zip(arms, (1, -1), strict=False)
+        for cell in cells
+        for side in arm.beyond.get(cell, ())
+    }
+    return rules.unbounded(estimate, below=-1 in sides, above=1 in sides)
 
 
 def _images(arms: Sequence[Arm], cells: Sequence[Cell], values: Sequence[Mapping[int, float]]) -> Images | None:
@@ -330,6 +351,8 @@ def _flags(claim: Claim, arms: Sequence[Arm]) -> dict[str, str]:
     edges = [edge for arm in arms for edge in arm.edges]
     if edges:
         flags["edge"] = f"chosen at the edge of the grid: {'; '.join(edges)}"
+    elif ends := [arm.label for arm in arms if any(arm.beyond.values()) and not arm.never]:
+        flags["edge"] = f"could lie beyond the end of the grid, and its interval is open there: {', '.join(ends)}"
     never = [f"{count(arm.never.total(), 'run')} {arm.label}" for arm in arms if arm.never]
     if never:
         flags["censored"] = f"the target is not reached in {' and '.join(never)}; the last step stands in"
@@ -342,11 +365,11 @@ def _flags(claim: Claim, arms: Sequence[Arm]) -> dict[str, str]:
     return flags
 
 
-def _turned(claim: Claim, verdict: Verdict, flags: Mapping[str, str]) -> tuple[Verdict, list[str]]:
+def _turned(claim: Claim, verdict: Verdict, arms: Sequence[Arm], flags: Mapping[str, str]) -> tuple[Verdict, list[str]]:
     """The verdict, where a flag does not turn it into undecided, and why it does."""
     if verdict == "undecided":
         return verdict, []
-    if "edge" in flags:
+    if any(arm.edges for arm in arms):
         return "undecided", [f"would be {verdict}, but a best setting stands at the edge of its grid"]
     if "rising" in flags and "{epochs}" not in claim.sentence:
         return "undecided", [f"would be {verdict}, but an arm is still rising and the sentence names no budget"]
@@ -410,8 +433,17 @@ def _measured_words(
         words += f" ({len(cells)} cells, from {by_cell[ranked[0]]} to {by_cell[ranked[-1]]})"
     elif len(cells) > 1:
         words += f" ({', '.join(f'{_named(cell)} {words_of_cell}' for cell, words_of_cell in by_cell.items())})"
-    if claim.rule.kind == "time" and len(arms) == 2 and (p := _log_rank(claim, arms, cells)) is not None:
-        words += f"; log-rank p = {p:.2g}"
+    if len(arms) == 2 and len(cells) > 1:
+        tables = [
+            np.array([[_mean(arm.values[cell][seed]) for cell in cells] for seed in arm.by_seed(cells)]) for arm in arms
+        ]
+        if min(map(len, tables)) > 1:
+            words += f"; arm × cell p = {rules.interaction(*tables):.2g}"
+    if claim.rule.kind == "time" and len(arms) == 2:
+        if (p := _log_rank(claim, arms, cells)) is not None:
+            words += f"; log-rank p = {p:.2g}"
+        areas = [_mean(map(area, arm.runs)) for arm in arms]
+        words += f"; area under the accuracy curve {difference_in(areas[0] - areas[1], 'points')}"
     return words
 
 

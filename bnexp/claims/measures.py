@@ -72,6 +72,13 @@ def rises(run: Record) -> float:
     return float(accuracy[-1] - np.interp(0.75 * steps[-1], steps, accuracy))
 
 
+def area(run: Record) -> float:
+    """The mean test accuracy over the steps; chance from a divergence on."""
+    steps, accuracy = curve(run)
+    known = [chance(run) if math.isnan(value) else value for value in accuracy]
+    return float(np.trapezoid(known, steps) / (steps[-1] - steps[0])) if len(steps) > 1 else known[0]
+
+
 def trains(run: Record) -> bool:
     """Whether the run ends where a network on MNIST that trains does."""
     return final_accuracy(run) >= TRAINS

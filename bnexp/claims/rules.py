@@ -134,12 +134,13 @@ def _interaction(x: np.ndarray) -> float:
     return float((left**2).sum() / ((x.shape[0] - 1) * (x.shape[1] - 1)))
 
 
-def censored(estimate: Estimate, slow: bool, fast: bool) -> Estimate:
-    """Of logarithms of steps, where a run of the slow or the fast arm never arrives and its last step stands in.
-
-    The slow arm's makes the ratio too small, the fast arm's too large.
-    """
-    return replace(estimate, highest=math.inf if slow else 0.0, lowest=math.inf if fast else 0.0)
+def unbounded(estimate: Estimate, below: bool, above: bool) -> Estimate:
+    """The same where the effect could be smaller than can be seen, or larger."""
+    return replace(
+        estimate,
+        lowest=math.inf if below else estimate.lowest,
+        highest=math.inf if above else estimate.highest,
+    )
 
 
 def on_a_grid(estimate: Estimate, step: float, edges: int = 1) -> Estimate:
@@ -275,6 +276,23 @@ def over_cells(mean: Decision, cells: Mapping[str, Decision], universal: bool) -
     if "contradicted" in sure and "reproduced" not in verdicts:
         return Decision("contradicted", min(p for name, p in adjusted.items() if cells[name].verdict == "contradicted"))
     return Decision("undecided", weakest if len(verdicts - {"undecided"}) < 2 else 1.0)
+
+
+def interaction(first: np.ndarray, second: np.ndarray) -> float:
+    """The p of arm × cell: that the cells differ in their effects; values `[seeds, cells]` of either arm.
+
+    By permutation of the seeds' deviations from their arm's mean: cells share seeds, so that no test for independent
+    ones fits.
+    """
+    deviations = np.concatenate([arm - arm.mean() for arm in (first, second)])
+
+    def apart(a: np.ndarray, b: np.ndarray) -> float:
+        difference = deviations[a].mean(0) - deviations[b].mean(0)
+        return float(np.var(difference))
+
+    arms = np.split(np.arange(len(deviations)), [len(first)])
+    test = distributions.permutation_test(arms, apart, n_resamples=1999, alternative="greater", rng=0)
+    return float(test.pvalue)
 
 
 def seeds_for(half: float, spreads: Sequence[float], most: int = 1000) -> int | None:
