@@ -12,7 +12,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict, read_write
 
-from bnexp import data, targets
+from bnexp import claims, data, targets
 from bnexp.command import compose, outcome
 from bnexp.command.typed import OURS, Typed
 from bnexp.config import DATASETS, LAUNCH, RESOLVED, STAND_IN, Config, ConfigError, DataConfig, run_id
@@ -75,8 +75,11 @@ def train_jobs(
 def prepare(configs: Sequence[Config], complete: bool = True) -> list[Config]:
     """The configs settled, and what the user wrote tried; `complete` where they are all of the command's.
 
-    Errors: those of `settle`; ConfigError for a norm or a network that does not do, or that none of all uses.
+    Errors: those of `settle`; ConfigError for a norm or a network that does not do, or that none of all uses, and for
+    a claim that there is not.
     """
+    for names in dict.fromkeys(tuple(config.claims) for config in configs):
+        claims.resolve(names)
     if complete:
         targets.check_used(configs)
     limit = min(LIMIT, configs[0].patience)

@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 from scipy import stats as distributions
 
-from bnexp.claims import rules
 from bnexp.claims.accuracy import SMALLEST
 from bnexp.claims.inception import SMALLEST as POINTS
 from bnexp.claims.lr_tolerance import NARROWEST
-from bnexp.claims.rules import LEVEL, Share
+from bnexp.judging import rules
+from bnexp.judging.rules import LEVEL, Share
 
 DOCS = Path(__file__).parent.parent / "docs" / "protocol.md"
 BETWEEN = re.compile(r"(<!-- error rates: .*? -->\n).*?(<!-- end of error rates -->)", re.DOTALL)

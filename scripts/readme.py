@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bnexp.claims.words import count
+from bnexp.judging.words import count
 from bnexp.report import verdicts
 from bnexp.report.index import primary
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from bnexp import claims
-from bnexp.claims.identity import digest
+from bnexp.judging.identity import digest
 
 
 def main() -> None:

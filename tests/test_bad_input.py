@@ -153,9 +153,9 @@ def test_a_traceback_is_there_when_asked_for(command: Command, monkeypatch: pyte
 
 
 def test_runs_that_nobody_would_gather_are_refused(command: Command) -> None:
-    said = command("run", "experiment=optimizers", "hydra/sweeper=basic", "hydra/launcher=basic", "data=digits")
+    said = command("run", "experiment=lr_tolerance", "hydra/sweeper=basic", "hydra/launcher=basic", "data=digits")
     assert said.code == 2
-    assert "nobody gathers the runs to judge optimizers" in said.err.splitlines()[-1]  # Hydra names the job before it
+    assert "nobody gathers the runs to judge lr_tolerance" in said.err.splitlines()[-1]  # Hydra names the job before it
 
 
 def test_a_port_that_is_taken_is_named(spawn: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:

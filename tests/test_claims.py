@@ -17,12 +17,13 @@ from handmade import wandering as moments
 from sweeps import made, table
 
 from bnexp import claims
-from bnexp.claims import Claim, Judgement, Outcome, Paper, Peculiar, Quantity, Rule, Subject, measures, speed
-from bnexp.claims.claim import of_run
-from bnexp.claims.comparing import three_way
-from bnexp.claims.judging import adjusted, size
-from bnexp.claims.rules import Estimate
+from bnexp.claims import Claim, Judgement, Outcome, Paper, Peculiar, Quantity, Rule, Subject, speed
 from bnexp.config import ConfigError
+from bnexp.judging import measures
+from bnexp.judging.claim import of_run
+from bnexp.judging.comparing import three_way
+from bnexp.judging.judgement import adjusted, size
+from bnexp.judging.rules import Estimate
 from bnexp.report import tables as report
 from bnexp.runs.records import Record
 

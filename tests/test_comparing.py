@@ -13,11 +13,12 @@ import pytest
 from handmade import BN, JUDGED, PLAIN, TUNING, Fields, is_bn, noise, record, records, sweep
 
 from bnexp import claims
-from bnexp.claims import TREATED, Claim, Of, Outcome, Paper, Quantity, Rule, of_run, rules
+from bnexp.claims import TREATED, Claim, Of, Outcome, Paper, Quantity, Rule, of_run
 from bnexp.claims.accuracy import ACCURACY
-from bnexp.claims.comparing import compare, measured
-from bnexp.claims.matching import by_cell, choose, having, judged, side_by_side, tuning
-from bnexp.claims.measures import decades_that_train, final_accuracy, highest_rate, lowest_rate, steps_to_reach
+from bnexp.judging import rules
+from bnexp.judging.comparing import compare, measured
+from bnexp.judging.matching import by_cell, choose, having, judged, side_by_side, tuning
+from bnexp.judging.measures import decades_that_train, final_accuracy, highest_rate, lowest_rate, steps_to_reach
 from bnexp.report.writing import write
 from bnexp.runs.records import Record
 

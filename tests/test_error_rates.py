@@ -13,9 +13,9 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from bnexp.claims import rules
-from bnexp.claims.claim import Kind
-from bnexp.claims.rules import Decision, Estimate, Images
+from bnexp.judging import rules
+from bnexp.judging.claim import Kind
+from bnexp.judging.rules import Decision, Estimate, Images
 
 ROOT = Path(__file__).parent.parent
 DOCS = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")

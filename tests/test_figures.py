@@ -17,8 +17,9 @@ from matplotlib.text import Text
 from sweeps import MADE, made
 
 from bnexp import claims
-from bnexp.claims import overview, plots, stability
-from bnexp.claims.matching import judged
+from bnexp.claims import stability
+from bnexp.drawing import overview, plots
+from bnexp.judging.matching import judged
 from bnexp.runs.records import Record
 
 

@@ -15,7 +15,7 @@ from handmade import BN, JUDGED, PLAIN, is_bn, records, sweep
 from bnexp import claims
 from bnexp.claims import BN as TREATED_BY_DEFAULT
 from bnexp.claims import TREATED, Claim, Of, Outcome, Paper, Peculiar, Quantity, Rule, of_run
-from bnexp.claims.identity import digest
+from bnexp.judging.identity import digest
 from bnexp.runs.records import Record
 
 SCRIPT = runpy.run_path(str(Path(__file__).parent.parent / "scripts" / "rules.py"))

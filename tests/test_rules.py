@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from scipy import stats as distributions
 
-from bnexp.claims import rules
-from bnexp.claims.claim import Claim, Kind, Paper, Quantity, Rule, of_run
-from bnexp.claims.comparing import compare
-from bnexp.claims.rules import Decision, Estimate, Images, Share
+from bnexp.judging import rules
+from bnexp.judging.claim import Claim, Kind, Paper, Quantity, Rule, of_run
+from bnexp.judging.comparing import compare
+from bnexp.judging.rules import Decision, Estimate, Images, Share
 from bnexp.runs.records import Record
 
 A = [0.981, 0.979, 0.983, 0.980, 0.986, 0.978]

@@ -11,8 +11,9 @@ from handmade import BN, PLAIN, Fields, judged, noise, record, sweep, verdicts
 from sweeps import MADE, Sign, gradient_flow, init_robustness, made, placement, saturating
 
 from bnexp import claims
-from bnexp.claims import Claim, measures
+from bnexp.claims import Claim
 from bnexp.claims.gradient_flow import EXPLOSION
+from bnexp.judging import measures
 from bnexp.runs.records import Record
 
 OPPOSITE = {1: "reproduced", 0: "no difference", -1: "contradicted"}

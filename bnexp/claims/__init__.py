@@ -34,7 +34,8 @@ from bnexp.claims import (
     table,
 )
 from bnexp.claims import statistics as inference
-from bnexp.claims.claim import (
+from bnexp.config import ConfigError
+from bnexp.judging.claim import (
     BN,
     LARGEST,
     PLAIN,
@@ -51,9 +52,8 @@ from bnexp.claims.claim import (
     Verdict,
     of_run,
 )
-from bnexp.claims.judging import Judgement, adjusted
-from bnexp.claims.judging import judge as judge_claim
-from bnexp.config import ConfigError
+from bnexp.judging.judgement import Judgement, adjusted
+from bnexp.judging.judgement import judge as judge_claim
 from bnexp.runs.records import Record, Records
 
 __all__ = [

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from bnexp.claims import plots, rules
-from bnexp.claims.claim import Outcome, Paper, Peculiar
-from bnexp.claims.comparing import three_way, told
 from bnexp.claims.inception import SMALLEST
-from bnexp.claims.measures import final_accuracy
-from bnexp.claims.words import percent
+from bnexp.drawing import plots
+from bnexp.judging import rules
+from bnexp.judging.claim import Outcome, Paper, Peculiar
+from bnexp.judging.comparing import three_way, told
+from bnexp.judging.measures import final_accuracy
+from bnexp.judging.words import percent
 from bnexp.runs.records import Record, Records
 from bnexp.stats import paired, t_interval
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from bnexp.claims import plots
-from bnexp.claims.claim import Claim, Paper, Quantity, Rule, of_run
-from bnexp.claims.measures import common_chance, final_accuracy
+from bnexp.drawing import plots
+from bnexp.judging.claim import Claim, Paper, Quantity, Rule, of_run
+from bnexp.judging.measures import common_chance, final_accuracy
 from bnexp.runs.records import Records
 
 SMALLEST = 0.001

@@ -14,12 +14,12 @@ from dataclasses import replace
 
 from matplotlib.figure import Figure
 
-from bnexp.claims import plots
 from bnexp.claims.accuracy import ACCURACY, SMALLEST
-from bnexp.claims.claim import LARGEST, PLAIN, TREATED, Claim, Of, Paper, Quantity, Rule, Settings, of_run
-from bnexp.claims.matching import at_their_best, having
-from bnexp.claims.measures import companion_noise, final_accuracy
-from bnexp.claims.words import arm_name
+from bnexp.drawing import plots
+from bnexp.judging.claim import LARGEST, PLAIN, TREATED, Claim, Of, Paper, Quantity, Rule, Settings, of_run
+from bnexp.judging.matching import at_their_best, having
+from bnexp.judging.measures import companion_noise, final_accuracy
+from bnexp.judging.words import arm_name
 from bnexp.runs.records import Record, Records
 
 SMALL = Of("among", (2, 4))

@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bnexp.claims import plots, rules
-from bnexp.claims.claim import Outcome, Paper, Peculiar
-from bnexp.claims.comparing import three_way, told
-from bnexp.claims.words import percent
+from bnexp.drawing import plots
+from bnexp.judging import rules
+from bnexp.judging.claim import Outcome, Paper, Peculiar
+from bnexp.judging.comparing import three_way, told
+from bnexp.judging.words import percent
 from bnexp.runs.records import Record, Records
 
 SECTION = "§4.2.3, Figure 4"

@@ -12,8 +12,8 @@ from dataclasses import replace
 from matplotlib.figure import Figure
 
 from bnexp.claims import accuracy, speed, stability
-from bnexp.claims.claim import BN, PLAIN, TREATED, Claim, Of
-from bnexp.claims.matching import having
+from bnexp.judging.claim import BN, PLAIN, TREATED, Claim, Of
+from bnexp.judging.matching import having
 from bnexp.runs.records import Records
 
 READS_PERCENTILES = True

@@ -13,11 +13,11 @@ from dataclasses import replace
 import numpy as np
 from matplotlib.figure import Figure
 
-from bnexp.claims import plots
-from bnexp.claims.claim import LARGEST, PLAIN, SMALLEST, TREATED, Claim, Of, Paper, Quantity, Rule, of_run
-from bnexp.claims.matching import having
-from bnexp.claims.measures import growths
-from bnexp.claims.plots import Layout
+from bnexp.drawing import plots
+from bnexp.drawing.plots import Layout
+from bnexp.judging.claim import LARGEST, PLAIN, SMALLEST, TREATED, Claim, Of, Paper, Quantity, Rule, of_run
+from bnexp.judging.matching import having
+from bnexp.judging.measures import growths
 from bnexp.runs.records import Record, Records
 
 FLATTER = 0.02

@@ -14,13 +14,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bnexp.claims import plots, rules
-from bnexp.claims.claim import Outcome, Paper, Peculiar
-from bnexp.claims.comparing import three_way, told
-from bnexp.claims.matching import having
-from bnexp.claims.measures import chance, curve, diverged, final_accuracy, length
-from bnexp.claims.plots import Layout
-from bnexp.claims.words import arm_name, count, percent
+from bnexp.drawing import plots
+from bnexp.drawing.plots import Layout
+from bnexp.judging import rules
+from bnexp.judging.claim import Outcome, Paper, Peculiar
+from bnexp.judging.comparing import three_way, told
+from bnexp.judging.matching import having
+from bnexp.judging.measures import chance, curve, diverged, final_accuracy, length
+from bnexp.judging.words import arm_name, count, percent
 from bnexp.runs.records import Record, Records
 from bnexp.stats import paired, steps_to
 

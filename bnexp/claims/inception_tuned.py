@@ -12,9 +12,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bnexp.claims import inception, plots, rules
-from bnexp.claims.claim import Outcome, Paper, Peculiar
-from bnexp.claims.comparing import three_way, told
+from bnexp.claims import inception
 from bnexp.claims.inception import (
     best,
     by_seed,
@@ -25,10 +23,14 @@ from bnexp.claims.inception import (
     sigmoid_trains,
     stays_at_chance,
 )
-from bnexp.claims.matching import having
-from bnexp.claims.measures import curve, final_accuracy, validation_accuracy
-from bnexp.claims.plots import Layout
-from bnexp.claims.words import arm_name, percent
+from bnexp.drawing import plots
+from bnexp.drawing.plots import Layout
+from bnexp.judging import rules
+from bnexp.judging.claim import Outcome, Paper, Peculiar
+from bnexp.judging.comparing import three_way, told
+from bnexp.judging.matching import having
+from bnexp.judging.measures import curve, final_accuracy, validation_accuracy
+from bnexp.judging.words import arm_name, percent
 from bnexp.runs.records import Record, Records
 from bnexp.stats import paired, steps_to
 

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from bnexp.claims import plots
 from bnexp.claims.accuracy import ACCURACY, SMALLEST
-from bnexp.claims.claim import Claim, Of, Paper, Quantity, Rule
-from bnexp.claims.measures import TRAINS, common_chance, final_accuracy, share_that_trains, spread, trains
-from bnexp.claims.plots import Layout
-from bnexp.claims.words import percent
+from bnexp.drawing import plots
+from bnexp.drawing.plots import Layout
+from bnexp.judging.claim import Claim, Of, Paper, Quantity, Rule
+from bnexp.judging.measures import TRAINS, common_chance, final_accuracy, share_that_trains, spread, trains
+from bnexp.judging.words import percent
 from bnexp.runs.records import Record, Records
 
 COARSE = 0.01

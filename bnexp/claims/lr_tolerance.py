@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from bnexp.claims import plots
 from bnexp.claims.accuracy import ACCURACY, SMALLEST
-from bnexp.claims.claim import Claim, Paper, Quantity, Rule, Settings
-from bnexp.claims.measures import TRAINS, best_rate, decades_that_train, final_accuracy, highest_rate, lowest_rate
-from bnexp.claims.plots import Layout
 from bnexp.claims.speed import steps_to
-from bnexp.claims.words import percent
+from bnexp.drawing import plots
+from bnexp.drawing.plots import Layout
+from bnexp.judging.claim import Claim, Paper, Quantity, Rule, Settings
+from bnexp.judging.measures import TRAINS, best_rate, decades_that_train, final_accuracy, highest_rate, lowest_rate
+from bnexp.judging.words import percent
 from bnexp.runs.records import Records
 
 NARROWEST = 0.25

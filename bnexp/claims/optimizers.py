@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from bnexp.claims import plots
-from bnexp.claims.claim import Paper
 from bnexp.claims.lr_tolerance import own_best, wider
-from bnexp.claims.measures import TRAINS, final_accuracy
-from bnexp.claims.plots import Layout
+from bnexp.drawing import plots
+from bnexp.drawing.plots import Layout
+from bnexp.judging.claim import Paper
+from bnexp.judging.measures import TRAINS, final_accuracy
 from bnexp.runs.records import Records
 
 NAMES = {"sgd": "plain SGD", "momentum": "SGD with momentum", "adagrad": "Adagrad", "adam": "Adam"}

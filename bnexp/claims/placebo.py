@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from bnexp.claims.accuracy import ACCURACY, SMALLEST
-from bnexp.claims.claim import PLAIN, Claim, Outcome, Paper, Peculiar, Quantity, Rule, Verdict
-from bnexp.claims.comparing import compare
 from bnexp.claims.lr_tolerance import RANGE
 from bnexp.claims.saturating import TRAINED
 from bnexp.claims.speed import steps_to
+from bnexp.judging.claim import PLAIN, Claim, Outcome, Paper, Peculiar, Quantity, Rule, Verdict
+from bnexp.judging.comparing import compare
 from bnexp.runs.records import Record, Records
 
 SETS = 40

@@ -12,16 +12,16 @@ from dataclasses import replace
 
 from matplotlib.figure import Figure
 
-from bnexp.claims import plots
 from bnexp.claims.accuracy import ACCURACY, SMALLEST
-from bnexp.claims.claim import PLAIN, TREATED, Claim, Paper, Quantity, Rule, Settings, of_run
-from bnexp.claims.matching import at_their_best
-from bnexp.claims.measures import TRAINS, common_chance, curve, metric_at_end
-from bnexp.claims.plots import Layout
 from bnexp.claims.saturating import MORE, SATURATED
 from bnexp.claims.speed import steps_to
 from bnexp.claims.stability import wander_of, wandering
-from bnexp.claims.words import percent
+from bnexp.drawing import plots
+from bnexp.drawing.plots import Layout
+from bnexp.judging.claim import PLAIN, TREATED, Claim, Paper, Quantity, Rule, Settings, of_run
+from bnexp.judging.matching import at_their_best
+from bnexp.judging.measures import TRAINS, common_chance, curve, metric_at_end
+from bnexp.judging.words import percent
 from bnexp.runs.records import Record, Records
 
 READS_PERCENTILES = True

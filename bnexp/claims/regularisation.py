@@ -14,12 +14,12 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from bnexp.claims import plots
 from bnexp.claims.accuracy import ACCURACY, SMALLEST
-from bnexp.claims.claim import LARGEST, PLAIN, TREATED, Claim, Of, Paper, Quantity, Rule, of_run
-from bnexp.claims.matching import having
-from bnexp.claims.measures import companion_noise, final_accuracy, gap, validation_accuracy
-from bnexp.claims.plots import Layout
+from bnexp.drawing import plots
+from bnexp.drawing.plots import Layout
+from bnexp.judging.claim import LARGEST, PLAIN, TREATED, Claim, Of, Paper, Quantity, Rule, of_run
+from bnexp.judging.matching import having
+from bnexp.judging.measures import companion_noise, final_accuracy, gap, validation_accuracy
 from bnexp.runs.records import Record, Records
 
 NOISE = 0.01

@@ -11,14 +11,14 @@ from dataclasses import replace
 
 from matplotlib.figure import Figure
 
-from bnexp.claims import plots
 from bnexp.claims.accuracy import ACCURACY, SMALLEST
-from bnexp.claims.claim import LARGEST, PLAIN, TREATED, Claim, Of, Paper, Quantity, Rule, of_run
-from bnexp.claims.claim import SMALLEST as SMALLEST_OF
-from bnexp.claims.matching import having
-from bnexp.claims.measures import TRAINS, chance, final_accuracy, saturated, trains
-from bnexp.claims.plots import Layout
-from bnexp.claims.words import percent
+from bnexp.drawing import plots
+from bnexp.drawing.plots import Layout
+from bnexp.judging.claim import LARGEST, PLAIN, TREATED, Claim, Of, Paper, Quantity, Rule, of_run
+from bnexp.judging.claim import SMALLEST as SMALLEST_OF
+from bnexp.judging.matching import having
+from bnexp.judging.measures import TRAINS, chance, final_accuracy, saturated, trains
+from bnexp.judging.words import percent
 from bnexp.runs.records import Records
 
 MORE = 0.01

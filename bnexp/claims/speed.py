@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bnexp.claims.claim import Claim, Paper, Quantity, Rule, of_run
-from bnexp.claims.measures import steps_of, steps_to_reach
-from bnexp.claims.words import percent
+from bnexp.judging.claim import Claim, Paper, Quantity, Rule, of_run
+from bnexp.judging.measures import steps_of, steps_to_reach
+from bnexp.judging.words import percent
 from bnexp.runs.records import Record
 
 TARGETS = (0.95, 0.97)

@@ -11,11 +11,11 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from bnexp.claims import plots
-from bnexp.claims.claim import BN, PLAIN, Claim, Paper, Quantity, Rule, of_run
-from bnexp.claims.matching import having
-from bnexp.claims.measures import wander
-from bnexp.claims.words import arm_name
+from bnexp.drawing import plots
+from bnexp.judging.claim import BN, PLAIN, Claim, Paper, Quantity, Rule, of_run
+from bnexp.judging.matching import having
+from bnexp.judging.measures import wander
+from bnexp.judging.words import arm_name
 from bnexp.runs.records import Record, Records
 
 READS_PERCENTILES = True

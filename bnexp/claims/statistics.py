@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from bnexp.claims import plots
 from bnexp.claims.accuracy import ACCURACY, SMALLEST
-from bnexp.claims.claim import BN, PLAIN, TREATED, Claim, Paper, Quantity, Rule, Settings, of_run
-from bnexp.claims.matching import having
-from bnexp.claims.measures import chance, curve
-from bnexp.claims.plots import Layout
 from bnexp.claims.stability import typical_unit, wander_of, wandering
-from bnexp.claims.words import arm_name
+from bnexp.drawing import plots
+from bnexp.drawing.plots import Layout
+from bnexp.judging.claim import BN, PLAIN, TREATED, Claim, Paper, Quantity, Rule, Settings, of_run
+from bnexp.judging.matching import having
+from bnexp.judging.measures import chance, curve
+from bnexp.judging.words import arm_name
 from bnexp.runs.records import Record, Records
 
 READS_PERCENTILES = True

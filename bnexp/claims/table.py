@@ -13,15 +13,15 @@ from dataclasses import replace
 from matplotlib.colors import CenteredNorm, LogNorm, Normalize
 from matplotlib.figure import Figure
 
-from bnexp.claims import plots
 from bnexp.claims.accuracy import ACCURACY, SMALLEST
-from bnexp.claims.claim import BN, PLAIN, Claim, Paper, Rule
-from bnexp.claims.claim import SMALLEST as SMALLEST_OF
-from bnexp.claims.matching import having, judged
-from bnexp.claims.measures import final_accuracy, length, steps_of
-from bnexp.claims.plots import Layout
 from bnexp.claims.speed import steps_to
-from bnexp.claims.words import percent
+from bnexp.drawing import plots
+from bnexp.drawing.plots import Layout
+from bnexp.judging.claim import BN, PLAIN, Claim, Paper, Rule
+from bnexp.judging.claim import SMALLEST as SMALLEST_OF
+from bnexp.judging.matching import having, judged
+from bnexp.judging.measures import final_accuracy, length, steps_of
+from bnexp.judging.words import percent
 from bnexp.runs.records import Record, Records
 
 TARGET = 0.95

@@ -14,7 +14,6 @@ from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from bnexp import claims
 from bnexp.config import LAUNCH, Config, ConfigError, choose_module, validate
 
 REPORTED = ("experiment", "scale", "data")
@@ -115,7 +114,6 @@ def to_config(composed: DictConfig, overrides: Iterable[str]) -> Config:
     assert isinstance(config, Config)
     choose_module(config, overrides)
     validate(config)
-    claims.resolve(config.claims)
     return config
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from bnexp import claims, data
-from bnexp.claims import overview
 from bnexp.config import Config, run_id
 from bnexp.console import out
+from bnexp.drawing import overview
 from bnexp.files import locked, write_atomically
 from bnexp.report import ReportError, index, tensorboard
 from bnexp.report.experiments import OWN, OWN_TITLE

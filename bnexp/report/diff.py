@@ -14,12 +14,12 @@ import yaml
 from rich.markup import escape
 from rich.table import Column, Table
 
-from bnexp.claims import rules
-from bnexp.claims.comparing import told
-from bnexp.claims.measures import diverged, final_accuracy
 from bnexp.claims.speed import TARGETS, reached
 from bnexp.config import ConfigError, flatten
 from bnexp.console import out
+from bnexp.judging import rules
+from bnexp.judging.comparing import told
+from bnexp.judging.measures import diverged, final_accuracy
 from bnexp.report.tables import TARGETED
 from bnexp.runs import sources
 from bnexp.runs.records import Record, Records

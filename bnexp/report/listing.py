@@ -14,9 +14,9 @@ from rich.padding import Padding
 from rich.table import Column, Table
 
 from bnexp import claims, paths
-from bnexp.claims.words import arm_label
 from bnexp.config import ConfigError, ModelConfig
 from bnexp.console import out
+from bnexp.judging.words import arm_label
 from bnexp.report import ReportError, verdicts
 from bnexp.report.experiments import Experiment, header, known, scales
 from bnexp.report.printing import COLOURS

@@ -12,9 +12,9 @@ import pandas as pd
 
 from bnexp import paths
 from bnexp.claims import Judgement
-from bnexp.claims.matching import judged
-from bnexp.claims.measures import epochs
 from bnexp.config import flatten
+from bnexp.judging.matching import judged
+from bnexp.judging.measures import epochs
 from bnexp.report.experiments import header
 from bnexp.report.size import model_size
 from bnexp.report.tables import markdown, readable

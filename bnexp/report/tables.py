@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from bnexp.claims.measures import diverged, final_accuracy
 from bnexp.claims.speed import TARGETS, reached
+from bnexp.judging.measures import diverged, final_accuracy
 from bnexp.runs.records import Records
 from bnexp.stats import t_interval
 

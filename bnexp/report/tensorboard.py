@@ -14,8 +14,8 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams, scalar
 
 from bnexp.claims import Judgement
-from bnexp.claims.measures import diverged, final_accuracy
 from bnexp.claims.stability import typical_unit
+from bnexp.judging.measures import diverged, final_accuracy
 from bnexp.runs.records import Record, Records
 from bnexp.stats import PERCENTILES
 

@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from pandas import DataFrame
 
 from bnexp import claims
-from bnexp.claims import overview
-from bnexp.claims.matching import judged
-from bnexp.claims.measures import epochs
+from bnexp.drawing import overview
 from bnexp.files import write_atomically
+from bnexp.judging.matching import judged
+from bnexp.judging.measures import epochs
 from bnexp.report import ReportError, verdicts
 from bnexp.report.pictures import png, title
 from bnexp.report.provenance import dated

@@ -9,10 +9,10 @@ from dataclasses import replace
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from bnexp.claims import plots
-from bnexp.claims.measures import common_chance, diverged, final_accuracy
-from bnexp.claims.plots import Layout
-from bnexp.claims.words import arm_name, setting_label
+from bnexp.drawing import plots
+from bnexp.drawing.plots import Layout
+from bnexp.judging.measures import common_chance, diverged, final_accuracy
+from bnexp.judging.words import arm_name, setting_label
 from bnexp.runs.records import Record, Records
 
 MOST = 5

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from scipy import stats as distributions
 
-from bnexp.claims import rules
-from bnexp.claims.claim import BN, LARGEST, CellOutcome, Claim, Outcome, Quantity, Verdict
-from bnexp.claims.matching import FOLLOWS, Cell, choose, having, judged, side_by_side, tuning
-from bnexp.claims.measures import area, length, rises
-from bnexp.claims.rules import Decision, Estimate, Images, Share
-from bnexp.claims.words import (
+from bnexp.judging import rules
+from bnexp.judging.claim import BN, LARGEST, CellOutcome, Claim, Outcome, Quantity, Verdict
+from bnexp.judging.matching import FOLLOWS, Cell, choose, having, judged, side_by_side, tuning
+from bnexp.judging.measures import area, length, rises
+from bnexp.judging.rules import Decision, Estimate, Images, Share
+from bnexp.judging.words import (
     arm_label,
     count,
     difference_in,

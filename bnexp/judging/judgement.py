@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, get_args
 
-from bnexp.claims import rules
-from bnexp.claims.claim import BN, Claim, Outcome, Peculiar, Verdict
-from bnexp.claims.comparing import compare
-from bnexp.claims.identity import digest
-from bnexp.claims.measures import epochs
-from bnexp.claims.words import arm_name
+from bnexp.judging import rules
+from bnexp.judging.claim import BN, Claim, Outcome, Peculiar, Verdict
+from bnexp.judging.comparing import compare
+from bnexp.judging.identity import digest
+from bnexp.judging.measures import epochs
+from bnexp.judging.words import arm_name
 from bnexp.runs.records import Records
 
 

@@ -21,8 +21,8 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
-from bnexp.claims.claim import BN, PLAIN
-from bnexp.claims.words import arm_name, setting_label
+from bnexp.judging.claim import BN, PLAIN
+from bnexp.judging.words import arm_name, setting_label
 from bnexp.runs.records import Record, Records
 from bnexp.stats import PERCENTILES
 

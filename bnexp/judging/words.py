@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from bnexp.claims.claim import BN, PLAIN, Of, Settings
+from bnexp.judging.claim import BN, PLAIN, Of, Settings
 
 NAMES = {
     PLAIN: "without BN",

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bnexp.claims.claim import BN, Of, Settings
-from bnexp.claims.measures import validation_accuracy
+from bnexp.judging.claim import BN, Of, Settings
+from bnexp.judging.measures import validation_accuracy
 from bnexp.runs.records import Record
 
 TUNING = 1000

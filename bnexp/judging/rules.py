@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats as distributions
 
-from bnexp.claims.claim import Kind, Verdict
+from bnexp.judging.claim import Kind, Verdict
 
 LEVEL = 0.025
 """Of an error, on either side."""

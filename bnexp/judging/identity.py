@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bnexp.claims.claim import Claim, Of, Peculiar, Quantity
+from bnexp.judging.claim import Claim, Of, Peculiar, Quantity
 
 WORDS = ("source", "sentence", "paper", "primary", "control", "name")
 """Fields that decide nothing, or only which p-values are adjusted together."""

@@ -1,0 +1,1 @@
+"""The form of a claim, the rules, and what they make of records."""
