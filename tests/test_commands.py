@@ -38,7 +38,7 @@ def smoked(command: Command, tmp_path: Path) -> Path:
 def test_an_experiment_leaves_verdict_table_records_and_figures(smoked: Path) -> None:
     folder = smoked / "results" / "smoke" / "digits" / "mnist_activations"
     verdict = json.loads((folder / "verdict.json").read_text())
-    assert set(verdict) == {"experiment", "scale", "dataset", "epochs", "model", "claims", "stamp"}
+    assert set(verdict) == {"experiment", "title", "scale", "dataset", "epochs", "model", "claims", "stamp"}
     assert verdict["dataset"]["name"] == "digits"
     assert all(len(digest) == 64 for digest in verdict["dataset"]["sha256"].values())
     keys = {field.name for field in dataclasses.fields(Judgement)}

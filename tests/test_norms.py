@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from bnexp.norms import BatchNorm, estimate_population, fold
+from bnexp.norms.batch import back_propagate, normalise, normalise_maps
 
 EXACT = 1e-10
 """Tolerance in float64 where two ways to compute the same thing differ by rounding alone."""
@@ -162,6 +163,26 @@ def test_backward_equals_the_six_derivatives_of_section_3(shape: tuple[int, ...]
     close(per_feature(x.grad), dl_dx)
     close(norm.gamma.grad, dl_dgamma)
     close(norm.beta.grad, dl_dbeta)
+
+
+@pytest.mark.parametrize(("precision", "within"), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_feature_maps_are_normalised_by_algorithm_1(
+    precision: torch.dtype, within: float, layout: torch.memory_format
+) -> None:
+    """Values, statistics and gradients are those of the written-out algorithm in float64, relative to the largest."""
+    torch.manual_seed(0)
+    x, dy = (torch.randn(8, 5, 16, 16, dtype=torch.float64).to(memory_format=layout) for _ in range(2))
+    x = 2 * x + 1
+    gamma, beta = torch.rand(5, dtype=torch.float64), torch.rand(5, dtype=torch.float64)
+    dims = (0, 2, 3)
+    y, x_hat, slope, mu, var = normalise(x, gamma.view(1, 5, 1, 1), beta.view(1, 5, 1, 1), dims, 1e-5)
+    expected = [y, mu, var, *back_propagate(dy, x_hat, slope, dims)]
+    leaves = [t.to(precision).requires_grad_() for t in (x, gamma, beta)]
+    y, mu, var = normalise_maps(*leaves, 1e-5)
+    gradients = torch.autograd.grad(y, leaves, dy.to(precision))
+    for measured, true in zip([y, mu, var, *gradients], expected, strict=True):
+        assert (measured.flatten() - true.flatten()).abs().max() <= within * true.abs().max()
 
 
 def test_convolution_statistics_are_over_the_batch_and_all_locations() -> None:

@@ -346,7 +346,7 @@ def log_numbers(axis: Axis) -> None:
 def few_decades(axis: Axis) -> None:
     """Of a log axis: the numbers of `log_numbers` where it spans less than two decades, or they would run together."""
     low, high = axis.get_data_interval()
-    if low > 0 and high / low < 100:
+    if 0 < low <= high < math.inf and high / low < 100:
         log_numbers(axis)
 
 
