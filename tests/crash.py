@@ -44,6 +44,7 @@ class Disk:
         self.last = last
         self.loss = loss
         self.calls = 0
+        self.over = False
         self.lock = threading.RLock()
         self.nodes: dict[int, Node] = {}
         self.top = self._scan(self.root)
@@ -65,10 +66,12 @@ class Disk:
         """Whether one of these is under the root; then the call is counted, and the last one is not made."""
         if not any(self._path(path, dir_fd).is_relative_to(self.root) for path in paths):
             return False
-        with self.lock:
+        with self.lock:  # which no other thread gets any more after the last call
+            if self.over:
+                return False
             self.calls += 1
             if self.calls == self.last:
-                self._patch(self.plain, self.plain_open)
+                self.over = True
                 if self.loss != "killed":
                     self._lose()
                 os.kill(os.getpid(), signal.SIGKILL)
