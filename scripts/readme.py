@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bnexp.judging.words import count
+from bnexp.judging.words import count, difference_in, number_in
 from bnexp.report import verdicts
 from bnexp.report.index import primary
 
@@ -41,12 +42,35 @@ def _counts(tally: Counter[str]) -> str:
 
 
 def table(of_experiments: Sequence[Mapping[str, Any]]) -> str:
-    """A row for each main claim."""
-    rows = ["| said of BN | what we find | how sure |", "|---|---|---|"]
-    for claim in primary(of_experiments):
-        link = f"[{claim['experiment']}](results/{claim['experiment']}/README.md)"
-        rows.append(f"| {claim['claim']} | **{claim['verdict']}**: {claim['measured']} | n = {claim['n']}, {link} |")
+    """A row for the first main claim of each experiment."""
+    rows = ["| what is said of BN | what we find | how sure | |", "|---|---|---|---|"]
+    for verdict in of_experiments:
+        for claim in primary([verdict])[:1]:
+            found = f"**{claim['verdict']}**{_effect(claim)}"
+            cells = f", {len(claim['cells'])} cells" if claim["cells"] else ""
+            sure = f"{_interval(claim)}n = {claim['n']}{cells}"
+            link = f"[{claim['experiment']}](results/{claim['experiment']}/README.md)"
+            rows.append(f"| {claim['claim']} | {found} | {sure} | {link} |")
     return "\n".join(rows) + "\n"
+
+
+def _effect(claim: Mapping[str, Any]) -> str:
+    if claim["effect"] is None:
+        return ""
+    return f": {difference_in(_on_scale(claim['effect'], claim['unit']), claim['unit'])}"
+
+
+def _interval(claim: Mapping[str, Any]) -> str:
+    """The 95 % interval; an end that is open is none."""
+    if claim["ci95"] is None:
+        return ""
+    ends = ["open" if end is None else number_in(_on_scale(end, claim["unit"]), claim["unit"]) for end in claim["ci95"]]
+    return f"{ends[0]} to {ends[1]}, "
+
+
+def _on_scale(effect: float, unit: str) -> float:
+    """As words take it: ratios as logarithms."""
+    return math.log(effect) if unit == "ratio" and effect > 0 else effect
 
 
 if __name__ == "__main__":
