@@ -173,6 +173,17 @@ def test_seeds_are_not_paired_and_the_arms_may_have_different_ones() -> None:
     assert effect(runs) == (pytest.approx(0.01, abs=1e-3), 3)
 
 
+def test_arms_of_the_same_networks_are_compared_seed_by_seed() -> None:
+    """Seeds differ by a point, arms by a tenth of one on every seed; a seed that one arm lacks counts for nothing."""
+    runs = sweep(lambda f: record(f, 0.9 + 0.01 * f["seed"] + 0.001 * is_bn(f)), seeds=range(6))
+    runs.append(record(BN | {"seed": 6}, 0.2))
+    rule = Rule("difference", 0.0005)
+    assert compare(claim(rule), runs).verdict == "undecided"
+    paired = compare(claim(replace(rule, paired=True)), runs)
+    assert (paired.verdict, paired.n) == ("reproduced", 6)
+    assert paired.effect == pytest.approx(0.001)
+
+
 def test_seeds_that_lack_cells_are_left_out() -> None:
     def run(fields: Fields) -> float:
         return 0.9 + 0.01 * is_bn(fields) + 0.05 * (fields["lr"] == 1.0)

@@ -67,6 +67,7 @@ DECIDING: dict[str, Claim] = {
     "less": replace(CLAIM, rule=Rule("difference", 0.1, less=True)),
     "target": replace(CLAIM, rule=Rule("difference", 0.1, target=1.0)),
     "universal": replace(CLAIM, rule=Rule("difference", 0.1, universal=True)),
+    "paired": replace(CLAIM, rule=Rule("difference", 0.1, paired=True)),
     "treated": replace(CLAIM, treated={"norm": "layer"}),
     "treated by name": replace(CLAIM, treated={"norm": TREATED_BY_DEFAULT}),
     "reference": replace(CLAIM, reference={"norm": "layer"}),

@@ -83,6 +83,8 @@ class Rule:
     """What an arm is held against that has no other, or the effect that `equals` speaks of."""
     universal: bool = False
     """The sentence is about every cell, not about their average."""
+    paired: bool = False
+    """The arms are compared seed by seed, because a seed's runs are the same network, looked at in two ways."""
 
 
 @dataclass(frozen=True)

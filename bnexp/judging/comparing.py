@@ -234,6 +234,8 @@ def _estimate(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell], step: fl
     if len(arms) == 1:
         target = 0.0 if claim.rule.kind == "equals" else claim.rule.target  # which is held against it when it decides
         estimate = rules.single(first, sign * target)
+    elif claim.rule.paired:
+        estimate = _paired(sign, arms, cells)
     else:
         estimate = rules.welch(first, [sign * value for value in values[1].values()], _images(arms, cells, values))
     if claim.rule.kind == "range":
@@ -245,6 +247,22 @@ def _estimate(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell], step: fl
         for side in arm.beyond.get(cell, ())
     }
     return rules.unbounded(estimate, below=-1 in sides, above=1 in sides)
+
+
+def _paired(sign: float, arms: Sequence[Arm], cells: Sequence[Cell]) -> Estimate:
+    """The mean difference of the seeds that both arms have."""
+    differences = _differences(arms, cells)
+    treated, other = (arm.images(cells, differences) for arm in arms)
+    images = None
+    if treated is not None and other is not None:
+        images = rules.images_part(treated - other, np.zeros((1, treated.shape[1])))
+    return rules.single([sign * difference for difference in differences.values()], 0.0, images)
+
+
+def _differences(arms: Sequence[Arm], cells: Sequence[Cell]) -> dict[int, float]:
+    """By seed, of those that both arms have, the first arm's value minus the second's."""
+    first, second = (arm.by_seed(cells) for arm in arms)
+    return {seed: first[seed] - second[seed] for seed in first if seed in second}
 
 
 def _images(arms: Sequence[Arm], cells: Sequence[Cell], values: Sequence[Mapping[int, float]]) -> Images | None:
@@ -474,8 +492,11 @@ def _log_rank(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell]) -> float
 
 
 def _seeds_needed(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell]) -> int | None:
-    spreads = [float(np.std(list(by_seed.values()), ddof=1)) for arm in arms if len(by_seed := arm.by_seed(cells)) > 1]
-    return rules.seeds_for(claim.rule.margin, spreads) if len(spreads) == len(arms) else None
+    samples = [_differences(arms, cells)] if claim.rule.paired else [arm.by_seed(cells) for arm in arms]
+    if min(map(len, samples)) < 2:
+        return None
+    spreads = [float(np.std(list(sample.values()), ddof=1)) for sample in samples]
+    return rules.seeds_for(claim.rule.margin, spreads)
 
 
 def _selected(arms: Sequence[Arm]) -> dict[str, Any] | None:

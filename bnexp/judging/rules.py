@@ -86,12 +86,13 @@ def welch(a: Sequence[float], b: Sequence[float], images: Images | None = None) 
     return _estimate(mean_a - mean_b, parts, min(len(a), len(b)))
 
 
-def single(values: Sequence[float], target: float) -> Estimate:
-    """The mean of one arm minus a target."""
+def single(values: Sequence[float], target: float, images: Images | None = None) -> Estimate:
+    """The mean of one arm, or of differences, minus a target; with the part of the test images where it is known."""
     if not values:
         return NOTHING
     mean, variance = _of_mean(values)
-    return _estimate(mean - target, [(variance, len(values) - 1.0)], len(values))
+    parts = [(variance, len(values) - 1.0)] + ([(images.variance, images.df)] if images is not None else [])
+    return _estimate(mean - target, parts, len(values))
 
 
 def _of_mean(values: Sequence[float]) -> tuple[float, float]:

@@ -126,6 +126,7 @@ def _deciding(claim: claims.Claim | claims.Peculiar) -> str:
     parts += (
         [f"in {'every' if rule.universal else 'the mean over each'} {', '.join(claim.cells)}"] if claim.cells else []
     )
+    parts += ["seed by seed"] if rule.paired else []
     parts += [f"at its own best {', '.join(claim.selected)}"] if claim.selected else []
     return "; ".join(parts)
 
