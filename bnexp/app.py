@@ -15,7 +15,7 @@ from omegaconf import DictConfig, open_dict, read_write
 from bnexp import claims, data, targets
 from bnexp.command import compose, outcome
 from bnexp.command.typed import OURS, Typed
-from bnexp.config import DATASETS, LAUNCH, RESOLVED, STAND_IN, Config, ConfigError, DataConfig, run_id
+from bnexp.config import DATASETS, LAUNCH, RESOLVED, STAND_INS, Config, ConfigError, DataConfig, run_id
 from bnexp.console import err, out
 from bnexp.launch import stacks
 from bnexp.launch.estimate import dry_run, estimate
@@ -271,7 +271,7 @@ def _on_its_data(run: Config, typed: str, config_dir: Path | None) -> bool:
     if of_file is None or typed == of_file:
         return typed == of_file
     presets = set(typed.split(",")) <= set(DATASETS)  # others may be under a name of ours
-    return presets and run.data.target is None and run.data.name in (of_file, *RESOLVED.get(of_file, ()), STAND_IN)
+    return presets and run.data.target is None and run.data.name in (of_file, *RESOLVED.get(of_file, ()), *STAND_INS)
 
 
 def _configs_for_callbacks(

@@ -24,15 +24,20 @@ SCHEMES = ("gaussian", "xavier", "he", "orthogonal", "equal_biases")
 OPTIMIZERS = ("sgd", "momentum", "adam", "adagrad")
 ACTIVATIONS = ("sigmoid", "tanh", "relu")
 MODULES = ("3a", "3b", "3c", "4a", "4b", "4c", "4d", "4e", "5a", "5b")
-DATASETS = ("auto", "mnist", "digits", "cifar10", "cifar10_jpeg", "tiny_imagenet", "imagenet", "folders")
-OF_FILES = DATASETS[1:6]
+OF_FILES = ("mnist", "digits", "cifar10", "cifar10_jpeg", "digits_32", "tiny_imagenet")
 """Data sets that are read from files of their own."""
 
-RESOLVED = {"auto": ("mnist", "digits"), "cifar10": ("cifar10_jpeg",)}
+DATASETS = ("auto", *OF_FILES, "pictures", "imagenet", "folders")
+
+RESOLVED = {
+    "auto": ("mnist", "digits"),
+    "pictures": ("cifar10", "cifar10_jpeg", "digits_32"),
+    "cifar10": ("cifar10_jpeg",),
+}
 """What `data.resolve` may put in place of a name."""
 
-STAND_IN = "digits"
-"""The data set on which every experiment can be tried; its reports say so, and lie apart."""
+STAND_INS = {"digits": "MNIST", "digits_32": "CIFAR-10"}
+"""Data sets on which experiments can be tried, and in place of which; their reports say so, and lie apart."""
 
 DEVICES = ("auto", "cpu", "cuda")
 SPACINGS = ("log", "even")

@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -585,6 +586,25 @@ def test_digits_hold_each_packaged_example_once() -> None:
     assert not train & {tuple(i) for i in got.test_images.flatten(1).tolist()}
     assert images.min() == 0
     assert images.max() == 255
+
+
+def test_larger_digits_are_the_same_ones_in_the_place_of_photographs() -> None:
+    small, large = data.load(config("", "digits")), data.load(config("", "digits_32"))
+    assert (large.name, large.stand_in, large.classes) == ("digits_32", True, 10)
+    assert large.train_images.shape == (1297, 3, 32, 32)
+    assert large.train_images[:, 1, 2::4, 1::4].equal(small.train_images[:, 0])
+    assert large.test_labels.equal(small.test_labels)
+    assert len(large.centre) == 3
+
+
+def test_without_cifar10_pictures_are_the_stand_in_with_a_notice(tmp_path: Path) -> None:
+    said: list[str] = []
+    wanted = DataConfig(name="pictures", root=str(tmp_path), validation=5000, crop=32, padding=4)
+    got = data.resolve(wanted, said.append, download=False)
+    assert (got.name, got.validation, got.crop) == ("digits_32", 259, 32)
+    assert "THIS IS NOT CIFAR-10" in said[0]
+    with pytest.raises(DataError, match="CIFAR-10 is not in"):
+        data.resolve(replace(wanted, name="cifar10"), said.append, download=False)
 
 
 # The order of the mini-batches

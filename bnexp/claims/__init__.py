@@ -161,9 +161,9 @@ def judge(records: Records, names: Iterable[str], treated: str = BN) -> list[Jud
     judgements = adjusted(judgements)
     if records.partial:
         judgements = [_marked(each, "partial", f"on {records.partial} alone") for each in judgements]
-    if records.dataset["stand_in"]:
-        name = {"digits": "UCI digits"}.get(records.dataset["name"], records.dataset["name"])
-        judgements = [_marked(each, "stand-in", f"on {name}, not on MNIST") for each in judgements]
+    if records.stands_in_for:
+        sentence = f"on {records.dataset['title']}, not on {records.stands_in_for}"
+        judgements = [_marked(each, "stand-in", sentence) for each in judgements]
     return judgements
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bnexp import targets
-from bnexp.config import DATASETS, DataConfig
+from bnexp.config import DATASETS, STAND_INS, DataConfig
 from bnexp.console import err
 from bnexp.data import cifar10, digits, folders, mnist, own, tiny_imagenet
 from bnexp.data.batches import BatchOrder, feed
@@ -40,6 +40,7 @@ __all__ = [
 READERS: dict[str, Callable[[str], Dataset]] = {
     "mnist": mnist.read,
     "digits": lambda root: digits.read(),
+    "digits_32": lambda root: digits.read_pictures(),
     "cifar10": cifar10.read,
     "cifar10_jpeg": lambda root: cifar10.read_copies(root).mixed(),
     "tiny_imagenet": lambda root: tiny_imagenet.read(root).mixed(),
@@ -52,18 +53,25 @@ def resolve(config: DataConfig, say: Callable[[str], None], download: bool = Tru
 
     What is missing of MNIST is downloaded, if `download`. Where it cannot be had, `auto` becomes the stand-in, and
     `say` is called with a notice of several lines; `mnist` raises `DataError`. So does a damaged file, for both.
-    `cifar10` becomes `cifar10_jpeg` where only the JPEG copies are there; it is downloaded where neither is. Of what
-    must be put into place by hand, `DataError` says so where it is not. A `folder` or a `target` is read: its `name`
+    `cifar10` becomes `cifar10_jpeg` where only the JPEG copies are there; it is downloaded where neither is. `pictures`
+    does as `cifar10`, and where that cannot be had becomes the stand-in for it, with a notice. Of what must be put into
+    place by hand, `DataError` says so where it is not. A `folder` or a `target` is read: its `name`
     and `source` are filled in.
     """
     if config.folder is not None or config.target is not None:
         return _resolve_own(config)
     if config.name == "cifar10":
         return _resolve_cifar10(config, download)
+    if config.name == "pictures":
+        try:
+            return _resolve_cifar10(config, download)
+        except DataError as error:
+            say(_notice("CIFAR-10", "digits_32", "32x32, three equal colours,", str(error)))
+            return _stand_in(config, "digits_32", say)
     if config.name == "tiny_imagenet" and tiny_imagenet.place(config.root) is None:
         raise DataError(f"tiny_imagenet is not in {config.root}; {tiny_imagenet.ways_out(config.root)}")
-    if config.name == "digits":
-        return _stand_in(config, say)
+    if config.name in STAND_INS:
+        return _stand_in(config, config.name, say)
     if config.name not in ("auto", "mnist"):
         return dataclasses.replace(config)
     absent, reason = mnist.missing(config.root), ""
@@ -79,23 +87,27 @@ def resolve(config: DataConfig, say: Callable[[str], None], download: bool = Tru
     lack = f"{mnist.folder(config.root)} lacks {', '.join(absent)}{reason}"
     if config.name == "mnist":
         raise DataError(f"MNIST is not there: {lack}; {mnist.ways_out(config.root)}; or use the stand-in, data=digits")
-    say(
+    say(_notice("MNIST", "digits", "8x8 pixels", f"{lack}.\nTo get MNIST: {mnist.ways_out(config.root)}"))
+    return _stand_in(config, "digits", say)
+
+
+def _notice(missing: str, stand_in: str, size: str, why: str) -> str:
+    """In several lines, that another data set is used."""
+    return (
         f"{'!' * 80}\n"
-        "THIS IS NOT MNIST. These runs use the stand-in: the 1,797 UCI digits of 8x8 pixels that come with\n"
+        f"THIS IS NOT {missing}. These runs use the stand-in: the 1,797 UCI digits of {size} that come with\n"
         "scikit-learn. What is measured on them says nothing of the paper's numbers.\n"
-        f"Why: {lack}.\n"
-        f"To get MNIST: {mnist.ways_out(config.root)}.\n"
-        f"To use the stand-in without this notice: data=digits.\n"
+        f"Why: {why}.\n"
+        f"To use the stand-in without this notice: data={stand_in}.\n"
         f"{'!' * 80}"
     )
-    return _stand_in(config, say)
 
 
-def _stand_in(config: DataConfig, say: Callable[[str], None]) -> DataConfig:
-    """The digits, of which as many are set aside as there can be: experiments ask for 5,000 of MNIST."""
+def _stand_in(config: DataConfig, name: str, say: Callable[[str], None]) -> DataConfig:
+    """The digits, of which as many are set aside as there can be: experiments ask for 5,000 of the real images."""
     if config.validation > digits.SET_ASIDE:
         say(f"data.validation={config.validation}: of the stand-in's images {digits.SET_ASIDE} are set aside.")
-    return dataclasses.replace(config, name="digits", validation=min(config.validation, digits.SET_ASIDE))
+    return dataclasses.replace(config, name=name, validation=min(config.validation, digits.SET_ASIDE))
 
 
 def _resolve_cifar10(config: DataConfig, download: bool) -> DataConfig:
@@ -172,11 +184,11 @@ def fetch(name: str, root: str, console: Console | None = None) -> list[Path]:
     download it from.
     """
     out = console or err
-    if name == "digits":  # comes with scikit-learn
+    if name in STAND_INS:  # they come with scikit-learn
         return []
     if name == "mnist":
         return mnist.fetch(root, out)
-    if name == "cifar10":
+    if name in ("cifar10", "pictures"):
         return cifar10.fetch(root, out)
     if name == "cifar10_jpeg":
         raise DataError(f"the JPEG copies of CIFAR-10 are not to be downloaded; {cifar10.ways_out(root)}")

@@ -37,7 +37,8 @@ class Dataset:
     sha256: dict[str, str] = field(default_factory=dict)
     """Hexadecimal digest of each file read, by its name."""
     stand_in: bool = False
-    """Whether this only stands in for MNIST, so that nothing measured on it can be held against the paper."""
+    """Whether this only stands in for another (`bnexp.config.STAND_INS`), so that nothing measured on it can be held
+    against the paper."""
     centre: tuple[float, ...] = ()
     """Mean of each colour, 0 to 1, that is taken from the inputs; none for images whose inputs are in [0, 1]."""
     spread: tuple[float, ...] = ()

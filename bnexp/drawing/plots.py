@@ -59,7 +59,7 @@ def sheet(
 ) -> tuple[Figure, list[list[Axes]]]:
     """A figure with its axes in rows, its title, and under it what it shows and on which data; size in inches."""
     figure = Figure(figsize=size, dpi=100, layout="constrained")
-    notice = "STAND-IN, NOT MNIST — " if records.dataset["stand_in"] else ""
+    notice = f"STAND-IN, NOT {records.stands_in_for} — " if records.stands_in_for else ""
     left = {"x": 0.01, "ha": "left"}
     figure.suptitle(_wrapped(notice + title, size[0], 12), fontsize=12, **left)
     figure.supxlabel(_wrapped(f"{shows} {records.caption}.", size[0], 9.5), fontsize=9.5, **left)

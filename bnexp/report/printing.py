@@ -27,8 +27,9 @@ COLOURS = {
 def print_report(gathered: Records, judgements: Sequence[Judgement]) -> None:
     """An experiment's arms and verdicts."""
     out.print(f"\n[bold]{escape(gathered.experiment)}[/]: {escape(gathered.title)}")
-    if gathered.dataset["stand_in"]:
-        out.print("On the STAND-IN data set, not on MNIST: no verdict on the paper.", style="bold red")
+    if gathered.stands_in_for:
+        notice = f"On the STAND-IN data set, not on {gathered.stands_in_for}: no verdict on the paper."
+        out.print(notice, style="bold red")
     if gathered.partial:
         out.print(f"PARTIAL: {gathered.partial}; the verdicts are on these alone.", style="bold red")
     print_arms(gathered)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bnexp.config import STAND_INS
 from bnexp.files import digest, sync, write_atomically
 from bnexp.runs import correct
 from bnexp.runs.stamp import without_places
@@ -113,11 +114,16 @@ class Records:
         return "" if self.planned is None else f"{len(self.runs)} of {self.planned} runs"
 
     @property
+    def stands_in_for(self) -> str:
+        """The data set in place of which these runs used another; empty where they did not."""
+        return STAND_INS.get(self.dataset["name"], "") if self.dataset["stand_in"] else ""
+
+    @property
     def caption(self) -> str:
         """What stands in every figure: data set, scale, n, and whether runs are missing."""
         n = len({run.seed for run in self.runs})
         seeds = "1 seed" if n == 1 else f"{n} seeds"
-        notice = " — STAND-IN, NOT MNIST" if self.dataset["stand_in"] else ""
+        notice = f" — STAND-IN, NOT {self.stands_in_for}" if self.stands_in_for else ""
         partial = f", PARTIAL: {self.partial}" if self.partial else ""
         return f"{self.dataset['title']}{notice}, scale {self.scale}, n = {seeds}{partial}"
 
