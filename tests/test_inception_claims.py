@@ -218,7 +218,8 @@ def networks(noise: float, shared: float, crops: float, images: int = 600, class
 def test_averaging_removes_errors_that_are_the_networks_own() -> None:
     found = judged("ensemble", networks(noise=2.0, shared=0.3, crops=0.7))
     assert {j.verdict for j in found.values()} == {"reproduced"}
-    assert found["ensemble"].n == 600
+    assert {j.n for j in found.values()} == {6}
+    assert found["multicrop"].size in ("agrees", "larger", "smaller")
 
 
 def test_equal_networks_gain_nothing() -> None:

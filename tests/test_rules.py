@@ -131,6 +131,15 @@ def test_the_images_add_to_the_variance_with_degrees_of_freedom_of_their_own() -
     assert rules.welch(A, B, Images(0.0, 9999)) == narrow
 
 
+def test_the_jackknife_of_a_mean_is_its_standard_error() -> None:
+    without = [float(np.mean(A[:i] + A[i + 1 :])) for i in range(len(A))]
+    known = rules.jackknife(float(np.mean(A)), without)
+    expected = rules.single(A, 0.0)
+    assert (known.effect, known.se, known.df, known.n) == pytest.approx(
+        (expected.effect, expected.se, expected.df, expected.n)
+    )
+
+
 # ---- what is not resolved
 
 

@@ -95,6 +95,17 @@ def single(values: Sequence[float], target: float, images: Images | None = None)
     return _estimate(mean - target, parts, len(values))
 
 
+def jackknife(effect: float, without: Sequence[float], images: Images | None = None) -> Estimate:
+    """An effect of several units together, from what it is `without` each of them; n is the units.
+
+    Source: Tukey 1958.
+    """
+    n = len(without)
+    variance = (n - 1) * float(np.var(without))
+    parts = [(variance, n - 1.0)] + ([(images.variance, images.df)] if images is not None else [])
+    return _estimate(effect, parts, n)
+
+
 def _of_mean(values: Sequence[float]) -> tuple[float, float]:
     """The mean and its variance; from the first value on, so that of equal ones both are exact."""
     beyond = np.asarray(values, dtype=float) - values[0]
