@@ -52,9 +52,9 @@ CLAIMS = [
 def figures(records: Records) -> dict[str, Figure]:
     """`figure_1a` on binary and grey images, `figure_1bc` by each of BN's statistics, and `wander`."""
     made: dict[str, Figure] = {}
-    for suffix, binary in (("", True), ("_grey", False)):
+    for suffix, images, binary in (("", ", binary images", True), ("_grey", ", grey images", False)):
         runs = [r for r in records.runs if r.value("data.binarize") is binary and r.value("norm.statistics") in USED]
-        made |= {f"{stem}{suffix}": f for stem, f in accuracy.figures(replace(records, runs=runs)).items()}
+        made |= {f"{stem}{suffix}": f for stem, f in accuracy.figures(replace(records, runs=runs), images).items()}
     binary_runs = having(records.runs, {"data.binarize": True})
     made |= stability.fan_of(records, {name: having(binary_runs, arm) for name, arm in DRAWN.items()})
     return made | stability.wander_of(replace(records, runs=having(binary_runs, {"norm.statistics": AMONG_USED})))
