@@ -67,6 +67,12 @@ def sheet(
     return figure, axes.tolist()
 
 
+def add_to_caption(figure: Figure, sentence: str) -> None:
+    """Put a sentence behind what stands under a figure."""
+    words = f"{' '.join(figure.get_supxlabel().split())} {sentence}"
+    figure.supxlabel(_wrapped(words, figure.get_size_inches()[0], 9.5))
+
+
 def lines(
     records: Records,
     title: str,

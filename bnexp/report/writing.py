@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from matplotlib.figure import Figure
 from pandas import DataFrame
 
 from bnexp import claims
-from bnexp.drawing import overview
+from bnexp.drawing import overview, plots
 from bnexp.files import write_atomically
 from bnexp.judging.matching import judged
 from bnexp.judging.measures import epochs
@@ -32,7 +34,7 @@ def write(gathered: Records, folder: Path) -> tuple[list[claims.Judgement], dict
     drawn = replace(gathered, runs=judged(gathered.runs) or gathered.runs)
     try:
         judgements = claims.judge(gathered, gathered.claims)
-        figures, tables = _drawn(drawn)
+        figures, tables = _drawn(drawn, judgements)
     except claims.ClaimError as error:
         raise ReportError(f"{error}; the records are kept: mend the claim, then bnexp report {folder}") from error
     judgements = dated(judgements, gathered.runs, verdicts.rules_of(folder / "verdict.json"))
@@ -50,15 +52,29 @@ def write(gathered: Records, folder: Path) -> tuple[list[claims.Judgement], dict
     return judgements, pictures
 
 
-def _drawn(gathered: Records) -> tuple[dict[str, Figure], dict[str, DataFrame]]:
-    """The claims' figures, or, where they draw none, those of any sweep; and the claims' tables."""
+def _drawn(gathered: Records, judgements: Sequence[claims.Judgement]) -> tuple[dict[str, Figure], dict[str, DataFrame]]:
+    """The claims' figures with their verdicts, or, where they draw none, those of any sweep; and the claims' tables."""
     figures: dict[str, Figure] = {}
     tables: dict[str, DataFrame] = {}
     for subject in claims.resolve(gathered.claims):
         with claims.asking(subject.name):
-            figures |= subject.figures(gathered)
+            of_subject = subject.figures(gathered)
             tables |= subject.tables(gathered)
+        ids = {claim.id for claim in subject.claims}
+        for figure in of_subject.values():
+            plots.add_to_caption(figure, _in_words([each for each in judgements if each.id in ids]))
+        figures |= of_subject
     return figures or overview.figures(gathered), tables
+
+
+def _in_words(judgements: Sequence[claims.Judgement]) -> str:
+    """The verdicts on what a figure shows, counted."""
+    parts = []
+    for primary, called in ((True, "Main claims"), (False, "Other claims")):
+        tally = Counter(each.verdict for each in judgements if each.primary is primary)
+        if tally:
+            parts.append(f"{called}: {', '.join(f'{n} {verdict}' for verdict, n in tally.most_common())}.")
+    return " ".join(parts)
 
 
 def _verdict(gathered: Records, judgements: list[claims.Judgement]) -> dict[str, Any]:
