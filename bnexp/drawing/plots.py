@@ -60,17 +60,15 @@ def sheet(
     """A figure with its axes in rows, its title, and under it what it shows and on which data; size in inches."""
     figure = Figure(figsize=size, dpi=100, layout="constrained")
     notice = f"STAND-IN, NOT {records.stands_in_for} — " if records.stands_in_for else ""
-    left = {"x": 0.01, "ha": "left"}
-    figure.suptitle(_wrapped(notice + title, size[0], 12), fontsize=12, **left)
-    figure.supxlabel(_wrapped(f"{shows} {records.caption}.", size[0], 9.5), fontsize=9.5, **left)
+    figure.suptitle(_wrapped(notice + title, size[0], 12), fontsize=12, x=0.01, ha="left")
+    _caption(figure, f"{shows} {records.caption}.")
     axes = figure.subplots(rows, columns, squeeze=False, **grid)
     return figure, axes.tolist()
 
 
 def add_to_caption(figure: Figure, sentence: str) -> None:
     """Put a sentence behind what stands under a figure."""
-    words = f"{' '.join(figure.get_supxlabel().split())} {sentence}"
-    figure.supxlabel(_wrapped(words, figure.get_size_inches()[0], 9.5))
+    _caption(figure, f"{' '.join(figure.get_supxlabel().split())} {sentence}")
 
 
 def lines(
@@ -447,6 +445,10 @@ def _apart(at: Sequence[float], log: bool) -> bool:
 
 def _short(of: Any) -> str:
     return f"{of:g}" if isinstance(of, float) else str(of)
+
+
+def _caption(figure: Figure, text: str) -> None:
+    figure.supxlabel(_wrapped(text, figure.get_size_inches()[0], 9.5), fontsize=9.5, x=0.01, ha="left")
 
 
 def _wrapped(text: str, inches: float, points: float) -> str:
