@@ -225,9 +225,9 @@ def lowest_rate(runs: Sequence[Record]) -> float | None:
 
 
 def best_rate(runs: Sequence[Record]) -> float | None:
-    """The learning rate of the highest final accuracy, of equally good ones the lowest, if any trains."""
+    """The learning rate of the highest validation accuracy, of equally good ones the lowest, if any trains."""
     ordered = sorted((run for run in runs if trains(run)), key=lambda run: float(run.fields["lr"]))
-    return float(max(ordered, key=final_accuracy).fields["lr"]) if ordered else None
+    return float(max(ordered, key=validation_accuracy).fields["lr"]) if ordered else None
 
 
 def spread(runs: Sequence[Record]) -> float:
