@@ -55,14 +55,18 @@ def table(of_experiments: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _effect(claim: Mapping[str, Any]) -> str:
-    if claim["effect"] is None:
+    """The effect; of cells that say the opposite of each other from the least to the largest."""
+    effects = [cell["effect"] for cell in claim["cells"]] if claim["verdict"] == "mixed" else [claim["effect"]]
+    known = [_on_scale(effect, claim["unit"]) for effect in effects if effect is not None]
+    if not known:
         return ""
-    return f": {difference_in(_on_scale(claim['effect'], claim['unit']), claim['unit'])}"
+    least = f"from {number_in(min(known), claim['unit'])} to " if len(known) > 1 else ""
+    return f": {least}{difference_in(max(known), claim['unit'])}"
 
 
 def _interval(claim: Mapping[str, Any]) -> str:
     """The 95 % interval; an end that is open is none."""
-    if claim["ci95"] is None:
+    if claim["ci95"] is None or claim["verdict"] == "mixed":
         return ""
     ends = ["open" if end is None else number_in(_on_scale(end, claim["unit"]), claim["unit"]) for end in claim["ci95"]]
     return f"{ends[0]} to {ends[1]}, "

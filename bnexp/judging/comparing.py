@@ -103,7 +103,7 @@ def compare(claim: Claim, runs: Sequence[Record], treated: str = BN) -> Outcome:
         "; ".join(
             [*turned, _why(claim, overall, decision, [each[cell].verdict for cell in cells]), *_lacks(arms, cells)]
         ),
-        _measured_words(claim, arms, cells, overall, estimates),
+        _measured_words(claim, arms, cells, None if verdict == "mixed" else overall, estimates),
         in_unit(overall.effect, unit),
         interval_in_unit(overall.lo, overall.hi, unit) if overall.n > 1 else None,
         overall.n,
@@ -433,30 +433,34 @@ def _too_few(n: int) -> str:
 
 
 def _measured_words(
-    claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell], overall: Estimate, estimates: Mapping[Cell, Estimate]
+    claim: Claim,
+    arms: Sequence[Arm],
+    cells: Sequence[Cell],
+    overall: Estimate | None,
+    estimates: Mapping[Cell, Estimate],
 ) -> str:
+    """What the arms measure and how they differ; without an estimate over all cells these alone."""
     unit = claim.quantity.unit
-    means = [(arm.label, arm.by_seed(cells)) for arm in arms]
-    words = ", ".join(f"{level_in(_mean(by_seed.values()), unit)} {label}" for label, by_seed in means if by_seed)
-    words = f"{claim.quantity.name}: {words}"
+    words = claim.quantity.name
+    if overall is not None:
+        means = [(arm.label, arm.by_seed(cells)) for arm in arms]
+        levels = [f"{level_in(_mean(by_seed.values()), unit)} {label}" for label, by_seed in means if by_seed]
+        words += f": {', '.join(levels)}" + (f"; {told(overall, unit)}" if len(arms) == 2 else "")
     if len(arms) == 2:
-        words += f"; {told(overall, unit)}"
         by_cell = {cell: difference_in(estimate.effect, unit) for cell, estimate in estimates.items()}
         ranked = sorted(estimates, key=lambda cell: estimates[cell].effect)
     else:
-        levels = {cell: _mean(arms[0].by_seed([cell]).values()) for cell in cells}
-        by_cell = {cell: level_in(level, unit) for cell, level in levels.items()}
-        ranked = sorted(levels, key=lambda cell: levels[cell])
+        of_cells = {cell: _mean(arms[0].by_seed([cell]).values()) for cell in cells}
+        by_cell = {cell: level_in(level, unit) for cell, level in of_cells.items()}
+        ranked = sorted(of_cells, key=lambda cell: of_cells[cell])
     if len(cells) > MOST:
         words += f" ({len(cells)} cells, from {by_cell[ranked[0]]} to {by_cell[ranked[-1]]})"
     elif len(cells) > 1:
         words += f" ({', '.join(f'{_named(cell)} {words_of_cell}' for cell, words_of_cell in by_cell.items())})"
     if len(arms) == 2 and len(cells) > 1:
-        tables = [
-            np.array([[_mean(arm.values[cell][seed]) for cell in cells] for seed in arm.by_seed(cells)]) for arm in arms
-        ]
-        if min(map(len, tables)) > 1:
-            words += f"; arm × cell p = {rules.interaction(*tables):.2g}"
+        first, second = (arm.table(cells) for arm in arms)
+        if min(len(first), len(second)) > 1:
+            words += f"; arm × cell p = {rules.interaction(first, second):.2g}"
     if claim.rule.kind == "time" and len(arms) == 2:
         if (p := _log_rank(claim, arms, cells)) is not None:
             words += f"; log-rank p = {p:.2g}"

@@ -42,7 +42,8 @@ def forest(claims: Sequence[Mapping[str, Any]]) -> Figure | None:
     heights = [ROW * len(rows) + 0.55 for rows in by_unit.values()]
     figure = Figure(figsize=(10, sum(heights) + 0.6), dpi=100, layout="constrained")
     axes = figure.subplots(len(by_unit), 1, squeeze=False, height_ratios=heights)
-    figure.suptitle("The main claims: effect and 95 % interval; ▽ the paper's figure", x=0.01, ha="left", fontsize=12)
+    title = "The main claims: effect and 95 % interval; | the cells of those with several; ▽ the paper's figure"
+    figure.suptitle(title, x=0.01, ha="left", fontsize=12)
     for (unit, rows), (panel,) in zip(by_unit.items(), axes, strict=True):
         _draw(panel, unit, rows)
     for verdict, colour in COLOURS.items():
@@ -56,9 +57,12 @@ def _draw(panel: Axes, unit: str, rows: Sequence[Mapping[str, Any]]) -> None:
     words, factor = UNITS[unit]
     for i, claim in enumerate(rows):
         colour = COLOURS[claim["verdict"]]
-        lo, hi = (claim["effect"] if end is None else end for end in claim["ci95"] or (None, None))
-        panel.plot([factor * lo, factor * hi], [i, i], color=colour, lw=2.5)
-        panel.plot(factor * claim["effect"], i, "o", color=colour, ms=7)
+        cells = [factor * cell["effect"] for cell in claim["cells"] if cell["effect"] is not None]
+        panel.plot(cells, [i] * len(cells), "|", color=colour, ms=11, mew=1.2)
+        if claim["verdict"] != "mixed":  # the mean of opposite effects is none
+            lo, hi = (claim["effect"] if end is None else end for end in claim["ci95"] or (None, None))
+            panel.plot([factor * lo, factor * hi], [i, i], color=colour, lw=2.5)
+            panel.plot(factor * claim["effect"], i, "o", color=colour, ms=7)
         if claim.get("paper_effect") is not None:
             panel.plot(factor * claim["paper_effect"], i - 0.3, "v", color="black", ms=6, mfc="none")
     labels = [textwrap.fill(f"{claim['claim']} ({claim['experiment']}, n = {claim['n']})", 78) for claim in rows]
@@ -66,7 +70,8 @@ def _draw(panel: Axes, unit: str, rows: Sequence[Mapping[str, Any]]) -> None:
     panel.set_ylim(len(rows) - 0.5, -0.5)
     if unit == "ratio":
         panel.set_xscale("log")
-        ends = [end for claim in rows for end in (claim["effect"], *(claim["ci95"] or ())) if end]
+        shown = [(c["effect"], *(c["ci95"] or ()), *(cell["effect"] for cell in c["cells"])) for c in rows]
+        ends = [end for of_claim in shown for end in of_claim if end]
         reach = max([2.0, *(math.exp(abs(math.log(end))) for end in ends)])
         panel.set_xlim(1 / reach / 1.1, reach * 1.1)
         ticks = [tick for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50) if 1 / reach / 1.1 <= tick <= reach * 1.1]
