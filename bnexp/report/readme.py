@@ -88,7 +88,7 @@ def _notes(judgements: Sequence[Judgement]) -> list[str]:
         same = len(sentences) == 1
         lines += [f"- *{flag}*: {text}" + ("" if same else f" ({identity})") for text, identity in sentences.items()]
     for j in judgements:
-        if j.verdict == "undecided" and j.seeds_needed:
+        if j.verdict == "undecided" and (j.seeds_needed or 0) > j.n:  # else the effect is near its margin
             lines.append(f"- `{j.id}` would have an interval of ± its margin with {j.seeds_needed} seeds an arm.")
     return lines
 
