@@ -78,7 +78,8 @@ def _meant(arguments: Sequence[str]) -> str:
     """What may have been meant by a command that there is not: most often `run` was left out."""
     key = arguments[0].lstrip("-").partition("=")[0]
     if key in mistakes.settings() or key in paths.choices() or key in ("m", "multirun"):
-        return f"; did you mean bnexp run {shlex.join(arguments)}?"
+        words = [word.lstrip("-") if "=" in word else word for word in arguments]
+        return f"; did you mean bnexp run {shlex.join(words)}?"
     if key in paths.experiments():
         return f"; did you mean bnexp run experiment={key}?"
     return mistakes.did_you_mean(key, COMMANDS)
@@ -147,6 +148,7 @@ def _report_partly(arguments: Sequence[str]) -> None:
     """The report of those runs of experiments that are finished, composed as `bnexp run` would compose them."""
     from bnexp.command import typed  # imports Hydra
 
+    arguments = _joined(arguments)
     names = [word for word in arguments if not word.startswith("-") and "=" not in word]
     if not names and not any(word.startswith("experiment=") for word in arguments):
         raise config.ConfigError(
@@ -158,6 +160,17 @@ def _report_partly(arguments: Sequence[str]) -> None:
     if outcome.failure:
         raise outcome.failure[0]
     _conclude(line)
+
+
+def _joined(arguments: Sequence[str]) -> list[str]:
+    """Flags with their values in a word, as `bnexp run` takes them; `--results` is one of its settings."""
+    words = iter(arguments)
+    joined = []
+    for word in words:
+        if word in ("--results", "--config-dir", "--config-path", "--config-name"):
+            word = f"{word}={next(words, '')}"
+        joined.append(word.removeprefix("--") if word.startswith("--results=") else word)
+    return joined
 
 
 def task(composed: Any) -> float | None:

@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ import pytest
 from conftest import Command
 
 from bnexp.command import mistakes
+from bnexp.launch import worker
 from bnexp.launch.sink import RunSink
+from bnexp.runs.records import RecordsError
 
 MISTAKES = [
     ("run stepz=5", "no setting stepz; did you mean steps?"),
@@ -87,6 +90,7 @@ MISTAKES = [
     ("run qwertyuiop", "bnexp run --help lists them"),
     ("norm=batch seed=1", "did you mean bnexp run norm=batch seed=1?"),
     ("mnist_table", "did you mean bnexp run experiment=mnist_table?"),
+    ("--experiment=foo", "did you mean bnexp run experiment=foo?"),
     ("run --experiment=foo", "settings are written without dashes, experiment=foo"),
     ("run --experiment foo", "settings are written without dashes, experiment=…"),
     ("run --multirum lr=0.1", "no flag --multirum; did you mean --multirun?"),
@@ -224,6 +228,19 @@ def test_a_full_disk_while_training_loses_nothing_that_was_finished(
     assert command(*sweep).code == 0  # with room again, the same command does the rest
 
 
+def test_what_the_disk_refuses_a_thread_of_tensorboard_is_not_told_twice(capfd: pytest.CaptureFixture[str]) -> None:
+    def refuse() -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    before = threading.excepthook
+    with worker._one_voice():
+        writer = threading.Thread(target=refuse)
+        writer.start()
+        writer.join()
+    assert capfd.readouterr().err == ""
+    assert threading.excepthook is before
+
+
 @pytest.mark.parametrize(
     ("error", "message"),
     [
@@ -238,10 +255,11 @@ def test_a_full_disk_while_training_loses_nothing_that_was_finished(
             "No space left on device; make room and give the same command again",
         ),
         (OSError("cannot be mapped"), "cannot be mapped"),
+        (RecordsError("the run is damaged"), "the run is damaged"),
         (OSError(), "OSError"),
     ],
 )
-def test_an_error_of_the_system_says_what_it_is_about_and_what_to_do(error: OSError, message: str) -> None:
+def test_an_error_of_the_system_says_what_it_is_about_and_what_to_do(error: Exception, message: str) -> None:
     assert mistakes.explain(error) == (1, message)
 
 

@@ -7,14 +7,18 @@ import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pictures
 import pytest
+import torch
 from conftest import Command
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from test_resume import finish, results, until
+
+from bnexp.runs.checkpoint import LAYOUT
 
 SMALL = (
     *("model=inception_small", "model.modules=[3a,3c,5b]", "model.multiplier=0.0625", "data=digits", "batch=16"),
@@ -76,16 +80,22 @@ def test_killed_it_goes_on_from_its_checkpoint_to_the_same_result(
     assert not list((tmp_path / "cut").rglob("*.checkpoint*"))
 
 
-def test_a_damaged_checkpoint_counts_as_none(command: Command, tmp_path: Path) -> None:
+@pytest.mark.parametrize("state", [None, {"step": 3}, {"step": 3, "network": {"network": {}}}])
+def test_a_damaged_checkpoint_counts_as_none(command: Command, tmp_path: Path, state: dict[str, Any] | None) -> None:
+    """Or one that can be read and has another content than the run."""
     run = ("run", *SMALL, "steps=8", "processes=1")
     assert command(*run, "outputs=whole").code == 0
     (folder,) = (path for path in (tmp_path / "whole" / "runs").iterdir() if path.is_dir())
     (tmp_path / "again" / "runs").mkdir(parents=True)
     damaged = tmp_path / "again" / "runs" / f".{folder.name.rpartition('-')[2]}.checkpoint"
     damaged.write_bytes(b"damaged")
+    if state is not None:
+        torch.save({"layout": LAYOUT, "id": folder.name.rpartition("-")[2], "state": state}, damaged)
     said = command(*run, "outputs=again")
     assert said.code == 0
     assert damaged.name in said.err
+    assert "begins at its first step" in said.err
+    assert not damaged.exists()
     assert results(tmp_path / "again") == results(tmp_path / "whole")
 
 

@@ -148,6 +148,26 @@ def test_a_part_of_an_experiment_is_reported_as_such_beside_the_whole(command: C
     assert "digits, laptop, partial (2 of 4 runs)" in command("list", "--config-dir=mine").out
 
 
+def test_runs_are_taken_over_from_the_report_of_a_part_of_them(command: Command, mine: Path) -> None:
+    command(*RUN)
+    gone = next(Path("outputs", "runs").glob("*seed1*"))
+    shutil.rmtree(gone)
+    shutil.rmtree("results")
+    assert command(*PARTLY).code == 0
+    shutil.rmtree("outputs")
+    said = command(*RUN, "reuse=true")
+    assert said.code == 0
+    assert f"3 runs are taken over from {PARTIAL / 'records'}" in said.err
+    assert len(trained()) == 1
+
+
+def test_flags_of_a_partial_report_may_be_words_of_their_own(command: Command, mine: Path) -> None:
+    command(*RUN)
+    words = ("report", "--partial", "mine", "--config-dir", "mine", "data=digits", "--results", "elsewhere")
+    assert command(*words).code == 0
+    assert Path("elsewhere", "laptop", "digits", "mine", "verdict.json").exists()
+
+
 def test_the_whole_report_takes_the_place_of_the_partial_one(command: Command, mine: Path) -> None:
     assert command(*RUN, "seed=0").code == 0
     assert command(*PARTLY).code == 0

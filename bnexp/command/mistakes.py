@@ -39,7 +39,7 @@ def explain(error: Exception) -> tuple[int, str]:
         return 2, text
     if type(error).__module__.startswith(("hydra.", "omegaconf.")):
         return 2, _explain_hydra(error)
-    if type(error).__name__ in ("DataError", "LaunchError", "ReportError"):
+    if type(error).__name__ in ("DataError", "LaunchError", "RecordsError", "ReportError"):
         return 1, text
     if isinstance(error, OSError):
         return 1, of_the_system(error)
@@ -61,8 +61,8 @@ def in_a_line(message: str) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """The end of a sentence: which of these, if any, is most like the word, however little."""
-    (name,) = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.0) or [""]
+    """The end of a sentence: which of these, if any, is most like the word."""
+    (name,) = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.5) or [""]
     return f"; did you mean {name}?" if name else ""
 
 

@@ -348,7 +348,7 @@ class Mapped(Layer):
         reason = None
         if self.mapped:
             (module,) = self._modules(self.plain[:1], phase)
-            parts = [(part, dict(vars(part))) for part in module.modules()]
+            parts = [(part, _kept(vars(part))) for part in module.modules()]
             try:
                 buffers = {name: buffer.clone() for name, buffer in self.buffers.items()}
                 computed = vmap(functools.partial(_call, module), randomness="different")(parameters, buffers, x)
@@ -384,6 +384,15 @@ class Mapped(Layer):
             outputs.append(y)
             buffers.append(after)
         return torch.stack(outputs), {name: torch.stack([one[name] for one in buffers]) for name in self.buffers}
+
+
+def _kept(value: Any) -> Any:
+    """Lists, dicts and sets as they are now, however they are changed; what is in them is the same."""
+    if type(value) is dict:
+        return {key: _kept(inner) for key, inner in value.items()}
+    if type(value) is list:
+        return [_kept(inner) for inner in value]
+    return set(value) if type(value) is set else value
 
 
 def _call(

@@ -35,6 +35,9 @@ class Keeper(Protocol):
     def keep(self, state: dict[str, Any]) -> None:
         """Keep it in place of the last."""
 
+    def refuse(self, reason: str) -> None:
+        """Say that the state last kept does not fit."""
+
 
 def train(
     configs: Sequence[RunConfig],
@@ -55,8 +58,14 @@ def train(
     """
     training = Training(configs, dataset.to(device), device, compile, rank)
     training.probes.beat = evaluating
-    state = keeper.load() if keeper is not None else None
-    evaluations = training.restore(state) if state is not None else []
+    evaluations: list[Evaluation] = []
+    if keeper is not None and (state := keeper.load()) is not None:
+        try:
+            evaluations = training.restore(state)
+        except Exception as error:  # there is no end to what does not fit
+            keeper.refuse(f"{type(error).__name__}: {error}")
+            training = Training(configs, dataset.to(device), device, compile, rank)
+            training.probes.beat = evaluating
     yield from evaluations
     for evaluated in training.steps(progress):
         evaluations += evaluated

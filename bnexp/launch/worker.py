@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 import traceback
 import warnings
@@ -55,6 +56,7 @@ def train_stack(stack: Stack, settings: Settings, tell: Tell, meeting: str = "")
             _group(stack, settings, 0, meeting),
             _closing({i: RunSink(folders[i], made_by) for i in unfinished}) as sinks,
             _notices(tell),
+            _one_voice(),
         ):
             torch.manual_seed(stack.configs[0].seed)  # for layers of the user's own that draw
             beat = _Heartbeat(tell)
@@ -127,6 +129,17 @@ def _notices(tell: Tell) -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_, **__: tell("notice", str(message))
         yield
+
+
+@contextlib.contextmanager
+def _one_voice() -> Iterator[None]:
+    """What the system refuses TensorBoard's threads is not printed by them: it refuses the run's other files, too."""
+    before = threading.excepthook
+    threading.excepthook = lambda failed: None if isinstance(failed.exc_value, OSError) else before(failed)
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 class _Heartbeat:

@@ -28,24 +28,28 @@ class TakenOver:
 def take_over(configs: Sequence[Config]) -> TakenOver:
     """The records of those runs that are not finished here and may be taken over: `reuse=true`.
 
-    They are looked for where the experiment's report goes. The id tells settings and engine, and the stamp the data.
+    They are looked for where the experiment's report goes, and that of a part of its runs. The id tells settings and
+    engine, and the stamp the data.
     Errors: ReportError for records that are damaged.
     """
-    wanted: dict[Path, list[Config]] = {}
+    wanted: dict[tuple[Path, Path], list[Config]] = {}
     for config in configs:
         if config.reuse and RunFolder(config.outputs, config).summary() is None:
             head = Records(str(config.experiment), config.scale, describe(config), [])
-            wanted.setdefault(place(Path(config.results), head) / "records", []).append(config)
+            heads = head, replace(head, planned=0)  # of all of its runs, and of a part of them
+            all_runs, part = (place(Path(config.results), each) / "records" for each in heads)
+            wanted.setdefault((all_runs, part), []).append(config)
     reused = TakenOver()
-    for folder, missing in wanted.items():
-        _take(reused, folder, missing)
+    for folders, missing in wanted.items():
+        present = [folder for folder in folders if (folder / "runs.json").exists()]
+        if not present:
+            reused.sentences.append(f"reuse=true: there are no records in {folders[0]}.")
+        for folder in present:
+            _take(reused, folder, [c for c in missing if RunFolder(c.outputs, c).id not in reused.runs])
     return reused
 
 
 def _take(reused: TakenOver, folder: Path, missing: Sequence[Config]) -> None:
-    if not (folder / "runs.json").exists():
-        reused.sentences.append(f"reuse=true: there are no records in {folder}.")
-        return
     try:
         kept = {run.id: run for run in records.load(folder).runs}
     except (OSError, ValueError, KeyError) as error:

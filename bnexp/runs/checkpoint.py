@@ -63,6 +63,11 @@ class Checkpoint:
                 "would begin at an earlier step"
             )
 
+    def refuse(self, reason: str) -> None:
+        """Say that the state last kept does not fit the run."""
+        reason = reason.partition("\n")[0]
+        self.notice(f"{self.path} does not fit ({reason}); {self.name} begins at its first step")
+
     def remove(self) -> None:
         """The run is finished."""
         for path in self._files():
