@@ -73,12 +73,11 @@ def test_experiments_whose_data_is_not_to_be_had_are_named_at_the_end_and_in_the
     monkeypatch.setattr("bnexp.data.mnist.mirrors", lambda: ["http://127.0.0.1:9/"])
     monkeypatch.setattr("bnexp.data.cifar10.MIRRORS", ["http://127.0.0.1:9/"])
     SCRIPT["main"]("laptop", [f"data.root={tmp_path / 'none'}"])
-    absent = {"ablation", "ensemble", "inception", "inception_tuned", "inception_tiny", "paper"}
-    assert asked == [name for name in paths.experiments() if name not in absent], "auto becomes the stand-in"
+    absent = {"inception_tiny", "paper"}
+    assert asked == [name for name in paths.experiments() if name not in absent], "others have a stand-in"
     end = capsys.readouterr().out.rpartition("New verdicts")[2]
     readme = (tmp_path / "laptop" / "README.md").read_text().partition("## Left out")[2]
     for name in absent:
         assert f"left out: {name}" in end
         assert f"`{name}`: " in readme
-    assert "CIFAR-10 is not in" in readme
     assert "put tiny-imagenet-200.zip" in readme
