@@ -75,11 +75,8 @@ def train_jobs(
 def prepare(configs: Sequence[Config], complete: bool = True) -> list[Config]:
     """The configs settled, and what the user wrote tried; `complete` where they are all of the command's.
 
-    Errors: those of `settle`; ConfigError for a norm or a network that does not do, or that none of all uses, and for
-    a claim that there is not.
+    Errors: those of `settle`; ConfigError for a norm or a network that does not do, or that none of all uses.
     """
-    for names in dict.fromkeys(tuple(config.claims) for config in configs):
-        claims.resolve(names)
     if complete:
         targets.check_used(configs)
     limit = min(LIMIT, configs[0].patience)
@@ -92,9 +89,11 @@ def prepare(configs: Sequence[Config], complete: bool = True) -> list[Config]:
 def settle(configs: Sequence[Config]) -> list[Config]:
     """The configs with the sources of what the user wrote, `data.name` no longer `auto`, and `data.examples` a number.
 
-    Errors: ConfigError for a norm or a network that is not to be had, and for a crop, a mini-batch or classes in it
-    that are too large or many for the data; DataError.
+    Errors: ConfigError for a claim, a norm or a network that is not to be had, and for a crop, a mini-batch or classes
+    in it that are too large or many for the data; DataError.
     """
+    for names in dict.fromkeys(tuple(config.claims) for config in configs):
+        claims.resolve(names)
     datasets: dict[str, DataConfig] = {}
     settled = []
     for config in targets.settle(own.settle(configs), "model"):

@@ -148,29 +148,12 @@ def _report_partly(arguments: Sequence[str]) -> None:
     """The report of those runs of experiments that are finished, composed as `bnexp run` would compose them."""
     from bnexp.command import typed  # imports Hydra
 
-    arguments = _joined(arguments)
-    names = [word for word in arguments if not word.startswith("-") and "=" not in word]
-    if not names and not any(word.startswith("experiment=") for word in arguments):
-        raise config.ConfigError(
-            "bnexp report --partial: of which experiment? bnexp report --partial NAME [KEY=VALUE …]"
-        )
-    line = typed.read([*(word for word in arguments if word not in names), *(f"experiment={name}" for name in names)])
+    line = typed.read(arguments, report=True)
     outcome.clear(only_report=True)
     _through_hydra(line.flags, line.overrides)
     if outcome.failure:
         raise outcome.failure[0]
     _conclude(line)
-
-
-def _joined(arguments: Sequence[str]) -> list[str]:
-    """Flags with their values in a word, as `bnexp run` takes them; `--results` is one of its settings."""
-    words = iter(arguments)
-    joined = []
-    for word in words:
-        if word in ("--results", "--config-dir", "--config-path", "--config-name"):
-            word = f"{word}={next(words, '')}"
-        joined.append(word.removeprefix("--") if word.startswith("--results=") else word)
-    return joined
 
 
 def task(composed: Any) -> float | None:

@@ -34,9 +34,9 @@ def t_interval(values: Sequence[float], level: float = 0.95) -> Interval:
     return Interval(mean, mean - half, mean + half, n)
 
 
-def paired(a: Mapping[int, float], b: Mapping[int, float]) -> list[float]:
-    """a − b for the seeds that both have, in the order of the seeds."""
-    return [a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())]
+def paired(a: Mapping[int, float], b: Mapping[int, float]) -> dict[int, float]:
+    """By seed, of those that both have and in their order, a − b."""
+    return {seed: a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())}
 
 
 def ratio_interval(log_ratios: Sequence[float], level: float = 0.95) -> Interval:

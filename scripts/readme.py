@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bnexp.judging.words import count, difference_in, number_in
+from bnexp.judging.words import count, difference_in, number_in, on_scale, tally
 from bnexp.report import verdicts
 from bnexp.report.index import primary
 
@@ -30,15 +28,11 @@ def score(of_experiments: Sequence[Mapping[str, Any]]) -> str:
     claims = [claim for verdict in of_experiments for claim in verdict["claims"]]
     if not claims:
         return ""
-    controls = Counter(claim["verdict"] for claim in claims if claim.get("control"))
-    tally = Counter(claim["verdict"] for claim in claims if not claim.get("control"))
-    judged = f"{count(tally.total(), 'claim')} judged in {count(len(of_experiments), 'experiment')}: {_counts(tally)}"
-    held = f"; of {count(controls.total(), 'control')}: {_counts(controls)}" if controls else ""
+    controls = [claim["verdict"] for claim in claims if claim.get("control")]
+    others = [claim["verdict"] for claim in claims if not claim.get("control")]
+    judged = f"{count(len(others), 'claim')} judged in {count(len(of_experiments), 'experiment')}: {tally(others)}"
+    held = f"; of {count(len(controls), 'control')}: {tally(controls)}" if controls else ""
     return f"**{judged}{held}.**\n"
-
-
-def _counts(tally: Counter[str]) -> str:
-    return ", ".join(f"{tally[word]} {word}" for word in verdicts.WORDS if tally[word])
 
 
 def table(of_experiments: Sequence[Mapping[str, Any]]) -> str:
@@ -57,7 +51,7 @@ def table(of_experiments: Sequence[Mapping[str, Any]]) -> str:
 def _effect(claim: Mapping[str, Any]) -> str:
     """The effect; of cells that say the opposite of each other from the least to the largest."""
     effects = [cell["effect"] for cell in claim["cells"]] if claim["verdict"] == "mixed" else [claim["effect"]]
-    known = [_on_scale(effect, claim["unit"]) for effect in effects if effect is not None]
+    known = [on_scale(effect, claim["unit"]) for effect in effects if effect is not None]
     if not known:
         return ""
     least = f"from {number_in(min(known), claim['unit'])} to " if len(known) > 1 else ""
@@ -68,13 +62,8 @@ def _interval(claim: Mapping[str, Any]) -> str:
     """The 95 % interval; an end that is open is none."""
     if claim["ci95"] is None or claim["verdict"] == "mixed":
         return ""
-    ends = ["open" if end is None else number_in(_on_scale(end, claim["unit"]), claim["unit"]) for end in claim["ci95"]]
+    ends = ["open" if end is None else number_in(on_scale(end, claim["unit"]), claim["unit"]) for end in claim["ci95"]]
     return f"{ends[0]} to {ends[1]}, "
-
-
-def _on_scale(effect: float, unit: str) -> float:
-    """As words take it: ratios as logarithms."""
-    return math.log(effect) if unit == "ratio" and effect > 0 else effect
 
 
 if __name__ == "__main__":

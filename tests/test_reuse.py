@@ -163,7 +163,7 @@ def test_runs_are_taken_over_from_the_report_of_a_part_of_them(command: Command,
 
 def test_flags_of_a_partial_report_may_be_words_of_their_own(command: Command, mine: Path) -> None:
     command(*RUN)
-    words = ("report", "--partial", "mine", "--config-dir", "mine", "data=digits", "--results", "elsewhere")
+    words = ("report", "--partial", "mine", "-cd", "mine", "data=digits", "--results", "elsewhere")
     assert command(*words).code == 0
     assert Path("elsewhere", "laptop", "digits", "mine", "verdict.json").exists()
 

@@ -53,7 +53,7 @@ def _helps(name: str) -> Callable[[Records], Outcome]:
     def judge(records: Records) -> Outcome:
         own = compared(records, name) if records.runs else ([], [])
         ends = [{run.seed: final_accuracy(run) for run in runs} for runs in own]
-        gain = rules.single(paired(ends[0], ends[1]), 0.0)
+        gain = rules.single([*paired(ends[0], ends[1]).values()], 0.0)
         means = [percent(float(np.mean(list(values.values()))), 1) if values else "–" for values in ends]
         measured = f"{means[0]} with and {means[1]} without the change, a difference of {told(gain, 'points')}"
         return three_way(gain, "points", SMALLEST, measured, _epochs(own[0]) if name == "data.reshuffle" else "")

@@ -77,8 +77,9 @@ def _best_network(records: Records) -> Outcome:
     runs = networks(records)
     if len(runs) < 2:
         return three_way(rules.NOTHING, "points", 0.0, "nothing to compare")
-    best, ensemble = _best_and_all(runs)
-    without = [_best_and_all([*runs[:i], *runs[i + 1 :]]) for i in range(len(runs))]
+    errors = np.array([wrong(p) for p in predicted(runs, TEN)], float)  # [networks, images]
+    best, ensemble = _best_and_all(runs, errors)
+    without = [_best_and_all([*runs[:i], *runs[i + 1 :]], np.delete(errors, i, 0)) for i in range(len(runs))]
     drop = rules.jackknife(
         float((best - ensemble).mean()),
         [float((one - others).mean()) for one, others in without],
@@ -88,10 +89,9 @@ def _best_network(records: Records) -> Outcome:
     return three_way(drop, "points", 0.0, measured, "by the jackknife over the networks")
 
 
-def _best_and_all(runs: Sequence[Record]) -> tuple[np.ndarray, np.ndarray]:
+def _best_and_all(runs: Sequence[Record], errors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """By test image, the errors of the best of these networks on ten crops, and of all together."""
-    each = np.array([wrong(p) for p in predicted(runs, TEN)], float)
-    return each[each.mean(1).argmin()], wrong(together(runs, TEN)).astype(float)
+    return errors[errors.mean(1).argmin()], wrong(together(runs, TEN)).astype(float)
 
 
 def _means(before: np.ndarray, after: np.ndarray) -> str:

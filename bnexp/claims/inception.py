@@ -113,7 +113,7 @@ def faster(baseline: dict[int, Record], others: dict[int, Record]) -> Outcome:
 def higher(lower: dict[int, Record], others: dict[int, Record]) -> Outcome:
     """Whether the others end at a higher test accuracy."""
     ends = [{seed: final_accuracy(run) for seed, run in runs.items()} for runs in (lower, others)]
-    gain = rules.single(paired(ends[1], ends[0]), 0.0)
+    gain = rules.single([*paired(ends[1], ends[0]).values()], 0.0)
     means = [percent(float(np.mean(list(accuracies.values()))), 1) if accuracies else "–" for accuracies in ends]
     measured = f"{means[0]} and {means[1]}, a difference of {told(gain, 'points')}"
     return three_way(gain, "points", SMALLEST, measured)
@@ -152,7 +152,7 @@ def _later(records: Records) -> Outcome:
         {seed: -value for seed, value in log_speed_ups(base, arm(records, name)).items()}
         for name in ("bn_x30", "bn_x5")
     )
-    ratio = rules.single(paired(later, sooner), 0.0)
+    ratio = rules.single([*paired(later, sooner).values()], 0.0)
     return three_way(ratio, "ratio", 0.0, f"steps of BN-x30 / steps of BN-x5: {told(ratio, 'ratio')}")
 
 

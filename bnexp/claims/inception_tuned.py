@@ -76,7 +76,7 @@ def untuned(records: Records, name: str) -> dict[int, Record]:
 def _shrinking(records: Records) -> Outcome:
     before = log_speed_ups(untuned(records, BASE), untuned(records, "bn_x5"))
     after = log_speed_ups(tuned(records, BASE), tuned(records, "bn_x5"))
-    ratio = rules.single(paired(before, after), 0.0)
+    ratio = rules.single([*paired(before, after).values()], 0.0)
     each = [told(rules.single(list(logs.values()), 0.0), "ratio") for logs in (before, after)]
     measured = f"untuned {each[0]}, tuned {each[1]}; untuned / tuned: {told(ratio, 'ratio')}"
     return three_way(ratio, "ratio", 0.0, measured)

@@ -38,16 +38,21 @@ class Typed:
     """Whether other configs are in the place of ours."""
 
 
-def read(arguments: Sequence[str]) -> Typed:
+def read(arguments: Sequence[str], report: bool = False) -> Typed:
     """Flags and overrides apart, in whatever order they were typed.
 
-    A list of experiments, or axes written as settings of the sweeper, are a sweep without `-m`. Errors: ConfigError for
+    In the words of a `report`, those that are no setting are experiments, and the flag `--results` is one. A list of
+    experiments, or axes written as settings of the sweeper, are a sweep without `-m`. Errors: ConfigError for
     what is neither flag nor override, for a choice that cannot be one, and for an axis that there is not.
     """
     parser = _parser()
+    if report:
+        parser.add_argument("--results")
     options, unknown = parser.parse_known_intermixed_args(arguments)
     for flag in unknown:
         raise ConfigError(_no_flag(flag, parser))
+    if report:
+        options.overrides = _of_report(options.overrides, options.results)
     if options.resolve and not options.cfg:
         raise ConfigError("--resolve goes with --cfg: bnexp run --cfg job --resolve")
     if not options.help:
@@ -86,6 +91,17 @@ def _parser() -> Parser:
     infos = ["all", "config", "defaults", "defaults-tree", "plugins", "searchpath"]
     modes.add_argument("-i", "--info", nargs="?", const="all", choices=infos)
     return parser
+
+
+def _of_report(words: Sequence[str], results: str | None) -> list[str]:
+    """The overrides that the words of a report stand for."""
+    overrides = [word for word in words if "=" in word or word.startswith("~")]
+    overrides += (
+        [f"experiment={','.join(names)}"] if (names := [word for word in words if word not in overrides]) else []
+    )
+    if not any(word.startswith("experiment=") for word in overrides):
+        raise ConfigError("bnexp report --partial: of which experiment? bnexp report --partial NAME [KEY=VALUE …]")
+    return [*overrides, *([f"results={results}"] if results is not None else [])]
 
 
 def _key(flag: str) -> str:

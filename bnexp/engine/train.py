@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -56,16 +57,15 @@ def train(
     this with its `rank`, and the first yields. Of a network on its own, a state that `keeper` has is gone on from, and
     the evaluations made before are yielded again.
     """
-    training = Training(configs, dataset.to(device), device, compile, rank)
-    training.probes.beat = evaluating
+    begin = partial(Training, configs, dataset.to(device), device, compile, rank, evaluating)
+    training = begin()
     evaluations: list[Evaluation] = []
     if keeper is not None and (state := keeper.load()) is not None:
         try:
             evaluations = training.restore(state)
         except Exception as error:  # there is no end to what does not fit
             keeper.refuse(f"{type(error).__name__}: {error}")
-            training = Training(configs, dataset.to(device), device, compile, rank)
-            training.probes.beat = evaluating
+            training = begin()
     yield from evaluations
     for evaluated in training.steps(progress):
         evaluations += evaluated
@@ -77,7 +77,15 @@ def train(
 class Training:
     """Networks, the data they are fed and what is measured on them: all that a step needs, and its random streams."""
 
-    def __init__(self, configs: Sequence[RunConfig], dataset: Dataset, device: str, compile: bool, rank: int) -> None:
+    def __init__(
+        self,
+        configs: Sequence[RunConfig],
+        dataset: Dataset,
+        device: str,
+        compile: bool,
+        rank: int,
+        evaluating: Callable[[], None],
+    ) -> None:
         first = configs[0]
         self.step = 0
         """The step to be taken next."""
@@ -99,6 +107,7 @@ class Training:
         self.evaluates = rank == 0
         self.augmentation = [stream(c.seed, "augmentation") for c in configs]
         self.probes = Probes(configs, dataset, self.view, self.network, self.order.examples)
+        self.probes.beat = evaluating
         self.latest: list[Evaluation] = []
         """The last evaluation of each network."""
 
@@ -144,14 +153,14 @@ class Training:
 
     def restore(self, state: dict[str, Any]) -> list[Evaluation]:
         """Go on from such a state; the evaluations it holds."""
+        evaluations = [Evaluation.of_plain(plain) for plain in state["evaluations"]]
+        self.latest = evaluations[-self.network.size :]
         self.step = state["step"]
+        self.order.skip(self.step)
         self._resumable.restore(state["network"])
         for generator, kept in zip(self._streams, state["streams"], strict=True):
             generator.set_state(kept)
-        torch.set_rng_state(state["torch"])
-        self.order.skip(self.step)
-        evaluations = [Evaluation.of_plain(plain) for plain in state["evaluations"]]
-        self.latest = evaluations[-self.network.size :]
+        torch.set_rng_state(state["torch"])  # last: it outlives a training whose state does not fit
         return evaluations
 
     @property

@@ -26,8 +26,10 @@ from bnexp.judging.words import (
     level_in,
     number_in,
     setting_label,
+    tally,
 )
 from bnexp.runs.records import Record
+from bnexp.stats import paired
 
 MOST = 8
 """Cells told one by one."""
@@ -251,18 +253,12 @@ def _estimate(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell], step: fl
 
 def _paired(sign: float, arms: Sequence[Arm], cells: Sequence[Cell]) -> Estimate:
     """The mean difference of the seeds that both arms have."""
-    differences = _differences(arms, cells)
+    differences = paired(arms[0].by_seed(cells), arms[1].by_seed(cells))
     treated, other = (arm.images(cells, differences) for arm in arms)
     images = None
     if treated is not None and other is not None:
         images = rules.images_part(treated - other, np.zeros((1, treated.shape[1])))
     return rules.single([sign * difference for difference in differences.values()], 0.0, images)
-
-
-def _differences(arms: Sequence[Arm], cells: Sequence[Cell]) -> dict[int, float]:
-    """By seed, of those that both arms have, the first arm's value minus the second's."""
-    first, second = (arm.by_seed(cells) for arm in arms)
-    return {seed: first[seed] - second[seed] for seed in first if seed in second}
 
 
 def _images(arms: Sequence[Arm], cells: Sequence[Cell], values: Sequence[Mapping[int, float]]) -> Images | None:
@@ -420,8 +416,7 @@ def _why(claim: Claim, overall: Estimate, decision: Decision, cells: Sequence[Ve
     if decision.verdict == "mixed":
         return f"some of {len(cells)} cells say so and some the opposite"
     if rule.universal and len(set(cells)) > 1:
-        counts = ", ".join(f"{n} {verdict}" for verdict, n in Counter(cells).most_common())
-        return f"it is said of every one of {len(cells)} cells: {counts}"
+        return f"it is said of every one of {len(cells)} cells: {tally(cells)}"
     scope = "in every cell, the" if rule.universal and len(cells) > 1 else "the"
     if decision.verdict in ranges:
         return f"{scope} 95 % interval lies {ranges[decision.verdict]}"
@@ -496,7 +491,9 @@ def _log_rank(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell]) -> float
 
 
 def _seeds_needed(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell]) -> int | None:
-    samples = [_differences(arms, cells)] if claim.rule.paired else [arm.by_seed(cells) for arm in arms]
+    samples = [arm.by_seed(cells) for arm in arms]
+    if claim.rule.paired:
+        samples = [paired(samples[0], samples[1])]
     if min(map(len, samples)) < 2:
         return None
     spreads = [float(np.std(list(sample.values()), ddof=1)) for sample in samples]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bnexp.judging.claim import BN, Of, Settings
 from bnexp.judging.measures import validation_accuracy
-from bnexp.runs.records import Record
+from bnexp.runs.records import Record, Records
 
 TUNING = 1000
 """The seed from which on runs serve to choose settings and are judged by no claim."""
@@ -53,6 +53,11 @@ def _fitting(runs: Sequence[Record], name: str, wanted: Any, treated: str) -> li
 def judged(runs: Iterable[Record]) -> list[Record]:
     """The runs on which claims are judged."""
     return [run for run in runs if run.seed < TUNING]
+
+
+def shown(records: Records) -> Records:
+    """The records of the judged runs, or where there are none of all: what tables and figures are of."""
+    return replace(records, runs=judged(records.runs) or records.runs)
 
 
 def tuning(runs: Iterable[Record]) -> list[Record]:

@@ -81,9 +81,7 @@ def welch(a: Sequence[float], b: Sequence[float], images: Images | None = None) 
         return NOTHING
     (mean_a, variance_a), (mean_b, variance_b) = _of_mean(a), _of_mean(b)
     parts = [(variance_a, len(a) - 1.0), (variance_b, len(b) - 1.0)]
-    if images is not None:
-        parts.append((images.variance, images.df))
-    return _estimate(mean_a - mean_b, parts, min(len(a), len(b)))
+    return _estimate(mean_a - mean_b, parts, min(len(a), len(b)), images)
 
 
 def single(values: Sequence[float], target: float, images: Images | None = None) -> Estimate:
@@ -91,8 +89,7 @@ def single(values: Sequence[float], target: float, images: Images | None = None)
     if not values:
         return NOTHING
     mean, variance = _of_mean(values)
-    parts = [(variance, len(values) - 1.0)] + ([(images.variance, images.df)] if images is not None else [])
-    return _estimate(mean - target, parts, len(values))
+    return _estimate(mean - target, [(variance, len(values) - 1.0)], len(values), images)
 
 
 def jackknife(effect: float, without: Sequence[float], images: Images | None = None) -> Estimate:
@@ -102,8 +99,7 @@ def jackknife(effect: float, without: Sequence[float], images: Images | None = N
     """
     n = len(without)
     variance = (n - 1) * float(np.var(without))
-    parts = [(variance, n - 1.0)] + ([(images.variance, images.df)] if images is not None else [])
-    return _estimate(effect, parts, n)
+    return _estimate(effect, [(variance, n - 1.0)], n, images)
 
 
 def _of_mean(values: Sequence[float]) -> tuple[float, float]:
@@ -113,7 +109,8 @@ def _of_mean(values: Sequence[float]) -> tuple[float, float]:
     return float(values[0] + beyond.mean()), variance
 
 
-def _estimate(effect: float, parts: Sequence[tuple[float, float]], n: int) -> Estimate:
+def _estimate(effect: float, of_seeds: Sequence[tuple[float, float]], n: int, images: Images | None) -> Estimate:
+    parts = [*of_seeds, *([(images.variance, images.df)] if images is not None else [])]
     variance = sum(v for v, _ in parts)
     spread = sum(v * v / df for v, df in parts if v and df > 0)
     return Estimate(effect, math.sqrt(variance), variance * variance / spread if spread else 1.0, n)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, get_args
 
-from bnexp.judging.claim import BN, PLAIN, Of, Settings
+from bnexp.judging.claim import BN, PLAIN, Of, Settings, Verdict
 
 NAMES = {
     PLAIN: "without BN",
@@ -105,11 +107,22 @@ def count(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
+def tally(verdicts: Iterable[str]) -> str:
+    """How many of each there are, the agreeing first."""
+    counts = Counter(verdicts)
+    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in get_args(Verdict) if counts[verdict])
+
+
 def in_unit(x: float, unit: str) -> float | None:
     """An effect as `verdict.json` has it: a ratio as it is, not its logarithm; None for none."""
     if math.isnan(x):
         return None
     return _exp(x) if unit == "ratio" else x
+
+
+def on_scale(effect: float, unit: str) -> float:
+    """The inverse: an effect of `verdict.json` as words take it."""
+    return math.log(effect) if unit == "ratio" and effect > 0 else effect
 
 
 def interval_in_unit(lo: float, hi: float, unit: str) -> tuple[float, float]:

@@ -90,7 +90,7 @@ def print_diff(a: Arm, b: Arm) -> None:
     common = sorted({run.seed for run in a.runs} & {run.seed for run in b.runs})
     if common:
         of_a, of_b = ({run.seed: final_accuracy(run) for run in each.runs} for each in (a, b))
-        difference = told(rules.single(paired(of_a, of_b), 0.0), "points")
+        difference = told(rules.single([*paired(of_a, of_b).values()], 0.0), "points")
         out.print(f"Final accuracy, first minus second on the same seeds: {difference}", soft_wrap=True)
 
 

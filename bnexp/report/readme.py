@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -13,8 +11,9 @@ import pandas as pd
 from bnexp import paths
 from bnexp.claims import Judgement
 from bnexp.config import flatten
-from bnexp.judging.matching import judged
+from bnexp.judging.matching import shown
 from bnexp.judging.measures import epochs
+from bnexp.judging.words import tally
 from bnexp.report.experiments import header
 from bnexp.report.size import model_size
 from bnexp.report.tables import markdown, readable
@@ -40,8 +39,8 @@ def readme(
         lines += ["## Claims", "", *_claims(judgements), "", *_notes(judgements)]
     for title, table in tables.items():
         lines += ["", f"## {title}", "", *markdown(table)]
-    for stem, shown in figures.items():
-        lines += ["", f"![{shown}](figures/{stem}.png)"]
+    for stem, caption in figures.items():
+        lines += ["", f"![{caption}](figures/{stem}.png)"]
     lines += ["", *_chosen(judgements), *_how(gathered, altered)]
     lines += ["", "<details><summary>Arms</summary>", "", *markdown(readable(by_arm))]
     if by_arm["diverged"].any():
@@ -53,10 +52,8 @@ def _in_short(gathered: Records, judgements: Sequence[Judgement]) -> list[str]:
     """The answers to the main claims, and how sure they are."""
     primary = [j for j in judgements if j.primary]
     answers = [f"- {j.claim} **{j.verdict.capitalize()}**: {j.measured}." for j in primary]
-    given = Counter(j.verdict for j in judgements if not j.primary)
-    others = ", ".join(f"{n} {verdict}" for verdict, n in given.most_common())
-    shown = replace(gathered, runs=judged(gathered.runs) or gathered.runs)
-    sure = f"{shown.caption}, {epochs(gathered.runs)}."
+    others = tally(j.verdict for j in judgements if not j.primary)
+    sure = f"{shown(gathered).caption}, {epochs(gathered.runs)}."
     if others:
         sure += f" Of {len(judgements) - len(primary)} further claims: {others}."
     return [*answers, "", sure] if answers else [sure]

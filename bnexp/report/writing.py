@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +13,9 @@ from pandas import DataFrame
 from bnexp import claims
 from bnexp.drawing import overview, plots
 from bnexp.files import write_atomically
-from bnexp.judging.matching import judged
+from bnexp.judging.matching import shown
 from bnexp.judging.measures import epochs
+from bnexp.judging.words import tally
 from bnexp.report import ReportError, verdicts
 from bnexp.report.pictures import png, title
 from bnexp.report.provenance import dated
@@ -31,7 +30,7 @@ def write(gathered: Records, folder: Path) -> tuple[list[claims.Judgement], dict
 
     Errors: ReportError for a claim that fails.
     """
-    drawn = replace(gathered, runs=judged(gathered.runs) or gathered.runs)
+    drawn = shown(gathered)
     try:
         judgements = claims.judge(gathered, gathered.claims)
         figures, tables = _drawn(drawn, judgements)
@@ -45,8 +44,8 @@ def write(gathered: Records, folder: Path) -> tuple[list[claims.Judgement], dict
     by_arm = arms(drawn)
     write_atomically(folder / "table.csv", by_arm.to_csv(index=False))
     altered = folder.name != gathered.experiment
-    shown = {stem: title(figure) for stem, figure in figures.items()}
-    write_atomically(folder / "README.md", readme(gathered, judgements, tables, by_arm, shown, altered))
+    titles = {stem: title(figure) for stem, figure in figures.items()}
+    write_atomically(folder / "README.md", readme(gathered, judgements, tables, by_arm, titles, altered))
     verdict = json.dumps(_verdict(gathered, judgements), indent=1, ensure_ascii=False)
     write_atomically(folder / "verdict.json", verdict + "\n")
     return judgements, pictures
@@ -71,9 +70,8 @@ def _in_words(judgements: Sequence[claims.Judgement]) -> str:
     """The verdicts on what a figure shows, counted."""
     parts = []
     for primary, called in ((True, "Main claims"), (False, "Other claims")):
-        tally = Counter(each.verdict for each in judgements if each.primary is primary)
-        if tally:
-            parts.append(f"{called}: {', '.join(f'{n} {verdict}' for verdict, n in tally.most_common())}.")
+        if counts := tally(each.verdict for each in judgements if each.primary is primary):
+            parts.append(f"{called}: {counts}.")
     return " ".join(parts)
 
 
