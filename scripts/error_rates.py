@@ -171,17 +171,15 @@ def _estimates(effect: np.ndarray, parts: Sequence[tuple[np.ndarray, float]]) ->
 def decide(kind: str, estimates: Estimates, margin: float = 0.0, target: float = 0.0) -> Decisions:
     """As `rules.decide`, of enough seeds."""
     e = estimates
+    low, high = target - margin, target + margin
     if kind == "equals":
-        ps = [
-            np.maximum(e.above(target - margin), e.below(target + margin)),
-            np.minimum(e.below(target - margin), e.above(target + margin)),
-        ]
+        ps = [np.maximum(e.above(low), e.below(high)), np.minimum(e.below(low), e.above(high))]
     elif kind == "no_worse":
-        ps = [e.above(-margin), e.below(-margin)]
+        ps = [e.above(low), e.below(low)]
     else:
-        ps = [e.above(margin), e.below(-margin)]
+        ps = [e.above(high), e.below(low)]
         if margin:
-            ps.append(np.maximum(e.above(-margin), e.below(margin)))
+            ps.append(np.maximum(e.above(low), e.below(high)))
     p = np.min(ps, axis=0)
     return Decisions(np.where(p < LEVEL, np.argmin(ps, axis=0) + REPRODUCED, UNDECIDED), p)
 

@@ -16,7 +16,9 @@ from bnexp import claims
 from bnexp.claims import TREATED, Claim, Of, Outcome, Paper, Quantity, Rule, of_run
 from bnexp.claims.accuracy import ACCURACY
 from bnexp.judging import rules
-from bnexp.judging.comparing import compare, measured
+from bnexp.judging.arms import measured
+from bnexp.judging.comparing import compare
+from bnexp.judging.judgement import judge
 from bnexp.judging.matching import by_cell, choose, having, judged, side_by_side, tuning
 from bnexp.judging.measures import decades_that_train, final_accuracy, highest_rate, lowest_rate, steps_to_reach
 from bnexp.report.writing import write
@@ -165,7 +167,29 @@ def test_named_arms_differ_in_all_that_they_like() -> None:
     ]
     higher = replace(GAIN, treated={"arm": "bn_x5"}, reference={"arm": "inception"})
     assert effect(runs, higher) == (pytest.approx(0.02), 3)
-    assert "92.00 % BN-x5, 90.00 % Inception" in compare(higher, runs).measured
+    outcome = compare(higher, runs)
+    assert "92.00 % BN-x5, 90.00 % Inception" in outcome.measured
+    assert outcome.flags["bundle"].endswith("what does it: learning rate, L2 weight")
+    one = [run for run in runs if run.fields.update(l2=0.0) is None]
+    assert "bundle" not in compare(higher, one).flags
+
+
+def test_a_difference_may_be_held_against_a_target() -> None:
+    """Four times fewer steps: under half of them, but not under an eighth."""
+    runs = sweep(lambda f: record(f, 0.9 + 0.001 * f["seed"], at=100 if is_bn(f) else 400))
+    half = replace(FASTER, rule=Rule("time", less=True, target=-math.log(2)))
+    assert compare(half, runs).verdict == "reproduced"
+    assert compare(half, runs).why.endswith("lies above 2.00 times")
+    assert compare(replace(half, rule=Rule("time", less=True, target=-math.log(8))), runs).verdict == "contradicted"
+
+
+def test_a_sentence_names_the_epochs_of_the_runs_that_it_compares() -> None:
+    def run(fields: Fields) -> Record:
+        return record(fields | {"batch": 60, "data.examples": 600}, 0.9)
+
+    runs = [*sweep(run, steps=(20,)), *sweep(run, seeds=TUNING, steps=(200,)), *sweep(run, steps=(50,))]
+    about = replace(GAIN, among={"steps": 20})
+    assert judge(about, records(runs)).claim == "Within 2 epochs, so it is."
 
 
 def test_seeds_are_not_paired_and_the_arms_may_have_different_ones() -> None:

@@ -13,8 +13,9 @@ from bnexp.claims.inception import SMALLEST
 from bnexp.drawing import plots
 from bnexp.judging import rules
 from bnexp.judging.claim import Outcome, Paper, Peculiar
-from bnexp.judging.comparing import three_way, told
+from bnexp.judging.comparing import three_way
 from bnexp.judging.measures import final_accuracy
+from bnexp.judging.telling import told
 from bnexp.judging.words import percent
 from bnexp.runs.records import Record, Records
 from bnexp.stats import paired, t_interval

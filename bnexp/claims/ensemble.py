@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 from bnexp.drawing import plots
 from bnexp.judging import rules
 from bnexp.judging.claim import Outcome, Paper, Peculiar
-from bnexp.judging.comparing import three_way, told
+from bnexp.judging.comparing import three_way
+from bnexp.judging.telling import told
 from bnexp.judging.words import percent
 from bnexp.runs.records import Record, Records
 

@@ -27,9 +27,10 @@ from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
 from bnexp.judging import rules
 from bnexp.judging.claim import Outcome, Paper, Peculiar
-from bnexp.judging.comparing import three_way, told
+from bnexp.judging.comparing import three_way
 from bnexp.judging.matching import having
 from bnexp.judging.measures import curve, final_accuracy, validation_accuracy
+from bnexp.judging.telling import told
 from bnexp.judging.words import arm_name, percent
 from bnexp.runs.records import Record, Records
 from bnexp.stats import paired, steps_to

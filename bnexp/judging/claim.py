@@ -80,7 +80,7 @@ class Rule:
     less: bool = False
     """The sentence says that the treated arm has less of it."""
     target: float = 0.0
-    """What an arm is held against that has no other, or the effect that `equals` speaks of."""
+    """What an arm is held against that has no other; of two arms, the effect that theirs is held against."""
     universal: bool = False
     """The sentence is about every cell, not about their average."""
     paired: bool = False
@@ -125,6 +125,19 @@ class Claim:
     """One of the experiment's two or three main claims."""
     control: str = ""
     """For a control, the outcome that would have failed it."""
+
+    @property
+    def sign(self) -> float:
+        """By which effects are multiplied, so that positive is what the sentence says."""
+        return -1.0 if self.rule.less else 1.0
+
+    @property
+    def bound(self) -> float:
+        """What the effect is held against, positive in the direction of the sentence.
+
+        That of an arm without another is its distance from the rule's target already, but where it is to equal it.
+        """
+        return self.sign * self.rule.target if self.reference is not None or self.rule.kind == "equals" else 0.0
 
     def __post_init__(self) -> None:
         """Errors: ValueError for what no rule can be."""
@@ -186,6 +199,8 @@ class Outcome:
     """A word, with the sentence behind it."""
     seeds_needed: int | None = None
     """Of an undecided claim: n at which the interval's half-width would be below the margin."""
+    runs: Sequence[Record] = ()
+    """What was measured; empty for all that there are."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from bnexp.judging.comparing import compare
 from bnexp.judging.identity import digest
 from bnexp.judging.measures import epochs
 from bnexp.judging.words import arm_name
-from bnexp.runs.records import Records
+from bnexp.runs.records import Record, Records
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def judge(claim: Claim | Peculiar, records: Records, treated: str = BN) -> Judge
         id=claim.id,
         source=claim.source,
         section=claim.source.removeprefix("§") if claim.source.startswith("§") else "–",
-        claim=_sentence(claim.sentence, records, treated),
+        claim=_sentence(claim.sentence, outcome.runs or records.runs, treated),
         kind="own" if rule is None else rule.kind,
         primary=claim.primary,
         control=claim.control,
@@ -103,9 +103,9 @@ def judge(claim: Claim | Peculiar, records: Records, treated: str = BN) -> Judge
     )
 
 
-def _sentence(sentence: str, records: Records, treated: str) -> str:
+def _sentence(sentence: str, runs: Sequence[Record], treated: str) -> str:
     """With the epochs of the runs filled in, and of another norm than BN its name."""
-    filled = sentence.replace("{epochs}", epochs(records.runs))
+    filled = sentence.replace("{epochs}", epochs(runs))
     return filled if treated == BN else re.sub(r"\bBN\b", arm_name(treated), filled)
 
 

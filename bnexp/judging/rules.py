@@ -167,19 +167,20 @@ class Decision:
 
 
 def decide(kind: Kind, estimate: Estimate, margin: float = 0.0, target: float = 0.0) -> Decision:
-    """The rule of an effect with its interval."""
+    """The rule of an effect with its interval, held against a target."""
     if estimate.n == 0:
         return Decision("undecided", 1.0)
+    low, high = target - margin, target + margin
     ps: dict[Verdict, float] = {}
     if kind == "equals":
-        ps["reproduced"] = max(estimate.above(target - margin), estimate.below(target + margin))
-        ps["contradicted"] = min(estimate.below(target - margin), estimate.above(target + margin))
+        ps["reproduced"] = max(estimate.above(low), estimate.below(high))
+        ps["contradicted"] = min(estimate.below(low), estimate.above(high))
     elif kind == "no_worse":
-        ps["reproduced"], ps["contradicted"] = estimate.above(-margin), estimate.below(-margin)
+        ps["reproduced"], ps["contradicted"] = estimate.above(low), estimate.below(low)
     else:
-        ps["reproduced"], ps["contradicted"] = estimate.above(margin), estimate.below(-margin)
+        ps["reproduced"], ps["contradicted"] = estimate.above(high), estimate.below(low)
         if margin:
-            ps["no difference"] = max(estimate.above(-margin), estimate.below(margin))
+            ps["no difference"] = max(estimate.above(low), estimate.below(high))
     verdict, p = min(ps.items(), key=lambda item: item[1])
     return Decision(verdict if p < LEVEL and estimate.n >= FEWEST else "undecided", p)
 

@@ -18,8 +18,8 @@ from bnexp.claims.speed import TARGETS, reached
 from bnexp.config import ConfigError, flatten
 from bnexp.console import out
 from bnexp.judging import rules
-from bnexp.judging.comparing import told
 from bnexp.judging.measures import diverged, final_accuracy
+from bnexp.judging.telling import told
 from bnexp.report.tables import TARGETED
 from bnexp.runs import sources
 from bnexp.runs.records import Record, Records

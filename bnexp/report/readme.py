@@ -53,7 +53,7 @@ def _in_short(gathered: Records, judgements: Sequence[Judgement]) -> list[str]:
     primary = [j for j in judgements if j.primary]
     answers = [f"- {j.claim} **{j.verdict.capitalize()}**: {j.measured}." for j in primary]
     others = tally(j.verdict for j in judgements if not j.primary)
-    sure = f"{shown(gathered).caption}, {epochs(gathered.runs)}."
+    sure = f"{shown(gathered).caption}, {epochs(shown(gathered).runs)}."
     if others:
         sure += f" Of {len(judgements) - len(primary)} further claims: {others}."
     return [*answers, "", sure] if answers else [sure]

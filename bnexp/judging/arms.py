@@ -1,0 +1,163 @@
+"""What a claim's quantity is on the runs of its arms, by cell and seed."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from bnexp.judging.claim import LARGEST, Claim, Quantity
+from bnexp.judging.matching import FOLLOWS, Cell, choose, having, judged, side_by_side, tuning
+from bnexp.judging.measures import length
+from bnexp.judging.words import arm_label, setting_label
+from bnexp.runs.records import Record
+
+
+@dataclass
+class Arm:
+    """What was measured on one side of a comparison."""
+
+    label: str
+    values: dict[Cell, dict[int, list[float]]] = field(default_factory=dict)
+    """By cell and seed, one for each combination of the other settings; logarithms of ratios."""
+    correct: dict[Cell, dict[int, list[np.ndarray]]] = field(default_factory=dict)
+    """In the same way, which test images are classified correctly, where it is known."""
+    runs: list[Record] = field(default_factory=list)
+    never: Counter[Cell] = field(default_factory=Counter)
+    """By cell, values in place of which the last step stands, for the target was not reached."""
+    beyond: dict[Cell, set[int]] = field(default_factory=dict)
+    """By cell, 1 where values could be larger than is seen, −1 where smaller: at the end of the grid or steps."""
+    nothing: Counter[Cell] = field(default_factory=Counter)
+    """By cell, values that are missing because there was nothing to measure."""
+    chosen: dict[Cell, dict[str, Any]] = field(default_factory=dict)
+    edges: list[str] = field(default_factory=list)
+
+    def by_seed(self, cells: Iterable[Cell]) -> dict[int, float]:
+        """The mean over these cells, of the seeds that have all of them."""
+        wanted = list(cells)
+        seeds = set.intersection(*(set(self.values[cell]) for cell in wanted)) if wanted else set()
+        return {seed: mean(mean(self.values[cell][seed]) for cell in wanted) for seed in sorted(seeds)}
+
+    def table(self, cells: Sequence[Cell]) -> np.ndarray:
+        """`[seeds, cells]`, of the seeds that have all of them."""
+        return np.array([[mean(self.values[cell][seed]) for cell in cells] for seed in self.by_seed(cells)])
+
+    def images(self, cells: Sequence[Cell], seeds: Iterable[int]) -> np.ndarray | None:
+        """`[seeds, images]`, means over these cells; None where it is not known of every run."""
+        rows = []
+        for seed in seeds:
+            known = [self.correct.get(cell, {}).get(seed, []) for cell in cells]
+            if not all(known):
+                return None
+            rows.append(np.mean([np.mean(of_cell, axis=0) for of_cell in known], axis=0))
+        return np.array(rows) if rows else None
+
+
+def measured(claim: Claim, runs: Sequence[Record], treated: str) -> list[Arm]:
+    """The claim's arms, the one that it is about first, with the values in every cell."""
+    among = having(runs, claim.among, treated)
+    settings = [claim.treated, *([claim.reference] if claim.reference is not None else [])]
+    sides = [having(among, arm_settings, treated) for arm_settings in settings]
+    named = {name for arm_settings in settings for name in arm_settings}
+    apart = {*named, *claim.quantity.over, *claim.selected}
+    apart |= {follower for name in named for follower in FOLLOWS.get(name, ())}
+    if "arm" in named:  # a named arm differs from another in many settings
+        apart |= {name for side in sides for run in side for name in run.fields if name not in claim.cells}
+    arms = [Arm(arm_label(arm_settings, treated)) for arm_settings in settings]
+    final = [judged(side) for side in sides]
+    if claim.selected:
+        compared = {name for name in claim.selected if name in named}
+        tried = {name: [run.value(name) for run in tuning(among)] for name in compared}
+        final = [_at_their_best(claim, arm, side, tried) for arm, side in zip(arms, sides, strict=True)]
+    for arm, fine in zip(arms, side_by_side(final, apart), strict=True):
+        for cell, by_seed in fine.items():
+            coarse = tuple((name, value) for name, value in cell if name in claim.cells)
+            _measure(claim, arm, coarse, by_seed)
+    _keep_complete(arms)
+    return arms
+
+
+def _at_their_best(claim: Claim, arm: Arm, side: Sequence[Record], tried: Mapping[str, Sequence[Any]]) -> list[Record]:
+    """The judged runs at the settings that suit the arm best in their cell; `tried` is what both arms have of some."""
+    kept = []
+    cells = {tuple((name, run.value(name)) for name in claim.cells) for run in side}
+    for cell in sorted(cells, key=repr):
+        here = having(side, dict(cell))
+        choice = choose(tuning(here), claim.selected, tried)
+        if choice is None:
+            continue
+        arm.chosen[cell] = choice.settings
+        if choice.edge:
+            arm.edges.append(f"{arm.label}: {choice.edge}{f' ({cell_name(cell)})' if cell else ''}")
+        kept += having(having(judged(here), choice.settings), {"steps": LARGEST})  # the table's runs are shorter
+    return kept
+
+
+def _measure(claim: Claim, arm: Arm, cell: Cell, by_seed: Mapping[int, list[Record]]) -> None:
+    quantity = claim.quantity
+    values, correct = arm.values.setdefault(cell, {}), arm.correct.setdefault(cell, {})
+    for seed, runs in _together(by_seed, quantity.over):
+        number = quantity.measure(runs)
+        if number is None:
+            arm.nothing[cell] += 1
+            continue
+        if number == math.inf:
+            number = max(map(length, runs))
+            arm.never[cell] += 1
+            arm.beyond.setdefault(cell, set()).add(1)
+        arm.beyond.setdefault(cell, set()).update(_beyond(quantity, runs, number))
+        values.setdefault(seed, []).append(math.log(number) if quantity.unit == "ratio" else float(number))
+        arm.runs += runs
+        known = [run.correct for run in runs if run.correct is not None]
+        if quantity.of_images and len(known) == len(runs):
+            correct.setdefault(seed, []).append(np.mean(known, axis=0))
+
+
+def _beyond(quantity: Quantity, runs: Sequence[Record], number: float) -> Iterator[int]:
+    """Of a place on a grid, or a range of it, where it could lie further: it is another without the grid's end."""
+    if not quantity.over or quantity.unit not in ("decades", "ratio"):
+        return
+    name = quantity.over[0]
+    grid = sorted({run.value(name) for run in runs})
+    for end, side in ((grid[0], -1), (grid[-1], 1)):
+        if quantity.measure([run for run in runs if run.value(name) != end]) != number:
+            yield 1 if quantity.edges == 2 else side
+
+
+def _together(by_seed: Mapping[int, list[Record]], over: Sequence[str]) -> Iterator[tuple[int, list[Record]]]:
+    """The runs that are measured together, by seed: equal in all but `over`; a norm may have several settings.
+
+    Seeds that lack some of what others have are left out, so that no range is over fewer settings than another.
+    """
+    free = {*over, *(follower for name in over for follower in FOLLOWS.get(name, ()))}
+    variants: dict[str, dict[int, list[Record]]] = {}
+    for seed, runs in by_seed.items():
+        for run in runs:
+            same = repr(sorted((name, value) for name, value in run.fields.items() if name not in {"seed", *free}))
+            variants.setdefault(same, {}).setdefault(seed, []).append(run)
+    for seeds in variants.values():
+        most = max(map(len, seeds.values()))
+        yield from ((seed, runs) for seed, runs in seeds.items() if len(runs) == most)
+
+
+def _keep_complete(arms: Sequence[Arm]) -> None:
+    """Leave out seeds that lack settings which others have, so that no mean is over other settings than another."""
+    for arm in arms:
+        for cell, by_seed in arm.values.items():
+            most = max(map(len, by_seed.values()), default=0)
+            arm.values[cell] = {seed: values for seed, values in by_seed.items() if len(values) == most}
+
+
+def cell_name(cell: Cell) -> str:
+    """A cell by its settings."""
+    return ", ".join(setting_label(name, value) for name, value in cell)
+
+
+def mean(values: Iterable[float]) -> float:
+    """NaN of none."""
+    kept = list(values)
+    return math.fsum(kept) / len(kept) if kept else math.nan

@@ -1,0 +1,57 @@
+"""What makes a verdict doubtful: a word each, with the sentence behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bnexp.judging.arms import Arm, mean
+from bnexp.judging.claim import Claim, Verdict
+from bnexp.judging.measures import rises
+from bnexp.judging.words import count, setting_label
+
+
+def raised(claim: Claim, arms: Sequence[Arm]) -> dict[str, str]:
+    """By word, what is doubtful about comparing these arms."""
+    found = {}
+    edges = [edge for arm in arms for edge in arm.edges]
+    if edges:
+        found["edge"] = f"chosen at the edge of the grid: {'; '.join(edges)}"
+    elif ends := [arm.label for arm in arms if any(arm.beyond.values()) and not arm.never]:
+        found["edge"] = f"could lie beyond the end of the grid, and its interval is open there: {', '.join(ends)}"
+    never = [f"{count(arm.never.total(), 'run')} {arm.label}" for arm in arms if arm.never]
+    if never:
+        found["censored"] = f"the target is not reached in {' and '.join(never)}; the last step stands in"
+    if len(others := _others(claim, arms)) > 1:
+        found["bundle"] = f"the arms differ in all of these, and any may be what does it: {', '.join(others)}"
+    if claim.quantity.of_images:
+        rising = [arm.label for arm in arms if arm.runs and mean(map(rises, arm.runs)) > max(claim.rule.margin, 0.001)]
+        if rising:
+            found["rising"] = f"still gains more than counts over the last quarter of its steps: {', '.join(rising)}"
+        if any(run.correct is None for arm in arms for run in arm.runs):
+            found["conditional"] = "on this test set: which images are right was not kept"
+    return found
+
+
+def _others(claim: Claim, arms: Sequence[Arm]) -> list[str]:
+    """The settings in which named arms differ."""
+    if "arm" not in claim.treated or len(arms) < 2:
+        return []
+    left_out = {"arm", "seed", *claim.cells, *claim.quantity.over, *claim.selected}
+    names = dict.fromkeys(name for arm in arms for run in arm.runs for name in run.fields if name not in left_out)
+    first, second = ({name: {repr(run.fields.get(name)) for run in arm.runs} for name in names} for arm in arms)
+    return list(dict.fromkeys(_in_words(name) for name in names if first[name] != second[name]))
+
+
+def _in_words(name: str) -> str:
+    return "normalisation" if name.startswith("norm.") else setting_label(name)
+
+
+def turned(claim: Claim, verdict: Verdict, arms: Sequence[Arm], flags: Mapping[str, str]) -> tuple[Verdict, list[str]]:
+    """The verdict, where a flag does not turn it into undecided, and why it does."""
+    if verdict == "undecided":
+        return verdict, []
+    if any(arm.edges for arm in arms):
+        return "undecided", [f"would be {verdict}, but a best setting stands at the edge of its grid"]
+    if "rising" in flags and "{epochs}" not in claim.sentence:
+        return "undecided", [f"would be {verdict}, but an arm is still rising and the sentence names no budget"]
+    return verdict, []

@@ -1,0 +1,132 @@
+"""What was measured and why the verdict is what it is, in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from scipy import stats as distributions
+
+from bnexp.judging import rules
+from bnexp.judging.arms import Arm, cell_name, mean
+from bnexp.judging.claim import Claim, Verdict
+from bnexp.judging.matching import Cell
+from bnexp.judging.measures import area, length
+from bnexp.judging.rules import Decision, Estimate
+from bnexp.judging.words import count, difference_in, level_in, number_in, tally
+
+MOST = 8
+"""Cells told one by one."""
+
+
+def lacks(arms: Sequence[Arm], cells: Sequence[Cell]) -> list[str]:
+    """Where there was nothing to measure, which the values alone do not tell."""
+    notes = [
+        f"nothing to measure in {count(arm.nothing.total(), 'case')} {arm.label}" for arm in arms if arm.nothing.total()
+    ]
+    lost = [cell_name(cell) for cell in arms[0].values if cell not in cells]
+    return [*notes, *([f"nothing is said of {'; '.join(lost)}"] if lost else [])]
+
+
+def why(claim: Claim, overall: Estimate, decision: Decision, cells: Sequence[Verdict]) -> str:
+    """Where the interval lies, or what the cells say."""
+    if overall.n < rules.FEWEST and decision.verdict == "undecided":
+        return too_few(overall.n)
+    rule, unit = claim.rule, claim.quantity.unit
+    below, above = (difference_in(claim.bound + margin, unit) for margin in (-rule.margin, rule.margin))
+    if rule.kind == "equals":
+        ranges = {"reproduced": f"between {below} and {above}", "contradicted": "wholly outside"}
+    elif rule.kind == "no_worse":
+        ranges = {"reproduced": f"above {below}", "contradicted": f"below {below}"}
+    elif rule.margin:
+        ranges = {"reproduced": f"above {above}", "contradicted": f"below {below}", "no difference": "between the two"}
+    else:
+        ranges = {"reproduced": f"above {above}", "contradicted": f"below {below}"}
+    if decision.verdict == "mixed":
+        return f"some of {len(cells)} cells say so and some the opposite"
+    if rule.universal and len(set(cells)) > 1:
+        return f"it is said of every one of {len(cells)} cells: {tally(cells)}"
+    scope = "in every cell, the" if rule.universal and len(cells) > 1 else "the"
+    if decision.verdict in ranges:
+        return f"{scope} 95 % interval lies {ranges[decision.verdict]}"
+    return f"{scope} 95 % interval lies neither {' nor '.join(ranges.values())}"
+
+
+def too_few(n: int) -> str:
+    """Why fewer seeds than it takes decide nothing."""
+    return f"{count(n, 'seed')}, an effect but no verdict: it takes {rules.FEWEST}"
+
+
+def measured(
+    claim: Claim,
+    arms: Sequence[Arm],
+    cells: Sequence[Cell],
+    overall: Estimate | None,
+    estimates: Mapping[Cell, Estimate],
+) -> str:
+    """What the arms measure and how they differ; without an estimate over all cells these alone."""
+    unit = claim.quantity.unit
+    words = claim.quantity.name
+    if overall is not None:
+        means = [(arm.label, arm.by_seed(cells)) for arm in arms]
+        levels = [f"{level_in(mean(by_seed.values()), unit)} {label}" for label, by_seed in means if by_seed]
+        words += f": {', '.join(levels)}" + (f"; {told(overall, unit)}" if len(arms) == 2 else "")
+    if len(arms) == 2:
+        by_cell = {cell: difference_in(estimate.effect, unit) for cell, estimate in estimates.items()}
+        ranked = sorted(estimates, key=lambda cell: estimates[cell].effect)
+    else:
+        of_cells = {cell: mean(arms[0].by_seed([cell]).values()) for cell in cells}
+        by_cell = {cell: level_in(level, unit) for cell, level in of_cells.items()}
+        ranked = sorted(of_cells, key=lambda cell: of_cells[cell])
+    if len(cells) > MOST:
+        words += f" ({len(cells)} cells, from {by_cell[ranked[0]]} to {by_cell[ranked[-1]]})"
+    elif len(cells) > 1:
+        words += f" ({', '.join(f'{cell_name(cell)} {words_of_cell}' for cell, words_of_cell in by_cell.items())})"
+    if len(arms) == 2 and len(cells) > 1:
+        first, second = (arm.table(cells) for arm in arms)
+        if min(len(first), len(second)) > 1:
+            words += f"; arm × cell p = {rules.interaction(first, second):.2g}"
+    if claim.rule.kind == "time" and len(arms) == 2:
+        if (p := _log_rank(claim, arms, cells)) is not None:
+            words += f"; log-rank p = {p:.2g}"
+        areas = [mean(map(area, arm.runs)) for arm in arms]
+        words += f"; area under the accuracy curve {difference_in(areas[0] - areas[1], 'points')}"
+    return words
+
+
+def told(estimate: Estimate, unit: str) -> str:
+    """An effect with its interval, in words."""
+    if not estimate.n:
+        return "nothing to compare"
+    effect = difference_in(estimate.effect, unit)
+    if estimate.n < 2:
+        return f"{effect}, n = {estimate.n}"
+    ends = [number_in(end, unit) if math.isfinite(end) else "unbounded" for end in (estimate.lo, estimate.hi)]
+    return f"{effect} [{ends[0]}, {ends[1]}], n = {estimate.n}"
+
+
+def _log_rank(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell]) -> float | None:
+    """Of the steps to the target, where there is one cell, so that every value is of one run."""
+    if len(cells) > 1 or any(len(v) > 1 for arm in arms for v in arm.values[cells[0]].values()):
+        return None
+    samples = []
+    for arm in arms:
+        steps = [claim.quantity.measure([run]) for run in arm.runs]
+        reached = [s for s in steps if s is not None and s != math.inf]
+        missed = [length(run) for run, s in zip(arm.runs, steps, strict=True) if s == math.inf]
+        samples.append(distributions.CensoredData(uncensored=reached, right=missed))
+    if not all(sample.num_censored() < len(sample) for sample in samples):
+        return None
+    return float(distributions.logrank(samples[0], samples[1]).pvalue)
+
+
+def selected(arms: Sequence[Arm]) -> dict[str, Any] | None:
+    """By arm what was chosen, by cell where there are several."""
+    chosen: dict[str, Any] = {}
+    for arm in arms:
+        if len(arm.chosen) == 1:
+            (chosen[arm.label],) = arm.chosen.values()
+        elif arm.chosen:
+            chosen[arm.label] = {cell_name(cell): settings for cell, settings in arm.chosen.items()}
+    return chosen or None
