@@ -11,7 +11,9 @@ from omegaconf import OmegaConf
 
 from bnexp import config, paths
 
-EXPERIMENTS = ("inception", "inception_tuned", "ablation", "ensemble", "inception_tiny", "paper")
+EXPERIMENTS = ("inception", "inception_tuned", "norms", "ablation", "ensemble", "inception_tiny", "paper")
+QUICK = ("inception", "ensemble", "paper")
+"""Those with a scale for a laptop."""
 
 
 def resolved(*overrides: str) -> dict[str, Any]:
@@ -26,9 +28,9 @@ def resolved(*overrides: str) -> dict[str, Any]:
 
 TIMES = {
     "inception": 1, "bn_baseline": 1, "bn_x5": 5, "bn_x30": 30, "bn_x5_sigmoid": 5, "inception_x5": 5,
-    "inception_sigmoid": 1,
+    "inception_x9": 9, "inception_sigmoid": 1, "inception_changes": 5,
 }  # fmt: skip
-CHANGED = ("bn_x5", "bn_x30", "bn_x5_sigmoid")
+CHANGED = ("bn_x5", "bn_x30", "bn_x5_sigmoid", "inception_changes")
 
 
 @pytest.mark.parametrize("arm", TIMES)
@@ -71,9 +73,12 @@ def test_another_norm_can_be_put_in_an_arm() -> None:
     assert (own["norm.name"], own["lr"]) == ("group", pytest.approx(0.0075))
 
 
-@pytest.mark.parametrize("scale", ["smoke", "laptop", "gpu", "paper"])
-@pytest.mark.parametrize("experiment", EXPERIMENTS)
-def test_every_experiment_has_every_scale(experiment: str, scale: str) -> None:
+@pytest.mark.parametrize(
+    ("experiment", "scale"),
+    [(name, scale) for name in EXPERIMENTS for scale in ("smoke", "overnight", "gpu", "paper")]
+    + [(name, "laptop") for name in QUICK],
+)
+def test_experiments_have_their_scales(experiment: str, scale: str) -> None:
     own = resolved(f"experiment={experiment}", f"scale={scale}", "arm=bn_x5")
     assert own["steps"] >= 4
     assert own["experiment"] == experiment

@@ -56,11 +56,13 @@ def test_every_layer_has_the_output_that_the_paper_prints() -> None:
 
 def test_parameters_stand_where_the_printed_table_puts_them() -> None:
     preset = ModelConfig(name="inception", activation="relu")
-    assert models.parameters(preset, "none", (3, 224, 224), 1000, PRINTED) == pytest.approx(11.3e6, rel=0.005)
-    assert models.parameters(preset, "none", (3, 224, 224), 1000) == pytest.approx(11.2e6, rel=0.005)
+    assert models.parameters(preset, NormConfig("none"), (3, 224, 224), 1000, PRINTED) == pytest.approx(
+        11.3e6, rel=0.005
+    )
+    assert models.parameters(preset, NormConfig("none"), (3, 224, 224), 1000) == pytest.approx(11.2e6, rel=0.005)
     for multiplier, expected in ((0.1875, 0.27e6), (0.375, 1.09e6), (0.65, 3.4e6)):
         preset = ModelConfig(name="inception_small", modules=list(SMALL), multiplier=multiplier)
-        assert models.parameters(preset, "batch", (3, 32, 32), 10) == pytest.approx(expected, rel=0.03)
+        assert models.parameters(preset, NormConfig("batch"), (3, 32, 32), 10) == pytest.approx(expected, rel=0.03)
 
 
 def test_the_small_network_has_26_layers() -> None:

@@ -24,6 +24,7 @@ from bnexp.claims import (
     inception_tuned,
     init_robustness,
     lr_tolerance,
+    norms,
     optimizers,
     placebo,
     placement,
@@ -91,6 +92,7 @@ def _subject(module: ModuleType) -> Subject:
         figures=getattr(module, "figures", lambda records: {}),
         tables=getattr(module, "tables", lambda records: {}),
         reads_percentiles=getattr(module, "READS_PERCENTILES", False),
+        shows_tuning=getattr(module, "SHOWS_TUNING", False),
         about=(module.__doc__ or "").partition("\n")[0],
     )
 
@@ -103,7 +105,7 @@ REGISTRY: dict[str, Subject] = {
             *(accuracy, speed, stability, figure_1, table),
             *(lr_tolerance, init_robustness, saturating, gradient_flow, batch_size),
             *(optimizers, placement, regularisation, inference, placebo),
-            *(inception, inception_tuned, ablation, ensemble),
+            *(inception, inception_tuned, norms, ablation, ensemble),
         ),
     )
 }

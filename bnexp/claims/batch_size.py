@@ -22,6 +22,8 @@ from bnexp.judging.measures import companion_noise, final_accuracy
 from bnexp.judging.words import arm_name
 from bnexp.runs.records import Record, Records
 
+SHOWS_TUNING = True
+
 SMALL = Of("among", (2, 4))
 """Examples in the mini-batches called small."""
 

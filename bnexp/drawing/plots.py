@@ -36,7 +36,7 @@ COLOURS = {
     **{PLAIN: "#D55E00", BN: "#0072B2", "inception": "#D55E00", "bn_baseline": "#0072B2"},
     **{"layer": "#009E73", "group": "#CC79A7", "batch_renorm": "#E69F00", "instance": "#56B4E9"},
     **{"bn_x5": "#009E73", "bn_x30": "#CC79A7", "bn_x5_sigmoid": "#E69F00"},
-    **{"inception_x5": "#000000", "inception_sigmoid": "#999999"},
+    **{"inception_x5": "#000000", "inception_sigmoid": "#999999", "inception_changes": "#56B4E9"},
 }
 """Of arms by name, the same in all figures."""
 
@@ -141,7 +141,7 @@ def curves(
             panel.plot(steps, table.T, color=colour, lw=0.5, alpha=max(min(0.45, 10 / len(table)), 0.05))
             panel.plot(steps, table.mean(0), color=colour, lw=2, ls="--" if arm == PLAIN else "-", label=arm_name(arm))
         if linear:
-            steps_axis(panel, max(float(run.metrics["step"].iloc[-1]) for run in records.runs))
+            steps_axis(panel, max(float(run.metrics["step"].iloc[-1]) for run in runs))
         else:
             panel.set_xscale("log")
             few_decades(panel.xaxis)

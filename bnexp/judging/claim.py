@@ -215,5 +215,7 @@ class Subject:
     """Title to a table of text for the report."""
     reads_percentiles: bool = False
     """Whether percentiles and moments must be among the committed records; they are most of a record's size."""
+    shows_tuning: bool = False
+    """Whether its figures and tables are given tuning runs, too."""
     about: str = ""
     """What is claimed and where, in a line."""

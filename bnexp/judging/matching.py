@@ -6,12 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bnexp.judging.claim import BN, Of, Settings
+from bnexp.config import TUNING
+from bnexp.judging.claim import BN, LARGEST, Of, Settings
 from bnexp.judging.measures import validation_accuracy
 from bnexp.runs.records import Record, Records
-
-TUNING = 1000
-"""The seed from which on runs serve to choose settings and are judged by no claim."""
 
 UNBOUNDED = {"model.dropout": 0, "l2": 0}
 """Settings with a least value beyond which there is none: at it, nothing is at the edge of a grid."""
@@ -125,12 +123,15 @@ def choose(
 
 
 def at_their_best(runs: Iterable[Record], cells: Sequence[str], names: Sequence[str]) -> list[Record]:
-    """Of each cell the runs at the settings of the best mean validation accuracy, for figures."""
+    """Of each cell the judged runs at the settings that are chosen, the longest of them; for figures.
+
+    Where nothing was tuned, the best validation accuracy of the judged runs themselves chooses.
+    """
     kept: list[Record] = []
     for by_seed in by_cell(runs, cells).values():
         here = [run for of_seed in by_seed.values() for run in of_seed]
-        choice = choose(here, names)
-        kept += having(here, choice.settings) if choice else []
+        choice = choose(tuning(here) or here, names)
+        kept += having(having(judged(here), choice.settings), {"steps": LARGEST}) if choice else []
     return kept
 
 

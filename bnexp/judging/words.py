@@ -15,18 +15,22 @@ NAMES = {
     "layer": "layer norm",
     "group": "group norm",
     "batch_renorm": "batch renorm",
+    "instance": "instance norm",
     "inception": "Inception",
     "bn_baseline": "BN-Baseline",
     "bn_x5": "BN-x5",
     "bn_x30": "BN-x30",
     "bn_x5_sigmoid": "BN-x5-Sigmoid",
+    "inception_changes": "Inception, changes of §4.2.1",
     "inception_x5": "Inception, lr ×5",
+    "inception_x9": "Inception, lr ×9",
     "inception_sigmoid": "Inception, sigmoid",
 }
 
 SETTINGS = {
     "lr": "learning rate",
     "batch": "examples in a mini-batch",
+    "steps": "steps",
     "l2": "L2 weight",
     "init.scale": "initial scale",
     "init.scheme": "initial weights",

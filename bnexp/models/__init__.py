@@ -81,9 +81,11 @@ BUILDERS: dict[str, Callable[[Plan], nn.Module]] = {
 """By the names in `config.MODELS`."""
 
 
-def parameters(model: ModelConfig, norm: str, shape: tuple[int, ...], classes: int, rows: Sequence[Row] = TABLE) -> int:
+def parameters(
+    model: ModelConfig, norm: NormConfig, shape: tuple[int, ...], classes: int, rows: Sequence[Row] = TABLE
+) -> int:
     """How many parameters a network has."""
-    config = RunConfig(model=model, norm=NormConfig(norm))
+    config = RunConfig(model=model, norm=norm)
     with torch.device("meta"):
         network = BUILDERS[model.name](Plan(config, shape, classes, norms.factory(config.norm), _dropout(config), rows))
     return sum(p.numel() for p in network.parameters())

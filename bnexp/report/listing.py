@@ -14,7 +14,7 @@ from rich.padding import Padding
 from rich.table import Column, Table
 
 from bnexp import claims, paths
-from bnexp.config import ConfigError, ModelConfig
+from bnexp.config import ConfigError, ModelConfig, NormConfig
 from bnexp.console import out
 from bnexp.judging.words import arm_label
 from bnexp.report import ReportError, verdicts
@@ -143,12 +143,14 @@ def print_models() -> None:
         if name == "module":
             out.print(f"[bold]{name}[/]: {escape(header(file))}", soft_wrap=True)
             continue
-        plain, bn = (f"{models.parameters(_model(name), norm, shape, classes):,}" for norm in ("none", "batch"))
+        plain, bn = (
+            f"{models.parameters(_model(name), NormConfig(norm), shape, classes):,}" for norm in ("none", "batch")
+        )
         out.print(f"[bold]{name}[/]: {escape(header(file))}", soft_wrap=True)
         inputs = "×".join(map(str, shape))
         out.print(f"  {inputs}, {classes:,} classes: {plain} parameters without BN, {bn} with", soft_wrap=True)
     out.print()
-    printed = models.parameters(_model("inception"), "none", (3, 224, 224), 1000, PRINTED)
+    printed = models.parameters(_model("inception"), NormConfig("none"), (3, 224, 224), 1000, PRINTED)
     out.print(
         f"The paper says {PAPER_PARAMETERS / 1e6:.1f} million parameters of its network (Figure 5). The table as "
         f"printed gives about {printed / 1e6:.1f} million, with biases and without BN, and no reading of it that we "

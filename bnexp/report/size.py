@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from bnexp import models
-from bnexp.config import ModelConfig
+from bnexp.config import ModelConfig, NormConfig
 from bnexp.runs.records import Record, Records
 
 INPUTS = {"mnist": (1, 28, 28), "digits": (1, 8, 8)}
@@ -24,15 +24,18 @@ def model_size(gathered: Records) -> dict[str, Any] | None:
 
 def _size(run: Record) -> tuple[int, int] | None:
     """Affine maps from input to output on the longest way, and parameters."""
-    names = {f.name for f in dataclasses.fields(ModelConfig)}
-    values = {n: run.fields[f"model.{n}"] for n in names if f"model.{n}" in run.fields}
-    name, norm = str(values.get("name", "mlp")), str(run.fields["norm.name"])
-    if "module" in (name, norm):
+    model, norm = ModelConfig(**_settings(run, "model", ModelConfig)), NormConfig(**_settings(run, "norm", NormConfig))
+    if "module" in (model.name, norm.name):
         return None
     crop = run.fields.get("data.crop")
     shape = (3, crop, crop) if crop else INPUTS.get(str(run.fields.get("data.name")))
     if shape is None or run.summary.get("classes") is None:
         return None
-    model = ModelConfig(**values)
     parameters = models.parameters(model, norm, shape, int(run.summary["classes"]))
     return models.layers(model), parameters
+
+
+def _settings(run: Record, group: str, of: type[ModelConfig] | type[NormConfig]) -> dict[str, Any]:
+    """Those of a group that the run's record has."""
+    names = (f.name for f in dataclasses.fields(of))
+    return {name: run.fields[key] for name in names if (key := f"{group}.{name}") in run.fields}

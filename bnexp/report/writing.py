@@ -30,10 +30,9 @@ def write(gathered: Records, folder: Path) -> tuple[list[claims.Judgement], dict
 
     Errors: ReportError for a claim that fails.
     """
-    drawn = shown(gathered)
     try:
         judgements = claims.judge(gathered, gathered.claims)
-        figures, tables = _drawn(drawn, judgements)
+        figures, tables = _drawn(gathered, judgements)
     except claims.ClaimError as error:
         raise ReportError(f"{error}; the records are kept: mend the claim, then bnexp report {folder}") from error
     judgements = dated(judgements, gathered.runs, verdicts.rules_of(folder / "verdict.json"))
@@ -41,7 +40,7 @@ def write(gathered: Records, folder: Path) -> tuple[list[claims.Judgement], dict
     pictures = {stem: png(figure) for stem, figure in figures.items()}
     for stem, picture in pictures.items():
         write_atomically(folder / "figures" / f"{stem}.png", picture)
-    by_arm = arms(drawn)
+    by_arm = arms(shown(gathered))
     write_atomically(folder / "table.csv", by_arm.to_csv(index=False))
     altered = folder.name != gathered.experiment
     titles = {stem: title(figure) for stem, figure in figures.items()}
@@ -57,13 +56,14 @@ def _drawn(gathered: Records, judgements: Sequence[claims.Judgement]) -> tuple[d
     tables: dict[str, DataFrame] = {}
     for subject in claims.resolve(gathered.claims):
         with claims.asking(subject.name):
-            of_subject = subject.figures(gathered)
-            tables |= subject.tables(gathered)
+            drawn = gathered if subject.shows_tuning else shown(gathered)
+            of_subject = subject.figures(drawn)
+            tables |= subject.tables(drawn)
         ids = {claim.id for claim in subject.claims}
         for figure in of_subject.values():
             plots.add_to_caption(figure, _in_words([each for each in judgements if each.id in ids]))
         figures |= of_subject
-    return figures or overview.figures(gathered), tables
+    return figures or overview.figures(shown(gathered)), tables
 
 
 def _in_words(judgements: Sequence[claims.Judgement]) -> str:

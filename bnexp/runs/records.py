@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bnexp.config import STAND_INS
+from bnexp.config import STAND_INS, TUNING
 from bnexp.files import digest, sync, write_atomically
 from bnexp.runs import correct
 from bnexp.runs.stamp import without_places
@@ -120,12 +120,13 @@ class Records:
 
     @property
     def caption(self) -> str:
-        """What stands in every figure: data set, scale, n, and whether runs are missing."""
-        n = len({run.seed for run in self.runs})
-        seeds = "1 seed" if n == 1 else f"{n} seeds"
+        """What stands in every figure: data set, scale, n without seeds for tuning, and whether runs are missing."""
+        seeds = {run.seed for run in self.runs}
+        n = len({seed for seed in seeds if seed < TUNING} or seeds)
+        words = "1 seed" if n == 1 else f"{n} seeds"
         notice = f" — STAND-IN, NOT {self.stands_in_for}" if self.stands_in_for else ""
         partial = f", PARTIAL: {self.partial}" if self.partial else ""
-        return f"{self.dataset['title']}{notice}, scale {self.scale}, n = {seeds}{partial}"
+        return f"{self.dataset['title']}{notice}, scale {self.scale}, n = {words}{partial}"
 
 
 def _order(value: Any) -> tuple[int, Any]:

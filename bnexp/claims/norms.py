@@ -1,0 +1,94 @@
+"""§5 and later work: other normalisations than BN on Inception, each at the learning rate that suits it best."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from matplotlib.figure import Figure
+
+from bnexp.claims.inception import ACCURACY, SMALLEST, STEPS
+from bnexp.drawing import plots
+from bnexp.drawing.plots import Layout
+from bnexp.judging.claim import PLAIN, TREATED, Claim, Paper, Rule
+from bnexp.judging.matching import at_their_best, tuning
+from bnexp.judging.measures import chance, curve, validation_accuracy
+from bnexp.judging.words import arm_name
+from bnexp.runs.records import Records
+
+SHOWS_TUNING = True
+
+OTHERS = {
+    "layer": Paper("Not tried.", outside="Ba et al. 2016 find BN better for convolutions."),
+    "group": Paper("Not tried.", outside="ResNet-50, ImageNet, 32 a worker: BN 0.5 points higher (Wu & He 2018)"),
+    "instance": Paper("Not tried.", outside="ResNet-50, ImageNet: BN 5 points higher (Wu & He 2018)"),
+    "batch_renorm": Paper("Not tried.", outside="Inception-v3, mini-batches of 32: alike (Ioffe 2017)"),
+}
+"""By norm, what is known elsewhere."""
+
+CLAIMS = [
+    Claim(
+        "norms-bn",
+        "§4.2",
+        "At each one's own best learning rate, Inception with BN ends higher than without, within {epochs}.",
+        ACCURACY,
+        Rule("difference", SMALLEST),
+        Paper("72.7 against 72.2 %, at one rate for both", 0.005),
+        selected=("lr",),
+        primary=True,
+    ),
+    *(
+        Claim(
+            f"norms-{norm}",
+            "popular accounts",
+            f"At each one's own best learning rate, Inception with BN ends higher than with {arm_name(norm)}, within "
+            "{epochs}.",
+            ACCURACY,
+            Rule("difference", SMALLEST),
+            paper,
+            {"norm": TREATED},
+            {"norm": norm},
+            selected=("lr",),
+        )
+        for norm, paper in OTHERS.items()
+    ),
+    *(
+        Claim(
+            f"norms-steps-{norm}",
+            "later work",
+            f"At its own best learning rate, Inception with {arm_name(norm)} learns in fewer steps than without.",
+            STEPS,
+            Rule("time", less=True),
+            Paper("Not tried."),
+            {"norm": norm},
+            {"norm": PLAIN},
+            selected=("lr",),
+        )
+        for norm in OTHERS
+    ),
+]
+
+
+def figures(records: Records) -> dict[str, Figure]:
+    """`norms`: each at its best rate; `norms_rates`: validation accuracy against the rate, in short trainings."""
+    made = {}
+    if final := at_their_best(records.runs, ("norm",), ("lr",)):
+        made["norms"] = plots.curves(
+            replace(records, runs=final),
+            "Inception under several normalisations, each at its own best learning rate",
+            "A network that diverged counts as chance.",
+            curve,
+            "test accuracy",
+            fill=max(map(chance, final)),
+            linear=True,
+        )
+    if tried := tuning(records.runs):
+        made["norms_rates"] = plots.lines(
+            replace(records, runs=tried),
+            "Validation accuracy of Inception against the learning rate, by normalisation",
+            "Short trainings on tuning seeds. A run that diverged counts as chance.",
+            "lr",
+            validation_accuracy,
+            "validation accuracy",
+            Layout(),
+        )
+    return made
