@@ -18,6 +18,7 @@ OmegaConf.register_new_resolver("times", lambda a, b: a * b, replace=True)  # fo
 OmegaConf.register_new_resolver("over", lambda a, b: max(1, round(a / b)), replace=True)  # steps of so many examples
 OmegaConf.register_new_resolver("groups_for", lambda model: 10 if model == "mlp" else 4, replace=True)
 
+PROBES = ("input_shift", "gradient_shift", "landscape", "jacobian", "weights", "signal")
 TUNING = 1000
 """The seed from which on runs serve to choose settings and are judged by no claim."""
 
@@ -296,6 +297,9 @@ class RunConfig:
     """Keep the class probabilities of all test images, of one crop and averaged over ten (§4.2.3)."""
     shape: bool = field(default=False, metadata=LATER)
     """Measure, too, how far the nonlinearities' inputs are from normal distributions: `skewness/…`, `kurtosis/…`."""
+    probes: list[str] = field(default_factory=list, metadata=LATER)
+    """What else to measure at every evaluation: `input_shift`, `gradient_shift`, `landscape`, `jacobian`, `weights`,
+    `signal`; bnexp/engine/probes has a file for each."""
     precision: str = "float32"
     """Of `inception`: `float32`, or `bfloat16` where PyTorch's autocast thinks it safe."""
     nproc: int = 1
@@ -362,8 +366,11 @@ LAUNCH = (
 )
 """The settings that say where and how, not what: they are no part of a run and go for the whole command."""
 
-ARMS = ("inception", "bn_baseline", "bn_x5", "bn_x30", "bn_x5_sigmoid", "inception_x5", "inception_sigmoid")
-"""The rows of Figure 3 (§4.2), which are networks of the Inception kind."""
+ARMS = (
+    *("inception", "bn_baseline", "bn_x5", "bn_x30", "bn_x5_sigmoid", "inception_x5", "inception_sigmoid"),
+    *("inception_changes", "inception_x9"),
+)
+"""The rows of Figure 3 (§4.2) and our controls, which are networks of the Inception kind."""
 
 
 def schema() -> DictConfig:
@@ -465,6 +472,10 @@ def validate(config: Config) -> None:
     _choice("model", model.name, tuple(MODELS))
     _choice("spacing", config.spacing, SPACINGS)
     _choice("precision", config.precision, PRECISIONS)
+    for name in config.probes:
+        _choice("probes", name, PROBES)
+    if config.probes and config.nproc > 1:
+        raise ConfigError(f"probes={','.join(config.probes)} measure one process's network: leave nproc at 1")
     _choice("model.activation", model.activation, ACTIVATIONS)
     _choice("norm", norm.name, NORMS)
     _choice("norm.placement", norm.placement, PLACEMENTS)

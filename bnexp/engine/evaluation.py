@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,8 @@ class Evaluation:
     correct: np.ndarray | None = None
     """At the last step: whether each test image is classified correctly, bool `[images]`; none is by a network that has
     become NaN."""
+    costs: dict[str, float] = field(default_factory=dict)
+    """At the last step: seconds that each probe has taken, for all networks trained together."""
 
     def lost(self, step: int, images: int | None = None) -> Evaluation:
         """That of the same network at a later step, when it has become NaN; at the last one with the test `images`."""
@@ -113,11 +115,7 @@ class Probes:
         self.predicts = first.predictions
         self.shape = first.shape
         self.monitored = first.data.monitored
-        images, labels = dataset.test_images, dataset.test_labels
-        if self.monitored is not None and self.monitored < len(labels):  # they may lie class by class
-            some = torch.from_numpy(np.random.RandomState(0).permutation(len(labels))[: self.monitored])
-            images, labels = subset(images, some.to(labels.device)), labels[some.to(labels.device)]
-        self.observer = self._observer(images, labels)
+        self.observer = self._observer(*self._some(self.monitored or len(dataset.test_labels)))
 
     def evaluate(self, step: int, loss: Tensor, gradients: Gradients, last: bool = False) -> Iterator[Evaluation]:
         """An evaluation of each network; the last is on all test images."""
@@ -152,6 +150,19 @@ class Probes:
             metrics |= {f"kurtosis/{name}": shape.kurtosis for name, shape in seen.shapes.items()}
             predictions = None if predicted is None else predicted[:, i]
             yield Evaluation(i, step, metrics, seen.layers, predictions, seen.correct if last else None)
+
+    def reference(self, number: int) -> Tensor:
+        """So many test images, always the same, as in tests, `[E, C, H, W]`."""
+        images, _ = self._some(number)
+        return self._test(images)
+
+    def _some(self, number: int) -> tuple[Tensor, Tensor]:
+        """So many test images with their labels, always the same; they may lie class by class."""
+        images, labels = self.dataset.test_images, self.dataset.test_labels
+        if number >= len(labels):
+            return images, labels
+        some = torch.from_numpy(np.random.RandomState(0).permutation(len(labels))[:number]).to(labels.device)
+        return subset(images, some), labels[some]
 
     def _observer(self, images: Tensor, labels: Tensor) -> Observer:
         return Observer(images, labels, self._test, self.networks.nonlinearities, self.chunk, self.shape)

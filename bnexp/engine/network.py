@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from torch import Tensor, nn
@@ -39,6 +39,10 @@ class Network(Protocol):
         """The nonlinearities whose inputs `infer` and `look` show, from the first on."""
 
     @property
+    def layers(self) -> Mapping[str, str]:
+        """The same, by what they are called, under their names in the network."""
+
+    @property
     def lost(self) -> bool:
         """Whether every network has NaNs for weights, and so for good."""
 
@@ -56,6 +60,9 @@ class Network(Protocol):
 
     def estimate_statistics(self, batches: Iterable[Tensor], size: int) -> None:
         """Algorithm 2 on mini-batches of `size` images, one or several in a tensor; other layers do as at inference."""
+
+    def tensors(self, network: int) -> dict[str, Tensor]:
+        """One network's parameters and buffers, under their names in its state; they may be the network's own."""
 
     def gradient_norms(self, gradients: Gradients) -> list[dict[str, float]]:
         """By network: the norm of a layer's gradients, by layer from the first on."""

@@ -91,6 +91,11 @@ class Population:
         """The layers that probes look at: the nonlinearities, from the first on."""
         return list(self.nonlinearities)
 
+    @property
+    def layers(self) -> dict[str, str]:
+        """They are called by their names."""
+        return {name: name for name in self.nonlinearities}
+
     def tensors(self, network: int) -> dict[str, Tensor]:
         """One network's parameters and buffers, under their names in its state."""
         return {

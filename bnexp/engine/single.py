@@ -17,7 +17,8 @@ from bnexp.config import OptimizerConfig
 from bnexp.engine import optimizers
 from bnexp.engine.copies import untouched
 from bnexp.engine.network import Gradients, Watch
-from bnexp.models import AFFINE, of_norm
+from bnexp.engine.probes.moment import weights_in_front
+from bnexp.models import AFFINE
 from bnexp.norms.sync import synchronised
 
 
@@ -58,7 +59,7 @@ class Single:
         self.layers = _labelled(network.watched)  # type: ignore[arg-type]
         self.watched = list(self.layers)
         self.nonlinearities = {label: [type(network.get_submodule(name))] for label, name in self.layers.items()}
-        self.in_front = _weights_in_front(network, self.layers)
+        self.in_front = weights_in_front(network, self.layers)
         self.last_weights = next(p for p in reversed(list(network.parameters())) if p.dim() > 1)
         self.optimizer = optimizers.build(optimizer or OptimizerConfig())
         self.precision = precision
@@ -133,6 +134,10 @@ class Single:
         none = [torch.zeros(())]  # of weights that the user keeps as they are
         return [{label: float(gradients.get(name, none)[0].norm()) for label, name in self.in_front.items()}]
 
+    def tensors(self, network: int) -> dict[str, Tensor]:
+        """The network's parameters and buffers; there is no other than 0."""
+        return {name: p.detach() for name, p in self.parameters.items()} | dict(self.network.named_buffers())
+
     def state(self) -> dict[str, Any]:
         """All that the next steps depend on; every process of the group must ask for it."""
         dropout = {name: m.generator.get_state() for name, m in self._dropout()}
@@ -176,19 +181,6 @@ def _labelled(names: Sequence[str]) -> dict[str, str]:
     """Watched layers under the first part of their names, `3a` for `3a.three.hidden`, where that tells them apart."""
     firsts = [name.partition(".")[0] for name in names]
     return dict(zip(firsts if len(set(firsts)) == len(firsts) else names, names, strict=True))
-
-
-def _weights_in_front(network: nn.Module, layers: dict[str, str]) -> dict[str, str]:
-    """By watched layer: the name of the weights of the affine map that is defined last before it, outside norms."""
-    weights: dict[str, str] = {}
-    labels = {name: label for label, name in layers.items()}
-    latest = None
-    for name, layer in network.named_modules():
-        if isinstance(layer, AFFINE) and not of_norm(layer):
-            latest = f"{name}.weight"
-        if name in labels and latest is not None:
-            weights[labels[name]] = latest
-    return weights
 
 
 def _show(watch: Watch, label: str, layer: nn.Module, inputs: Sequence[Tensor]) -> None:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Protocol
 
 import torch
+from torch import nn
 
 from bnexp import data, models
 from bnexp.config import RunConfig
@@ -16,6 +17,7 @@ from bnexp.data import BatchOrder, Dataset, FewClasses, View
 from bnexp.engine.evaluation import Evaluation, Probes
 from bnexp.engine.network import Network, Resumable
 from bnexp.engine.population import Population
+from bnexp.engine.probes import REFERENCE, Instruments
 from bnexp.engine.schedule import due
 from bnexp.engine.single import Single
 from bnexp.seeds import stream
@@ -93,7 +95,8 @@ class Training:
         self.due = due(first)
         self.dataset = dataset
         self.view = View(first.data, dataset)
-        self.network = _network(configs, dataset, self.view, device, rank)
+        plain = [models.build(c, self.view.inputs, dataset.classes, rank).to(device) for c in configs]
+        self.network = _network(plain, first, device)
         if compile:
             setattr(self.network, self.network.compiled, _compiled(getattr(self.network, self.network.compiled)))
         self.lr = torch.tensor([c.lr for c in configs], device=device)
@@ -108,6 +111,10 @@ class Training:
         self.augmentation = [stream(c.seed, "augmentation") for c in configs]
         self.probes = Probes(configs, dataset, self.view, self.network, self.order.examples)
         self.probes.beat = evaluating
+        self.instruments: Instruments | None = None
+        if first.probes and self.evaluates:
+            reference = self.probes.reference(REFERENCE)
+            self.instruments = Instruments(first.probes, plain, self.network, reference, self.probes.batch)
         self.latest: list[Evaluation] = []
         """The last evaluation of each network."""
 
@@ -122,8 +129,16 @@ class Training:
             if step in self.due and self.evaluates:
                 evaluations = list(self.probes.evaluate(step, loss, gradients, last=step == self.last))
                 self.latest = evaluations
+            before = self.instruments.tensors() if self.instruments and evaluations else None
             if step < self.last:
                 self.network.descend(gradients, self.rate(step), self.l2)
+            if self.instruments and before:
+                after = self.instruments.tensors() if step < self.last else None
+                for evaluation, measured in zip(
+                    evaluations, self.instruments.measure(before, after, x, labels), strict=True
+                ):
+                    evaluation.metrics.update(measured)
+                    evaluation.costs.update(self.instruments.seconds if step == self.last else {})
             self.step = step + 1
             yield evaluations
             if self.step % LOST == 0 and self.network.lost:
@@ -148,6 +163,7 @@ class Training:
             "streams": [generator.get_state() for generator in self._streams],
             "torch": torch.get_rng_state(),
             "network": self._resumable.state(),
+            "probes": self.instruments.state() if self.instruments else [],
             "evaluations": [evaluation.plain() for evaluation in evaluations],
         }
 
@@ -158,6 +174,8 @@ class Training:
         self.step = state["step"]
         self.order.skip(self.step)
         self._resumable.restore(state["network"])
+        if self.instruments:
+            self.instruments.restore(state["probes"])
         for generator, kept in zip(self._streams, state["streams"], strict=True):
             generator.set_state(kept)
         torch.set_rng_state(state["torch"])  # last: it outlives a training whose state does not fit
@@ -182,10 +200,8 @@ def _order(configs: Sequence[RunConfig], dataset: Dataset) -> BatchOrder:
     return BatchOrder(len(dataset.train_labels), first.batch, seeds, first.data.examples, first.data.reshuffle)
 
 
-def _network(configs: Sequence[RunConfig], dataset: Dataset, view: View, device: str, rank: int) -> Network:
-    """The networks of these runs with their initial weights, on `device`."""
-    first = configs[0]
-    networks = [models.build(c, view.inputs, dataset.classes, rank) for c in configs]
+def _network(networks: Sequence[nn.Module], first: RunConfig, device: str) -> Network:
+    """These networks as they are trained."""
     if first.model.stacked:
         return Population(networks, device, first.optimizer)
     return Single(networks[0], device, first.optimizer, first.precision, first.nproc)

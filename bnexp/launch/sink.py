@@ -79,7 +79,8 @@ class RunSink:
         self._close()
         status = "ok" if self.diverged_at is None else "diverged"
         final = {name: value if math.isfinite(value) else None for name, value in final.items()}  # type: ignore[misc]
-        self.folder.finish(status, **final, diverged_at=self.diverged_at, seconds=self._seconds())
+        costs = {"probe_seconds": self.last.costs} if self.last.costs else {}
+        self.folder.finish(status, **final, diverged_at=self.diverged_at, seconds=self._seconds(), **costs)
 
     def abandon(self, status: str, traceback: str) -> None:
         """Close a run that was `crashed` or `interrupted`, with the traceback in its log."""

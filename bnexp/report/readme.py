@@ -13,7 +13,7 @@ from bnexp.claims import Judgement
 from bnexp.config import flatten
 from bnexp.judging.matching import shown
 from bnexp.judging.measures import epochs
-from bnexp.judging.words import tally
+from bnexp.judging.words import percent, tally
 from bnexp.report.experiments import header
 from bnexp.report.size import model_size
 from bnexp.report.tables import markdown, readable
@@ -116,7 +116,18 @@ def _how(gathered: Records, altered: bool) -> list[str]:
         lines.append(f"- networks: {_span(size['layers'])} layers, {_span(size['parameters'])} parameters")
     stamp = common_stamp(gathered.runs)
     lines += [f"- {key.replace('_', ' ')}: {_plain(value)}" for key, value in stamp.items() if key != "data_sha256"]
+    if costs := _costs(gathered.runs):
+        lines.append(f"- probes, as parts of the time: {costs}")
     return [*lines, f"- settings that all runs share: {_shared(gathered)}"]
+
+
+def _costs(runs: Iterable[Record]) -> str:
+    """What each probe cost, in parts of the runs' time."""
+    measured = [run.summary for run in runs if run.summary.get("probe_seconds")]
+    total = sum(summary["seconds"] for summary in measured)
+    names = dict.fromkeys(name for summary in measured for name in summary["probe_seconds"])
+    parts = {name: sum(summary["probe_seconds"].get(name, 0.0) for summary in measured) / total for name in names}
+    return ", ".join(f"{name} {percent(part, 1)}" for name, part in parts.items())
 
 
 def _span(ends: Sequence[int]) -> str:

@@ -1,0 +1,133 @@
+"""A network at a step of its training, and what can be asked of it without disturbing it."""
+
+from __future__ import annotations
+
+import functools
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional
+
+from bnexp.models import AFFINE, of_norm
+
+Tensors = Mapping[str, Tensor]
+"""Parameters and buffers by name."""
+
+
+class Probe(ABC):
+    """Measures something of one network, again and again while it is trained."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, Any] = {}
+        """What it remembers from one measurement to the next, as plain data."""
+
+    @abstractmethod
+    def measure(self, moment: Moment) -> dict[str, float]:
+        """By name, at every step the same names; NaN for what cannot be measured at this one."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A network between two steps."""
+
+    network: nn.Module
+    """A copy, in which the tensors are put."""
+    before: Tensors
+    after: Tensors | None
+    """After the step to come; None where there is none."""
+    x: Tensor
+    """The mini-batch of that step, `[B, C, H, W]`."""
+    labels: Tensor
+    reference: Tensor
+    """Images as in tests, at every step the same, `[E, C, H, W]`."""
+    batch: int
+    """Examples over which training normalises."""
+    layers: Mapping[str, str]
+    """The watched nonlinearities by what they are called, from the first on."""
+    weights: Mapping[str, str]
+    """For each of them the weights in front of it."""
+
+    @property
+    def parameters(self) -> dict[str, Tensor]:
+        """Those that are learnt, before the step."""
+        return {name: self.before[name] for name, p in self.network.named_parameters() if p.requires_grad}
+
+    def logits(self, x: Tensor, tensors: Tensors, training: bool = True) -> Tensor:
+        """The network's output with these tensors in it; equal calls draw the same dropout."""
+        self.network.train(training)
+        for module in self.network.modules():
+            if isinstance(generator := getattr(module, "generator", None), torch.Generator):
+                generator.manual_seed(0)
+        kept = {name: tensor if tensor.requires_grad else tensor.clone() for name, tensor in tensors.items()}
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            output: Tensor = functional_call(self.network, kept, (x,))
+        return output
+
+    def loss(self, tensors: Tensors) -> Tensor:
+        """Mean cross-entropy on the mini-batch, as in training."""
+        return functional.cross_entropy(self.logits(self.x, tensors), self.labels)
+
+    def gradient(self, tensors: Tensors, wanted: Sequence[str] | None = None) -> tuple[float, dict[str, Tensor]]:
+        """The loss, and its gradient by these parameters, by default by all."""
+        names = list(self.parameters) if wanted is None else list(wanted)
+        leaves = {name: tensors[name].detach().requires_grad_() for name in names}
+        with torch.enable_grad():
+            loss = self.loss({**tensors, **leaves})
+            gradients = torch.autograd.grad(loss, list(leaves.values()), materialize_grads=True)
+        return float(loss.detach()), dict(zip(names, gradients, strict=True))
+
+    def inputs(self, x: Tensor, tensors: Tensors, training: bool) -> dict[str, Tensor]:
+        """The inputs of the watched nonlinearities, `[E, units]`; of feature maps those in the middle."""
+        return {label: middle(u).detach() for label, u in self.whole_inputs(x, tensors, training).items()}
+
+    def whole_inputs(self, x: Tensor, tensors: Tensors, training: bool) -> dict[str, Tensor]:
+        """The same with all of the feature maps, and the graph behind them."""
+        seen: dict[str, Tensor] = {}
+        with self._watching(seen):
+            self.logits(x, tensors, training)
+        return seen
+
+    def batches(self) -> Iterator[Tensor]:
+        """The reference images in whole mini-batches as large as those over which training normalises."""
+        size = min(self.batch, len(self.reference))
+        whole = len(self.reference) // size * size
+        return iter(torch.split(self.reference[:whole], size))
+
+    @contextmanager
+    def _watching(self, seen: dict[str, Tensor]) -> Iterator[None]:
+        with ExitStack() as hooks:
+            for label, name in self.layers.items():
+                layer = self.network.get_submodule(name)
+                hooks.enter_context(layer.register_forward_pre_hook(functools.partial(_keep, seen, label)))
+            yield
+
+
+def _keep(seen: dict[str, Tensor], label: str, layer: nn.Module, inputs: Sequence[Tensor]) -> None:
+    seen[label] = inputs[0]
+
+
+def middle(x: Tensor) -> Tensor:
+    """Units in the middle of each feature map, `[B, maps]`, or of a sequence, `[B, units]`."""
+    if x.dim() == 4:
+        return x[:, :, x.shape[2] // 2, x.shape[3] // 2]
+    return x[:, x.shape[1] // 2] if x.dim() == 3 else x
+
+
+def weights_in_front(network: nn.Module, layers: Mapping[str, str]) -> dict[str, str]:
+    """By watched layer: the name of the weights of the affine map that is defined last before it, outside norms."""
+    weights: dict[str, str] = {}
+    labels = {name: label for label, name in layers.items()}
+    latest = None
+    for name, layer in network.named_modules():
+        if isinstance(layer, AFFINE) and not of_norm(layer):
+            latest = f"{name}.weight"
+        if name in labels and latest is not None:
+            weights[labels[name]] = latest
+    return weights

@@ -1,0 +1,249 @@
+"""What explanations of BN speak of: each probe against the same computed by hand, and that none leaves a trace."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, jacrev
+from torch.nn import functional
+
+from bnexp.config import PROBES, DataConfig, ModelConfig, NormConfig, RunConfig
+from bnexp.data import Dataset
+from bnexp.engine import probes
+from bnexp.engine.probes.jacobian import Jacobian, told
+from bnexp.engine.probes.landscape import PARTS, Landscape
+from bnexp.engine.probes.moment import Moment, weights_in_front
+from bnexp.engine.probes.shift import GradientShift, InputShift, moved
+from bnexp.engine.probes.signal import Signal, Weights, rank
+from bnexp.engine.train import Training, train
+from bnexp.models.mlp import MLP
+from bnexp.norms import BatchNorm
+
+CLASSES = 4
+
+
+def dataset() -> Dataset:
+    draw = torch.Generator().manual_seed(3)
+    images, labels = torch.randint(256, (60, 1, 4, 4), generator=draw, dtype=torch.uint8), torch.arange(60) % CLASSES
+    return Dataset("made up", "Made up", images, labels, images[:40], labels[:40], classes=CLASSES)
+
+
+def network(norm: bool = True, activation: str = "tanh") -> MLP:
+    torch.manual_seed(0)
+    return MLP(16, 3, 6, CLASSES, BatchNorm if norm else lambda features: nn.Identity(), activation)
+
+
+def moment(net: nn.Module, step: float = 0.1) -> Moment:
+    """Before and after a step against the gradient of a mini-batch of 12 images."""
+    draw = torch.Generator().manual_seed(1)
+    x, labels = torch.rand(12, 1, 4, 4, generator=draw), torch.randint(CLASSES, (12,), generator=draw)
+    net.train()
+    functional.cross_entropy(net(x), labels).backward()
+    before = {name: t.detach().clone() for name, t in (*net.named_parameters(), *net.named_buffers())}
+    after = before | {name: p.detach() - step * p.grad for name, p in net.named_parameters() if p.grad is not None}
+    layers = {name: name for name, _ in net.named_children() if name.startswith("hidden")}
+    reference = torch.rand(26, 1, 4, 4, generator=draw)
+    return Moment(net, before, after, x, labels, reference, 12, layers, weights_in_front(net, layers))
+
+
+def loss(at: Moment, tensors: dict[str, Tensor]) -> Tensor:
+    """By hand, in training."""
+    at.network.train()
+    return functional.cross_entropy(functional_call(at.network, tensors, (at.x,)), at.labels)
+
+
+# Shift
+
+
+def test_a_distribution_that_moves_by_its_width_has_moved_by_one() -> None:
+    draw = torch.Generator().manual_seed(0)
+    old = torch.randn(100, 5, generator=draw).sort(0).values
+    assert moved(old, old + old.std(0)) == pytest.approx({"mean": 1.0, "spread": 0.0, "w1": 1.0}, abs=1e-6)
+    wider = moved(old, old.mean(0) + math.e * (old - old.mean(0)))
+    assert (wider["mean"], wider["spread"]) == pytest.approx((0.0, 1.0), abs=1e-6)
+    assert all(map(math.isnan, moved(None, old).values()))
+
+
+def test_units_that_are_constant_are_left_out() -> None:
+    old = torch.arange(10.0)[:, None].repeat(1, 2)
+    dead = old * torch.tensor([1.0, 0.0])
+    assert moved(dead, dead + old.std(0))["mean"] == pytest.approx(1.0)
+
+
+def test_inputs_are_compared_with_those_of_the_measurement_before_in_training_and_at_inference() -> None:
+    at, probe = moment(network()), InputShift()
+    first, second = probe.measure(at), probe.measure(at)
+    assert all(map(math.isnan, first.values()))
+    assert set(second.values()) == {0.0}
+    assert {name.partition("/")[0] for name in second} == {
+        f"moved_{what}{of}" for what in ("mean", "spread", "w1") for of in ("", "_tr")
+    }
+    shifted = replace(at, before=at.before | {"norm2.beta": at.before["norm2.beta"] + 1})
+    third = probe.measure(shifted)
+    assert third["moved_mean/hidden1"] == third["moved_mean_tr/hidden1"] == 0
+    assert third["moved_mean_tr/hidden2"] == pytest.approx(1.0, rel=0.05), "in training a BN's inputs have width γ"
+
+
+@pytest.mark.parametrize("norm", [True, False])
+def test_a_layers_gradient_is_taken_again_when_those_below_have_made_their_step(norm: bool) -> None:
+    at = moment(network(norm))
+    measured = GradientShift().measure(at)
+    assert at.after is not None
+    names = [name for name, _ in at.network.named_parameters()]
+    for label in ("hidden2", "hidden3"):
+        weight = at.weights[label]
+        below = {name: at.after[name] for name in names[: names.index(weight)]}
+        gradients = []
+        for tensors in (dict(at.before), dict(at.before) | below):
+            leaf = tensors[weight].clone().requires_grad_()
+            gradients.append(torch.autograd.grad(loss(at, tensors | {weight: leaf}), leaf)[0].flatten())
+        old, new = gradients
+        assert measured[f"moved_gradient/{label}"] == pytest.approx(float((new - old).norm() / old.norm()), rel=1e-4)
+        cosine = float(functional.cosine_similarity(new, old, 0))
+        assert measured[f"turned_gradient/{label}"] == pytest.approx(cosine, rel=1e-5)
+    assert "moved_gradient/hidden1" not in measured
+    assert all(map(math.isnan, GradientShift().measure(replace(at, after=None)).values()))
+
+
+# Landscape
+
+
+def test_the_loss_is_looked_at_along_the_step() -> None:
+    at = moment(network(), step=2.0)
+    measured = Landscape().measure(at)
+    assert at.after is not None
+    losses, gradients = [], []
+    for part in (0.0, *PARTS):
+        there = {n: t + part * (at.after[n] - t) for n, t in at.before.items() if t.is_floating_point()}
+        leaves = {name: there[name].requires_grad_() for name, _ in at.network.named_parameters()}
+        value = loss(at, there | leaves)
+        losses.append(float(value.detach()))
+        gradients.append(torch.cat([g.flatten() for g in torch.autograd.grad(value, list(leaves.values()))]))
+    changes = [float((g - gradients[0]).norm()) for g in gradients[1:]]
+    length = 2.0 * float(gradients[0].norm())
+    assert measured["loss_range"] == pytest.approx(max(losses) - min(losses), rel=1e-4)
+    assert measured["gradient_change"] == pytest.approx(max(changes) / float(gradients[0].norm()), rel=1e-4)
+    ratios = [change / (part * length) for change, part in zip(changes, PARTS, strict=True)]
+    assert measured["smoothness"] == pytest.approx(max(ratios), rel=1e-4)
+
+
+# Jacobian
+
+
+@pytest.mark.parametrize("norm", [True, False])
+def test_the_jacobian_is_that_between_inputs_of_nonlinearities_in_their_widths(norm: bool) -> None:
+    net = network(norm)
+    at = moment(net)
+    measured = Jacobian().measure(at)
+    inputs = at.inputs(at.reference, at.before, training=False)
+    net.eval()
+    net.load_state_dict(dict(at.before))
+    above = nn.Sequential(net.hidden1, *([net.linear2, net.norm2] if norm else [net.linear2]))
+    scale = inputs["hidden1"].std(0) / inputs["hidden2"].std(0)[:, None]
+    jacobians = torch.stack([jacrev(lambda u: above(u[None])[0])(u).detach() * scale for u in inputs["hidden1"][:4]])
+    assert (measured["jacobian_median/hidden2"], measured["jacobian_spread/hidden2"]) == pytest.approx(
+        told(jacobians), rel=1e-3
+    )
+
+
+def test_singular_values_are_told_by_their_logarithms() -> None:
+    median, spread = told(torch.diag(torch.tensor([0.1, 1.0, 10.0]))[None])
+    assert (median, spread) == (pytest.approx(0.0, abs=1e-6), pytest.approx(1.0))
+    assert told(torch.diag(torch.tensor([0.0, 1.0, 1.0]))[None]) == (pytest.approx(0.0), pytest.approx(0.0))
+    assert all(map(math.isnan, told(torch.full((1, 2, 2), math.nan))))
+
+
+# Signal
+
+
+def test_the_rank_counts_directions() -> None:
+    draw = torch.Generator().manual_seed(0)
+    assert rank(torch.randn(200, 10, generator=draw)) == 10
+    assert rank(torch.randn(200, 1, generator=draw) @ torch.randn(1, 10, generator=draw)) == 1
+
+
+def test_signals_scale_and_answer_to_small_changes() -> None:
+    at = moment(network(norm=False, activation="relu"))
+    measured = Signal().measure(at)
+    assert measured["sensitivity/hidden1"] == pytest.approx(0.01, rel=0.6)
+    twice = {name: 2 * at.before[name] for name in ("linear1.weight", "linear1.bias")}
+    doubled = Signal().measure(replace(at, before={**at.before, **twice}))
+    assert doubled["scale/hidden1"] == pytest.approx(2 * measured["scale/hidden1"])
+    assert Weights().measure(at)["weight_norm/hidden2"] == pytest.approx(float(at.before["linear2.weight"].norm()))
+
+
+# In training
+
+RUN = RunConfig(
+    steps=6,
+    batch=10,
+    lr=0.3,
+    evaluations=3,
+    spacing="even",
+    data=DataConfig(name="made up", validation=0),
+    model=ModelConfig(depth=2, width=8, dropout=0.3),
+    norm=NormConfig(batches=2),
+)
+SMALL = {"name": "inception_small", "modules": ["3a", "3c"], "multiplier": 0.0625, "dropout": 0.3}
+
+
+def metrics(configs: Sequence[RunConfig]) -> list[dict[str, float]]:
+    return [evaluation.metrics for evaluation in train(configs, dataset())]
+
+
+def stack(**more: Any) -> list[RunConfig]:
+    runs = [replace(RUN, norm=replace(RUN.norm, name=name), **more) for name in ("none", "batch")]
+    return [replace(run, seed=seed) for run in runs for seed in (0, 1)]
+
+
+@pytest.mark.parametrize("single", [False, True])
+def test_probes_leave_no_trace(single: bool) -> None:
+    runs = [replace(RUN, model=replace(RUN.model, **SMALL))] if single else stack()
+    without = metrics(runs)
+    probed = metrics([replace(run, probes=list(PROBES)) for run in runs])
+    assert len(probed) == len(without) == 4 * len(runs)
+    for plain, more in zip(without, probed, strict=True):
+        assert {name: more[name] for name in plain} == pytest.approx(plain, abs=0, nan_ok=True)
+        assert len(more) > len(plain) + 10
+
+
+def test_columns_are_the_same_at_every_step_and_each_layer_has_its_own() -> None:
+    measured = metrics(stack(probes=list(PROBES)))
+    for network in range(4):
+        assert len({tuple(row) for row in measured[network::4]}) == 1
+    assert {"moved_w1/hidden2", "jacobian_spread/hidden2", "rank/hidden1", "loss_range"} <= set(measured[0])
+    assert all(math.isfinite(measured[4][name]) for name in measured[4] if name != "validation_accuracy")
+
+
+def test_what_probes_remember_goes_with_a_checkpoint() -> None:
+    config = replace(RUN, probes=["input_shift"], model=replace(RUN.model, **SMALL))
+
+    def begin() -> Training:
+        return Training([config], dataset(), "cpu", False, 0, lambda: None)
+
+    whole = [e.metrics for evaluated in begin().steps(lambda step: None) for e in evaluated]
+    first, again, made = begin(), begin(), []
+    for evaluated in first.steps(lambda step: None):
+        made += evaluated
+        if first.step == 3:
+            break
+    again.restore(first.state(made))
+    rest = [e.metrics for evaluated in again.steps(lambda step: None) for e in evaluated]
+    for row, before in zip([e.metrics for e in made] + rest, whole, strict=True):
+        assert row == pytest.approx(before, abs=0, nan_ok=True)
+
+
+def test_what_probes_cost_is_told_at_the_end() -> None:
+    *_, last = train(stack(probes=["landscape"]), dataset())
+    assert set(last.costs) == {"landscape"}
+    assert last.costs["landscape"] > 0
+
+
+def test_the_names_are_those_of_the_settings() -> None:
+    assert tuple(probes.PROBES) == PROBES
