@@ -18,11 +18,12 @@ OmegaConf.register_new_resolver("times", lambda a, b: a * b, replace=True)  # fo
 OmegaConf.register_new_resolver("over", lambda a, b: max(1, round(a / b)), replace=True)  # steps of so many examples
 OmegaConf.register_new_resolver("groups_for", lambda model: 10 if model == "mlp" else 4, replace=True)
 
+TRAINED = ("all", "norms")
 PROBES = ("input_shift", "gradient_shift", "landscape", "jacobian", "weights", "signal")
 TUNING = 1000
 """The seed from which on runs serve to choose settings and are judged by no claim."""
 
-NORMS = ("none", "batch", "batch_renorm", "layer", "group", "instance", "module")
+NORMS = ("none", "batch", "noisy_batch", "batch_renorm", "layer", "group", "instance", "module")
 PLACEMENTS = ("before", "after", "input", "hidden_input")
 STATISTICS = ("population", "moving", "batch")
 SCHEMES = ("gaussian", "xavier", "he", "orthogonal", "equal_biases")
@@ -177,7 +178,8 @@ class NormConfig:
     """The normalisation of the hidden layers."""
 
     name: str = "batch"
-    """`none`, `batch`, `batch_renorm`, `layer`, `group`, `instance`; or `module`: any `nn.Module`, that of `target`."""
+    """`none`, `batch`, `noisy_batch`, `batch_renorm`, `layer`, `group`, `instance`; or `module`: any `nn.Module`, that
+    of `target`."""
     placement: str = "before"
     """`before` the nonlinearity (§3.2), `after` it, on the layer's `input`, or for `mlp` on the `hidden_input`: as
     `input`, but not in the first layer, for pixels that hardly vary become huge when they are normalised."""
@@ -216,6 +218,8 @@ class NormConfig:
     ghost: int | None = field(default=None, metadata=LATER)
     """For `batch`: examples in each part of a mini-batch that is normalised by itself in training, a ghost batch
     (Hoffer et al. 2017); by default the whole mini-batch. Algorithm 2 then averages over ghost batches."""
+    affine: bool = field(default=True, metadata=LATER)
+    """Whether γ and β are learnt; they stay at 1 and 0 otherwise."""
     sync: bool = False
     """For `batch` in a network over several processes: statistics of the whole mini-batch, not of each one's part."""
 
@@ -226,6 +230,7 @@ RAMPS = ("warmup", "r_ramp", "d_ramp")
 NORM_FIELDS: dict[str, tuple[str, ...]] = {
     "none": (),
     "batch": ("placement", "eps", "statistics", "ghost"),
+    "noisy_batch": ("placement", "eps", "batches"),
     "batch_renorm": ("placement", "eps", "momentum", "r_max", "d_max", *RAMPS, "schedule"),
     "layer": ("placement", "eps"),
     "group": ("placement", "eps", "groups"),
@@ -300,6 +305,8 @@ class RunConfig:
     probes: list[str] = field(default_factory=list, metadata=LATER)
     """What else to measure at every evaluation: `input_shift`, `gradient_shift`, `landscape`, `jacobian`, `weights`,
     `signal`; bnexp/engine/probes has a file for each."""
+    trained: str = field(default="all", metadata=LATER)
+    """What is trained: `all`, or the `norms` alone, their γ and β, while all else stays as it was drawn."""
     precision: str = "float32"
     """Of `inception`: `float32`, or `bfloat16` where PyTorch's autocast thinks it safe."""
     nproc: int = 1
@@ -430,6 +437,7 @@ def _norm_fields(config: RunConfig) -> tuple[str, ...]:
         fields += {"population": ("batches",), "moving": ("momentum",), "batch": ()}[norm.statistics]
         fields += () if config.model.stacked else ("per_activation",)
         fields += ("sync",) if config.nproc > 1 else ()
+    fields += ("affine",) if norm.name not in ("none", "module") else ()
     return tuple(name for name in fields if name not in MODELS[config.model.name].without)
 
 
@@ -471,6 +479,7 @@ def validate(config: Config) -> None:
     _check_data(config.data)
     _choice("model", model.name, tuple(MODELS))
     _choice("spacing", config.spacing, SPACINGS)
+    _choice("trained", config.trained, TRAINED)
     _choice("precision", config.precision, PRECISIONS)
     for name in config.probes:
         _choice("probes", name, PROBES)
@@ -690,7 +699,7 @@ def _check_own_model(config: Config) -> None:
 
 def _check_norm(config: Config) -> None:
     norm = config.norm
-    if norm.name in ("batch", "batch_renorm") and config.batch // config.nproc == 1:
+    if norm.name in ("batch", "noisy_batch", "batch_renorm") and config.batch // config.nproc == 1:
         raise ConfigError(
             f"batch={config.batch} with norm={norm.name}: a mini-batch of one example has variance 0; use "
             f"batch={2 * config.nproc} or more, or norm=none"

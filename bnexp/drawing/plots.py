@@ -34,7 +34,13 @@ PALETTE = (
 
 COLOURS = {
     **{PLAIN: "#D55E00", BN: "#0072B2", "inception": "#D55E00", "bn_baseline": "#0072B2"},
-    **{"layer": "#009E73", "group": "#CC79A7", "batch_renorm": "#E69F00", "instance": "#56B4E9"},
+    **{
+        "layer": "#009E73",
+        "group": "#CC79A7",
+        "batch_renorm": "#E69F00",
+        "instance": "#56B4E9",
+        "noisy_batch": "#882255",
+    },
     **{"bn_x5": "#009E73", "bn_x30": "#CC79A7", "bn_x5_sigmoid": "#E69F00"},
     **{"inception_x5": "#000000", "inception_sigmoid": "#999999", "inception_changes": "#56B4E9"},
 }

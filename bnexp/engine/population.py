@@ -186,6 +186,8 @@ class Population:
         for key, leaf_gradients in gradients.items():
             leaf = self.leaves[key]
             for (name, p), g in zip(leaf.layer.parameters.items(), leaf_gradients, strict=True):
+                if name not in leaf.layer.learnt:
+                    continue
                 shape = -1, *(1,) * (p.dim() - 1)
                 if l2 is not None and name == "weight" and isinstance(leaf.layer, StackedLinear):
                     g.addcmul_(p, l2[leaf.rows].view(shape))

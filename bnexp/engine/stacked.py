@@ -22,6 +22,7 @@ from bnexp.engine.copies import attributes, copied, tensors_held
 from bnexp.models.dropout import Dropout, factors
 from bnexp.models.mlp import Add
 from bnexp.norms import batch as bn
+from bnexp.norms.noisy import draw
 
 
 class Phase(Enum):
@@ -54,9 +55,11 @@ class Layer:
     def __init__(self, modules: Sequence[nn.Module]) -> None:
         tensors = [_tensors(module) for module in modules]
         stacked = {name: torch.stack([one[name].detach() for one in tensors]) for name in tensors[0]}
-        learnt = {name for name, p in modules[0].named_parameters() if p.requires_grad}
-        self.parameters = {name: t for name, t in stacked.items() if name in learnt}
-        self.buffers = {name: t for name, t in stacked.items() if name not in learnt}
+        parameters = dict(modules[0].named_parameters())
+        self.learnt = {name for name, p in parameters.items() if p.requires_grad}
+        """The parameters that take steps."""
+        self.parameters = {name: t for name, t in stacked.items() if name in parameters}
+        self.buffers = {name: t for name, t in stacked.items() if name not in parameters}
 
     def forward(self, x: Tensor, phase: Phase) -> tuple[Tensor, Any]:
         """The output, and what `backward` needs beside ∂l/∂y."""
@@ -210,6 +213,26 @@ class StackedBatchNorm(Layer):
         self.average = None
 
 
+class StackedNoisyBatchNorm(StackedBatchNorm):
+    """BN of `[N, B, F]` followed by noise, each network's from its own stream."""
+
+    def __init__(self, modules: Sequence[nn.Module]) -> None:
+        super().__init__(modules)
+        self.generators: Sequence[Any] = [module.generator for module in modules]
+
+    def forward(self, x: Tensor, phase: Phase) -> tuple[Tensor, Any]:
+        y, cache = super().forward(x, phase)
+        if phase is Phase.INFERENCE or self.average is not None:
+            return y, cache
+        drawn = [draw(x.shape[1:], generator) for generator in self.generators]
+        scale, shift = (torch.stack(each).to(y) for each in zip(*drawn, strict=True))
+        return torch.addcmul(shift, y, scale), (cache, scale)
+
+    def backward(self, dy: Tensor, cache: Any) -> tuple[Tensor, list[Tensor]]:
+        inner, scale = cache
+        return super().backward(dy * scale, inner)
+
+
 class StackedBatchRenorm(Layer):
     """Batch renormalisation of `[N, B, F]`: BN with γ·r for γ and β + γ·d for β, r and d constants to the gradient."""
 
@@ -300,6 +323,8 @@ class Mapped(Layer):
 
     def __init__(self, modules: Sequence[nn.Module]) -> None:
         super().__init__(modules)
+        self.buffers |= {name: t for name, t in self.parameters.items() if name not in self.learnt}
+        self.parameters = {name: t for name, t in self.parameters.items() if name in self.learnt}
         self.plain = [copied(module) for module in modules]
         """Of each network, for its Python attributes; when it is mapped the first stands for all."""
         self.mapped = len(modules) > 1 and not tensors_held(modules[0])
@@ -414,6 +439,7 @@ COUNTERPARTS: dict[type[nn.Module], type[Layer]] = {
     Dropout: StackedDropout,
     Add: StackedAdd,
     norms.BatchNorm: StackedBatchNorm,
+    norms.NoisyBatchNorm: StackedNoisyBatchNorm,
     norms.BatchRenorm: StackedBatchRenorm,
     norms.GroupNorm: StackedGroupNorm,
     norms.LayerNorm: StackedGroupNorm,
@@ -428,7 +454,7 @@ def counterpart(modules: Sequence[nn.Module]) -> Layer:
 def kind(module: nn.Module) -> tuple[object, ...]:
     """What two modules must have in common to share a counterpart: all but the values of their tensors."""
     settings = "" if isinstance(module, Dropout) else repr(module)
-    shapes = [(name, tensor.shape) for name, tensor in _tensors(module).items()]
+    shapes = [(name, tensor.shape, tensor.requires_grad) for name, tensor in _tensors(module).items()]
     if type(module) in COUNTERPARTS:
         return type(module), settings, shapes
     values = [[(k, v) for k, v in attributes(part).items() if _is_plain(v)] for part in module.modules()]

@@ -12,6 +12,7 @@ from bnexp.judging.claim import BN, PLAIN, Of, Settings, Verdict
 NAMES = {
     PLAIN: "without BN",
     BN: "with BN",
+    "noisy_batch": "noisy BN",
     "layer": "layer norm",
     "group": "group norm",
     "batch_renorm": "batch renorm",

@@ -17,6 +17,7 @@ from bnexp.norms import own
 from bnexp.norms.batch import BatchNorm, estimate_population, estimating, fold
 from bnexp.norms.batch_renorm import BatchRenorm, ramps
 from bnexp.norms.group import GroupNorm, InstanceNorm, LayerNorm
+from bnexp.norms.noisy import NoisyBatchNorm
 from bnexp.norms.own import NormFactory
 from bnexp.norms.sync import SyncBatchNorm
 
@@ -26,6 +27,7 @@ __all__ = [
     "GroupNorm",
     "InstanceNorm",
     "LayerNorm",
+    "NoisyBatchNorm",
     "NormFactory",
     "SyncBatchNorm",
     "estimate_population",
@@ -46,6 +48,7 @@ def factory(config: NormConfig, steps: int = 0) -> NormFactory:
         "batch": lambda features: (SyncBatchNorm if c.sync else BatchNorm)(
             features, c.eps, c.statistics, c.momentum, c.ghost
         ),
+        "noisy_batch": lambda features: NoisyBatchNorm(features, eps=c.eps),
         "batch_renorm": lambda features: BatchRenorm(features, c.eps, c.momentum, c.r_max, c.d_max, *ramps(c, steps)),
         "layer": lambda features: LayerNorm(features, c.eps),
         "group": lambda features: GroupNorm(features, c.groups, c.eps),

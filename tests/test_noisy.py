@@ -1,0 +1,140 @@
+"""BN with noise behind it; γ and β left as they are, or trained alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from bnexp import models
+from bnexp.config import DataConfig, ModelConfig, NormConfig, RunConfig
+from bnexp.data import Dataset
+from bnexp.engine.population import Population
+from bnexp.engine.train import Training, train
+from bnexp.norms import BatchNorm, NoisyBatchNorm, estimate_population
+from bnexp.norms.noisy import AROUND, MEAN, SPREAD, draw
+
+RUN = RunConfig(
+    steps=8,
+    batch=10,
+    lr=0.3,
+    evaluations=2,
+    spacing="even",
+    data=DataConfig(name="made up", validation=0),
+    model=ModelConfig(depth=2, width=8),
+    norm=NormConfig("noisy_batch", batches=2),
+)
+INCEPTION = ModelConfig(name="inception_small", modules=["3a", "3c"], multiplier=0.0625)
+
+
+def dataset() -> Dataset:
+    draws = torch.Generator().manual_seed(3)
+    images, labels = torch.randint(256, (60, 1, 4, 4), generator=draws, dtype=torch.uint8), torch.arange(60) % 4
+    return Dataset("made up", "Made up", images, labels, images[:40], labels[:40], classes=4)
+
+
+def x(*shape: int) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
+
+
+# Noise
+
+
+def test_noise_has_a_mean_and_a_width_of_its_own_in_every_mini_batch() -> None:
+    scale, shift = draw((4000, 50), torch.Generator().manual_seed(0))
+    means, widths = shift.mean(0), scale.mean(0)
+    assert float(means.abs().max()) <= MEAN + 0.01
+    assert float(means.std()) == pytest.approx(2 * MEAN / 12**0.5, rel=0.2)
+    assert 1 - 0.01 <= float(widths.min()) < float(widths.max()) <= SPREAD + 0.01
+    assert float((shift - means).abs().max()) <= 2 * AROUND
+    assert float((scale - widths).std()) == pytest.approx(AROUND, rel=0.02)
+
+
+@pytest.mark.parametrize("shape", [(12, 5), (12, 5, 3, 3)])
+def test_it_is_bn_scaled_and_shifted_in_training_and_bn_elsewhere(shape: tuple[int, ...]) -> None:
+    noisy, plain = NoisyBatchNorm(5), BatchNorm(5)
+    noisy.generator.manual_seed(4)
+    drawn = draw((12, 5), torch.Generator().manual_seed(4))
+    scale, shift = (part.view(12, 5, *(1,) * (len(shape) - 2)) for part in drawn)
+    torch.testing.assert_close(noisy(x(*shape)), plain(x(*shape)) * scale + shift)
+    estimate_population(noisy, [x(*shape)])
+    estimate_population(plain, [x(*shape)])
+    torch.testing.assert_close(noisy(x(*shape)), plain(x(*shape)))
+
+
+def build(**changes: Any) -> torch.nn.Module:
+    return models.build(replace(RUN, **changes), (1, 4, 4), 4)
+
+
+def test_layers_and_seeds_have_streams_of_their_own() -> None:
+    first, again, other = build(), build(), build(seed=1)
+    layers: list[Any] = [net.get_submodule(name) for net in (first, again, other) for name in ("norm1", "norm2")]
+    states = [layer.generator.get_state() for layer in layers]
+    assert torch.equal(states[0], states[2])
+    assert not torch.equal(states[0], states[1])
+    assert not torch.equal(states[0], states[4])
+
+
+@pytest.mark.parametrize("changes", [{}, {"trained": "norms"}, {"norm": NormConfig("batch", batches=2, affine=False)}])
+def test_a_stack_computes_what_each_network_would_alone(changes: dict[str, Any]) -> None:
+    configs = [replace(RUN, seed=seed, **changes) for seed in (0, 1)]
+    together = [e.metrics for e in train(configs, dataset())]
+    for i, config in enumerate(configs):
+        for row, alone in zip(together[i::2], train([config], dataset()), strict=True):
+            assert row == pytest.approx(alone.metrics, rel=1e-4, nan_ok=True)
+
+
+def test_a_stack_and_autograd_take_the_same_step() -> None:
+
+    plain, population = build(), Population([build()])
+    images, labels = torch.rand(10, 1, 4, 4, generator=torch.Generator().manual_seed(1)), torch.arange(10) % 4
+    loss, gradients = population.back_propagate(images[None], labels[None])
+    plain.train()
+    expected = torch.nn.functional.cross_entropy(plain(images), labels)
+    expected.backward()  # type: ignore[no-untyped-call]
+    assert float(loss) == pytest.approx(float(expected.detach()), rel=1e-5)
+    for key, leaf in population.leaves.items():
+        for (name, _), g in zip(leaf.layer.parameters.items(), gradients.get(key, ()), strict=False):
+            torch.testing.assert_close(g[0], dict(plain.named_parameters())[f"{key}.{name}"].grad, rtol=1e-4, atol=1e-6)
+
+
+# What is trained
+
+
+def tensors_after(config: RunConfig) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """A network's parameters before training and after it."""
+
+    training = Training([config], dataset(), "cpu", False, 0, lambda: None)
+    before = {name: tensor.clone() for name, tensor in training.network.tensors(0).items()}
+    for _ in training.steps(lambda step: None):
+        pass
+    return before, {name: tensor.clone() for name, tensor in training.network.tensors(0).items()}
+
+
+@pytest.mark.parametrize("model", [RUN.model, INCEPTION], ids=["mlp", "inception"])
+@pytest.mark.parametrize("l2", [0.0, 0.1])
+def test_the_norms_alone_are_trained(model: ModelConfig, l2: float) -> None:
+    norm = NormConfig("batch", batches=2)
+    before, after = tensors_after(replace(RUN, model=model, trained="norms", l2=l2, norm=norm))
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert {name.rpartition(".")[2] for name in moved} == {"gamma", "beta", "mean", "var"}
+
+
+@pytest.mark.parametrize("model", [RUN.model, INCEPTION], ids=["mlp", "inception"])
+@pytest.mark.parametrize("norm", ["batch", "layer", "noisy_batch"])
+def test_gamma_and_beta_may_stay_as_they_are(model: ModelConfig, norm: str) -> None:
+    before, after = tensors_after(replace(RUN, model=model, norm=NormConfig(norm, batches=2, affine=False)))
+    kept = {name for name in before if torch.equal(before[name], after[name])}
+    names = {"gamma", "beta"} if "batch" in norm else {"weight", "bias"}
+    assert kept == {name for name in before if "norm" in name and name.rpartition(".")[2] in names}
+
+
+def test_networks_with_and_without_them_share_a_stack() -> None:
+    configs = [replace(RUN, norm=NormConfig("batch", batches=2, affine=affine)) for affine in (True, False)]
+    together = [e.metrics for e in train(configs, dataset())]
+    for i, config in enumerate(configs):
+        for row, alone in zip(together[i::2], train([config], dataset()), strict=True):
+            assert row["accuracy"] == pytest.approx(alone.metrics["accuracy"])
