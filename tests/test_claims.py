@@ -204,7 +204,14 @@ def steady(plain: float, bn: float, scale: float = 1.0) -> list[Record]:
     return sweep(run)
 
 
-STABLE = ["stable-mean", "stable-spread", "stable-mean-start", "stable-spread-start", "stable-mean-raw"]
+STABLE = [
+    "stable-mean",
+    "stable-spread",
+    "stable-mean-start",
+    "stable-spread-start",
+    "stable-mean-raw",
+    "stable-spread-raw",
+]
 
 
 @pytest.mark.parametrize(
@@ -219,7 +226,8 @@ def test_stability(plain: float, bn: float, verdict: str) -> None:
 def test_a_change_of_scale_alone_is_no_stability() -> None:
     found = verdicts("stability", steady(0.3, 0.3, scale=0.1))
     assert found.pop("stable-mean-raw") == "reproduced", "as it is, the mean of smaller inputs moves less"
-    assert found == dict.fromkeys(STABLE[:-1], "undecided")
+    assert found.pop("stable-spread-raw") == "reproduced"
+    assert found == dict.fromkeys(STABLE[:-2], "undecided")
 
 
 def with_moments(steps: Sequence[float], means: Sequence[float], spreads: Sequence[float]) -> Record:
@@ -259,7 +267,7 @@ def test_runs_without_finite_moments_are_left_out(broken: float | None) -> None:
 
 def test_a_distribution_of_no_width_stays_finite() -> None:
     runs = sweep(lambda fields: record(fields, 0.9, moments=np.zeros((7, 2, 2))))
-    assert [found.effect for found in judged("stability", runs).values()] == pytest.approx([1.0] * 5)
+    assert [found.effect for found in judged("stability", runs).values()] == pytest.approx([1.0] * 6)
 
 
 # ---- figure 1
@@ -296,8 +304,8 @@ def test_figure_1_is_judged_on_each_kind_of_images_as_the_network_is_used(binary
     expected["higher-accuracy"] = words[int(np.sign(binary))] if binary else "no difference"
     assert {identity: judgement.verdict for identity, judgement in found.items()} == expected
     assert {i for i, j in found.items() if j.primary} == {"higher-accuracy", "fewer-steps-95", "stable-mean"}
-    assert found["higher-accuracy"].claim.endswith("(binary images).")
-    assert found["higher-accuracy-grey"].claim.endswith("(grey images).")
+    assert found["higher-accuracy"].claim.endswith("(binary images, lr 0.1, N(0, 0.05²)).")
+    assert found["higher-accuracy-grey"].claim.endswith("(grey images, lr 0.1, N(0, 0.05²)).")
 
 
 # ---- the table
@@ -306,9 +314,9 @@ def test_figure_1_is_judged_on_each_kind_of_images_as_the_network_is_used(binary
 def test_a_table_of_opposite_signs_is_mixed_whatever_its_mean() -> None:
     runs = table(lambda fields: {0.1: 1, 0.3: 0, 1.0: -1}[fields["lr"]])
     found = judged("table", runs)["table-accuracy"]
-    assert (found.verdict, found.effect) == ("mixed", pytest.approx(0, abs=1e-9))
-    assert len(found.cells) == 18
-    assert "18 cells, from −1.00 points to +1.00 points" in found.measured
+    assert found.verdict == "mixed"
+    assert [cell["verdict"] for cell in found.cells] == 2 * ["reproduced", "no difference", "contradicted"]
+    assert "grey, learning rate 0.1 +1.00 points" in found.measured
 
 
 def test_each_network_has_its_own_best_cell() -> None:
@@ -320,7 +328,7 @@ def test_each_network_has_its_own_best_cell() -> None:
 
     axes = {"lr": (0.1, 0.3, 1.0, 3.0), "init_scale": (0.1, 0.2, 0.4), "data_binarize": (True,)}
     found = judged("table", sweep(run, seeds=(*JUDGED, 1000), **axes))
-    assert found["table-accuracy"].verdict == "mixed"
+    assert found["table-accuracy"].verdict == "undecided", "at one rate there is no difference"
     best = found["table-own-best-binary"]
     assert (best.verdict, best.effect) == ("no difference", pytest.approx(0.0, abs=1e-9))
     assert best.selected == {
@@ -344,7 +352,7 @@ def test_the_table_is_of_its_short_runs_and_the_best_of_the_long_ones() -> None:
         if run.seed in JUDGED and run.value("lr") == 0.3 and run.value("init.scale") == 0.2
     ]
     found = verdicts("table", made("table", 1) + longer)
-    assert found["table-accuracy"] == found["table-steps-95"] == "reproduced"
+    assert found["table-accuracy"] == found["table-steps-90"] == "reproduced"
     assert found["table-own-best"] == found["table-own-best-binary"] == "contradicted"
 
 
@@ -415,7 +423,7 @@ def test_verdicts_are_the_five_words() -> None:
 def test_stand_in_data_are_named_in_every_judgement() -> None:
     runs = figure_1(0.01, 0.01)
     found = claims.judge(records(runs, DIGITS), FIGURE_1)
-    assert len(found) == 17
+    assert len(found) == 19
     for each in found:
         assert each.claim.endswith(" [stand-in]")
         assert each.flags["stand-in"] == "on UCI digits, not on MNIST"

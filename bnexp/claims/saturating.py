@@ -1,8 +1,10 @@
 """§2, §4.2.2: saturating nonlinearities in deep networks.
 
-A run is at chance below three times it, and trains from 90 % on. Tanh, ReLU and residual connections are the controls:
-is it saturation that BN rescues from, or depth of any kind, and does something else do the same? And a shallow sigmoid
-network must train, or depth is not what the deep one fails by.
+A run is at chance below three times it, and trains from 90 % on; accuracies are compared among runs that train. ReLU
+and residual connections are the controls: is it saturation that BN rescues from, or depth of any kind, and does
+something else do the same? And a shallow sigmoid network must train, or depth is not what the deep one fails by. All at
+one learning rate, from He weights; only whether units are saturated is asked where many are, with weights three times
+as large.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from dataclasses import replace
 
 from matplotlib.figure import Figure
 
-from bnexp.claims.accuracy import ACCURACY, SMALLEST
+from bnexp.claims.accuracy import SMALLEST
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
 from bnexp.judging.claim import LARGEST, PLAIN, TREATED, Claim, Of, Paper, Quantity, Rule, of_run
@@ -20,6 +22,9 @@ from bnexp.judging.matching import having
 from bnexp.judging.measures import TRAINS, chance, final_accuracy, saturated, trains
 from bnexp.judging.words import percent
 from bnexp.runs.records import Records
+
+LARGE = 3.0
+"""Times He's standard deviation, from where many units are saturated."""
 
 MORE = 0.01
 """The smallest difference of saturated fractions that counts."""
@@ -32,20 +37,29 @@ AT_CHANCE = Quantity(
 )
 TRAINED = Quantity(f"networks that train, to {percent(TRAINS)}", of_run(lambda run: float(trains(run))), "share")
 
+OF_TRAINED = Quantity(
+    "final test accuracy of networks that train",
+    of_run(lambda run: final_accuracy(run) if trains(run) else None),
+    of_images=True,
+)
+
+HE = {"init.scale": SMALLEST_OF}
+"""Weights as He has them."""
+
 PAPER = Paper("Inception with sigmoid stays at chance (1/1000) without BN; BN-x5-Sigmoid reaches 69.8 %.")
-SIGMOID = {"model.activation": "sigmoid", "model.residual": False}
+SIGMOID = {"model.activation": "sigmoid", "model.residual": False, **HE}
 
 
-def _gain(identity: str, network: str, activation: str, residual: bool) -> Claim:
+def _gain(identity: str, network: str, activation: str, residual: bool, control: str = "") -> Claim:
     return Claim(
         id=f"saturating-{identity}",
         source="§4.2.2",
-        sentence=f"Within {{epochs}}, {network} of the greatest depth, too, ends at a higher test accuracy with BN.",
-        quantity=ACCURACY,
+        sentence=f"Within {{epochs}}, {network} of the greatest depth that train end higher with BN.",
+        quantity=OF_TRAINED,
         rule=Rule("difference", SMALLEST),
         paper=Paper("Not tried."),
-        among={"model.depth": LARGEST, "model.residual": residual, "model.activation": activation},
-        control="no gain here would mean that saturation is the point, a gain that depth of any kind is",
+        among={"model.depth": LARGEST, "model.residual": residual, "model.activation": activation, **HE},
+        control=control,
     )
 
 
@@ -87,17 +101,34 @@ CLAIMS = [
         among=SIGMOID | {"model.depth": SMALLEST_OF},
         control="if they do not, depth is not what the deep ones fail by",
     ),
-    _gain("tanh", "a tanh network", "tanh", residual=False),
-    _gain("relu", "a ReLU network", "relu", residual=False),
-    _gain("residual", "a sigmoid network with residual connections", "sigmoid", residual=True),
+    Claim(
+        id="trains-deep",
+        source="§4.2.2",
+        sentence="Within {epochs}, of the deepest networks more train with BN, whatever the nonlinearity.",
+        quantity=TRAINED,
+        rule=Rule("rate"),
+        paper=Paper("Said of sigmoids."),
+        among={"model.depth": LARGEST, "model.residual": False, **HE},
+        cells=("model.activation",),
+    ),
+    _gain("tanh", "tanh networks", "tanh", residual=False),
+    _gain("relu", "ReLU networks", "relu", residual=False, control="a gain would say that it is not saturation alone"),
+    _gain(
+        "residual",
+        "sigmoid networks with residual connections",
+        "sigmoid",
+        residual=True,
+        control="a gain would say that residual connections do not do what BN does",
+    ),
     Claim(
         id="less-saturated",
         source="§2",
-        sentence="With BN, fewer sigmoid and tanh units are saturated during training, at every depth.",
+        sentence="From weights three times He's, fewer sigmoid and tanh units are saturated during training with BN, "
+        "at every depth.",
         quantity=SATURATED,
         rule=Rule("difference", MORE, less=True, universal=True),
         paper=Paper("BN keeps the inputs of a nonlinearity from the saturated regime; no number is given."),
-        among={"model.residual": False, "model.activation": Of("among", ("sigmoid", "tanh"))},
+        among={"model.residual": False, "model.activation": Of("among", ("sigmoid", "tanh")), "init.scale": LARGE},
         cells=("model.activation", "model.depth"),
     ),
 ]
@@ -105,13 +136,15 @@ CLAIMS = [
 
 def figures(records: Records) -> dict[str, Figure]:
     """`depth_accuracy`: final accuracy against depth; `saturation`: the saturated fraction of every layer."""
-    if not records.runs:
+    he = replace(records, runs=having(records.runs, HE))
+    if not he.runs:
         return {}
-    straight = having(records.runs, {"model.residual": False, "model.activation": Of("among", ("sigmoid", "tanh"))})
+    saturating = {"model.residual": False, "model.activation": Of("among", ("sigmoid", "tanh"))}
+    straight = having(records.runs, {**saturating, "init.scale": LARGE})
     made = {
         "depth_accuracy": plots.lines(
-            records,
-            "Final test accuracy against depth",
+            he,
+            "Final test accuracy against depth, from He weights",
             f"A run that diverged counts as chance; dotted: {percent(TRAINS)}, from which on a network trains.",
             "model.depth",
             final_accuracy,
@@ -124,7 +157,7 @@ def figures(records: Records) -> dict[str, Figure]:
     if straight:
         made["saturation"] = plots.by_layer(
             replace(records, runs=straight),
-            "Saturated part of every layer's nonlinearities at the end of training",
+            "Saturated part of every layer's nonlinearities at the end of training, from weights three times He's",
             "Fraction of units and test examples whose slope is under a tenth of the greatest; no residual "
             "connections.",
             "saturated/hidden{layer}",

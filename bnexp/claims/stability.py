@@ -3,7 +3,9 @@
 A unit's input wanders as far as its mean, and its spread, deviate from their averages over the steps: the standard
 deviation over time, evaluations weighted by the steps between them. It is told in widths of the unit's own
 distribution, for a network whose inputs are merely smaller is not more stable, and once as it is. Start-up, the first
-tenth of the training, is judged apart: every distribution moves there.
+tenth of the training, is judged apart: every distribution moves there. With population statistics the mean and the
+spread are β and γ almost by construction, and what is left is mostly the error of Algorithm 2: that the distributions
+are stable is what BN does, and no evidence that it is why networks train (`moving-averages-wobble` has the size).
 """
 
 from __future__ import annotations
@@ -59,6 +61,7 @@ CLAIMS = [
     ),
     more_stable("spread-start", "at the start the spread, in widths,", wandering("spread", started=False)),
     more_stable("mean-raw", "the mean, as it is,", wandering("mean", relative=False)),
+    more_stable("spread-raw", "the spread, as it is,", wandering("spread", relative=False)),
 ]
 
 
@@ -87,7 +90,10 @@ def fan_of(records: Records, arms: dict[str, list[Record]]) -> dict[str, Figure]
     shows = (
         "15th, 50th and 85th percentile over the test images of the input of one unit of the last hidden layer, the "
     )
-    shows += "unit whose percentiles travel as far as the median unit's, first seed. The vertical axis is the paper's."
+    shows += (
+        "unit whose percentiles travel as far as the median unit's, first seed; each panel has its own. The vertical "
+        "axis is the paper's."
+    )
     title = "Input of a typical unit, last hidden layer — as Figure 1(b, c)"
     return {"figure_1bc": plots.fans(records, title, shows, drawn, 2.0)}
 

@@ -100,7 +100,7 @@ CLAIMS = [
     ),
     _higher(
         "own-statistics",
-        "Within {epochs}, population statistics give a higher test accuracy than those of the test mini-batch itself.",
+        "Within {epochs}, population statistics give a higher test accuracy than those of the test mini-batch of 60.",
         "Population statistics are used because the output shall depend on the input alone; accuracy is not named.",
         {"norm": TREATED, "norm.statistics": "batch"},
     ),

@@ -1,7 +1,8 @@
 """§4.1 over a whole table of learning rates and initial scales.
 
 The paper shows one setting and does not give its learning rate, and one setting alone can show any gap one likes;
-so the claims of Figure 1(a) are judged here over all cells of the table, and with each arm at its own best.
+so the claims of Figure 1(a) are judged here at every learning rate at which the network without BN has a chance, and
+with each arm at its own best; and how much of the table trains is a claim of its own.
 """
 
 from __future__ import annotations
@@ -17,19 +18,25 @@ from bnexp.claims.accuracy import ACCURACY, SMALLEST
 from bnexp.claims.speed import steps_to
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
-from bnexp.judging.claim import BN, PLAIN, Claim, Paper, Rule
+from bnexp.judging.claim import BN, PLAIN, Claim, Of, Paper, Quantity, Rule
 from bnexp.judging.claim import SMALLEST as SMALLEST_OF
 from bnexp.judging.matching import having, judged
-from bnexp.judging.measures import final_accuracy, length, steps_of
+from bnexp.judging.measures import TRAINS, final_accuracy, length, share_that_trains, steps_of
 from bnexp.judging.words import percent
 from bnexp.runs.records import Record, Records
 
-TARGET = 0.95
-"""Test accuracy of which the steps are compared: 97 % is out of reach of most cells in a table's shorter runs."""
+TARGET = 0.9
+"""Test accuracy of which the steps are compared: more is out of reach of many cells in a table's shorter runs."""
+
+FAIR = {"lr": Of("among", (0.1, 0.3, 1.0, 3.0))}
+"""Rates at which plain networks train from some initial weights."""
 
 SCALE = "Initial scale: standard deviation of the Gaussian from which the weights are drawn."
 
 PAPER = "One setting is shown, its learning rate not given; there the curve with BN "
+
+COARSE = 0.05
+"""The smallest share of the table that counts, above one of its cells."""
 
 SHORT = {"steps": SMALLEST_OF}
 """The runs of the table; those at the chosen settings are as long as the paper's."""
@@ -38,25 +45,35 @@ CLAIMS = [
     Claim(
         id="table-accuracy",
         source="§4.1, Figure 1(a)",
-        sentence="Over a table of learning rates and initial scales, at {epochs} at most, networks with BN end at a "
-        "higher test accuracy.",
+        sentence="At every learning rate from 0.1 to 3, on average over initial scales, networks with BN end higher "
+        "within {epochs}.",
         quantity=ACCURACY,
-        rule=Rule("difference", SMALLEST),
+        rule=Rule("difference", SMALLEST, universal=True),
         paper=Paper(f"{PAPER}ends above the other."),
+        among={**FAIR, **SHORT},
+        cells=("data.binarize", "lr"),
+    ),
+    Claim(
+        id="table-trains",
+        source="abstract, §1",
+        sentence="More of a table of learning rates and initial scales trains with BN within {epochs} (at least "
+        f"{percent(TRAINS)}), on grey images and on binary ones.",
+        quantity=Quantity("share of the table that trains", share_that_trains, "share", over=("lr", "init.scale")),
+        rule=Rule("difference", COARSE, universal=True),
+        paper=Paper("Higher rates, and less care about initialisation; no number is given."),
         among=SHORT,
-        cells=("data.binarize", "init.scale", "lr"),
-        primary=True,
+        cells=("data.binarize",),
     ),
     Claim(
         id=f"table-steps-{100 * TARGET:.0f}",
         source="§4.1, Figure 1(a)",
-        sentence=f"Over a table of learning rates and initial scales, networks with BN reach {percent(TARGET)} test "
-        "accuracy in fewer steps.",
+        sentence=f"At every learning rate from 0.1 to 3, on average over initial scales, networks with BN reach "
+        f"{percent(TARGET)} test accuracy in fewer steps.",
         quantity=steps_to(TARGET),
-        rule=Rule("time", less=True),
+        rule=Rule("time", less=True, universal=True),
         paper=Paper(f"{PAPER}rises earlier and faster."),
-        among=SHORT,
-        cells=("data.binarize", "init.scale", "lr"),
+        among={**FAIR, **SHORT},
+        cells=("data.binarize", "lr"),
     ),
     *(
         Claim(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bnexp.judging.claim import LARGEST, Claim, Quantity
-from bnexp.judging.matching import FOLLOWS, Cell, choose, having, judged, side_by_side, tuning
+from bnexp.judging.matching import FOLLOWS, UNBOUNDED, Cell, choose, having, judged, side_by_side, tuning
 from bnexp.judging.measures import length
 from bnexp.judging.words import arm_label, setting_label
 from bnexp.runs.records import Record
@@ -119,12 +119,12 @@ def _measure(claim: Claim, arm: Arm, cell: Cell, by_seed: Mapping[int, list[Reco
 
 def _beyond(quantity: Quantity, runs: Sequence[Record], number: float) -> Iterator[int]:
     """Of a place on a grid, or a range of it, where it could lie further: it is another without the grid's end."""
-    if not quantity.over or quantity.unit not in ("decades", "ratio"):
+    if not quantity.over or quantity.unit in ("points", "share"):
         return
     name = quantity.over[0]
     grid = sorted({run.value(name) for run in runs})
     for end, side in ((grid[0], -1), (grid[-1], 1)):
-        if quantity.measure([run for run in runs if run.value(name) != end]) != number:
+        if UNBOUNDED.get(name) != end and quantity.measure([run for run in runs if run.value(name) != end]) != number:
             yield 1 if quantity.edges == 2 else side
 
 

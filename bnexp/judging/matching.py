@@ -11,6 +11,9 @@ from bnexp.judging.claim import BN, LARGEST, Of, Settings
 from bnexp.judging.measures import validation_accuracy
 from bnexp.runs.records import Record, Records
 
+GAINS = 0.001
+"""By how much of validation accuracy the edge of a grid must beat what lies inside for the best to lie beyond it."""
+
 UNBOUNDED = {"model.dropout": 0, "l2": 0}
 """Settings with a least value beyond which there is none: at it, nothing is at the edge of a grid."""
 
@@ -100,7 +103,7 @@ class Choice:
     score: float
     """Mean accuracy on the validation images."""
     edge: str
-    """The setting that stands at the edge of its grid; empty where none does."""
+    """The setting that stands at the edge of its grid, where that gains anything; empty where none does."""
 
 
 def choose(
@@ -118,8 +121,13 @@ def choose(
     means = {setting: sum(accuracies) / len(accuracies) for setting, accuracies in scores.items()}
     best = max(sorted(means, key=repr), key=lambda setting: means[setting])
     chosen = dict(zip(names, best, strict=True))
-    grids = {name: [run.value(name) for run in runs] for name in names}
-    return Choice(chosen, means[best], _edge(chosen, {**grids, **(tried or {})}))
+    grids = {name: [run.value(name) for run in runs] for name in names} | dict(tried or {})
+    for i, name in enumerate(names):
+        edge = _edge(name, best[i], grids[name])
+        inside = [mean for setting, mean in means.items() if not _edge(name, setting[i], grids[name])]
+        if edge and max(inside, default=0.0) < means[best] - GAINS:
+            return Choice(chosen, means[best], edge)
+    return Choice(chosen, means[best], "")
 
 
 def at_their_best(runs: Iterable[Record], cells: Sequence[str], names: Sequence[str]) -> list[Record]:
@@ -135,10 +143,9 @@ def at_their_best(runs: Iterable[Record], cells: Sequence[str], names: Sequence[
     return kept
 
 
-def _edge(chosen: Settings, grids: Mapping[str, Iterable[Any]]) -> str:
-    for name, value in chosen.items():
-        grid = sorted({tried for tried in grids[name] if isinstance(tried, (int, float))})
-        if len(grid) < 2 or value not in (grid[0], grid[-1]) or UNBOUNDED.get(name) == value:
-            continue
-        return f"{name} {value:g} of {grid[0]:g} to {grid[-1]:g}"
-    return ""
+def _edge(name: str, value: Any, tried: Iterable[Any]) -> str:
+    """Says that a value is the first or the last one tried of a setting; empty where it is not."""
+    grid = sorted({one for one in tried if isinstance(one, (int, float))})
+    if len(grid) < 2 or value not in (grid[0], grid[-1]) or UNBOUNDED.get(name) == value:
+        return ""
+    return f"{name} {value:g} of {grid[0]:g} to {grid[-1]:g}"
