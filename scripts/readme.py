@@ -36,13 +36,15 @@ def score(of_experiments: Sequence[Mapping[str, Any]]) -> str:
 
 
 def table(of_experiments: Sequence[Mapping[str, Any]]) -> str:
-    """A row for the first main claim of each experiment."""
+    """A row for the first main claim of each experiment, or of one without for its first that is no control."""
     rows = ["| what is said of BN | what we find | how sure | |", "|---|---|---|---|"]
     for verdict in of_experiments:
-        for claim in primary([verdict])[:1]:
+        others = ({**claim, "experiment": verdict["experiment"]} for claim in verdict["claims"] if not claim["control"])
+        for claim in (primary([verdict]) or list(others))[:1]:
             found = f"**{claim['verdict']}**{_effect(claim)}"
             cells = f", {len(claim['cells'])} cells" if claim["cells"] else ""
-            sure = f"{_interval(claim)}n = {claim['n']}{cells}"
+            flags = "".join(f", *{flag}*" for flag in claim["flags"])
+            sure = f"{_interval(claim)}n = {claim['n']}{cells}{flags}"
             link = f"[{claim['experiment']}](results/{claim['experiment']}/README.md)"
             rows.append(f"| {claim['claim']} | {found} | {sure} | {link} |")
     return "\n".join(rows) + "\n"
@@ -54,7 +56,8 @@ def _effect(claim: Mapping[str, Any]) -> str:
     known = [on_scale(effect, claim["unit"]) for effect in effects if effect is not None]
     if not known:
         return ""
-    least = f"from {number_in(min(known), claim['unit'])} to " if len(known) > 1 else ""
+    least = "" if claim["ci95"] is None or claim["ci95"][1] is not None else "at least "
+    least = f"from {number_in(min(known), claim['unit'])} to " if len(known) > 1 else least
     return f": {least}{difference_in(max(known), claim['unit'])}"
 
 

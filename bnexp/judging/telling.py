@@ -70,7 +70,12 @@ def measured(
     words = claim.quantity.name
     if overall is not None:
         means = [(arm.label, arm.by_seed(cells)) for arm in arms]
-        levels = [f"{level_in(mean(by_seed.values()), unit)} {label}" for label, by_seed in means if by_seed]
+        short = {arm.label for arm in arms if arm.never}
+        levels = [
+            f"{'at least ' * (label in short)}{level_in(mean(by_seed.values()), unit)} {label}"
+            for label, by_seed in means
+            if by_seed
+        ]
         words += f": {', '.join(levels)}" + (f"; {told(overall, unit)}" if len(arms) == 2 else "")
     if len(arms) == 2:
         by_cell = {cell: difference_in(estimate.effect, unit) for cell, estimate in estimates.items()}
@@ -103,6 +108,8 @@ def told(estimate: Estimate, unit: str) -> str:
     if estimate.n < 2:
         return f"{effect}, n = {estimate.n}"
     ends = [number_in(end, unit) if math.isfinite(end) else "unbounded" for end in (estimate.lo, estimate.hi)]
+    if ends.count("unbounded") == 1:
+        effect = f"at {'most' if ends[0] == 'unbounded' else 'least'} {effect}"
     return f"{effect} [{ends[0]}, {ends[1]}], n = {estimate.n}"
 
 

@@ -53,6 +53,11 @@ def forest(claims: Sequence[Mapping[str, Any]]) -> Figure | None:
     return figure
 
 
+def _about(claim: Mapping[str, Any]) -> list[str]:
+    """The experiment, n, and what makes the verdict doubtful."""
+    return [claim["experiment"], f"n = {claim['n']}", *claim.get("flags", ())]
+
+
 def _draw(panel: Axes, unit: str, rows: Sequence[Mapping[str, Any]]) -> None:
     words, factor = UNITS[unit]
     for i, claim in enumerate(rows):
@@ -65,7 +70,7 @@ def _draw(panel: Axes, unit: str, rows: Sequence[Mapping[str, Any]]) -> None:
             panel.plot(factor * claim["effect"], i, "o", color=colour, ms=7)
         if claim.get("paper_effect") is not None:
             panel.plot(factor * claim["paper_effect"], i - 0.3, "v", color="black", ms=6, mfc="none")
-    labels = [textwrap.fill(f"{claim['claim']} ({claim['experiment']}, n = {claim['n']})", 78) for claim in rows]
+    labels = [textwrap.fill(f"{claim['claim']} ({', '.join(_about(claim))})", 78) for claim in rows]
     panel.set_yticks(range(len(rows)), labels, fontsize=9)
     panel.set_ylim(len(rows) - 0.5, -0.5)
     if unit == "ratio":

@@ -16,7 +16,7 @@ from bnexp.report.pictures import png
 PARTIAL = "partial"
 """The folder of the reports of a part of an experiment's runs, beside the whole ones."""
 
-COLUMNS = ("claim", "measured", "n", "verdict")
+COLUMNS = ("claim", "measured", "n", "verdict", "flags")
 """What the overview says of a claim."""
 
 
@@ -106,6 +106,7 @@ def _section(folder: str, verdict: Mapping[str, Any]) -> str:
     lines += [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
     for claim in verdict["claims"]:
         old = ", old rules" if "kind" not in claim else ""
-        cells = {**claim, "verdict": f"**{claim['verdict']}**{old}"}
+        flags = ", ".join(claim.get("flags", ())) or "–"
+        cells = {**claim, "verdict": f"**{claim['verdict']}**{old}", "flags": flags}
         lines.append(f"| {' | '.join(str(cells[column]) for column in COLUMNS)} |")
     return "\n".join([*lines, ""])
