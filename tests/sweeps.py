@@ -209,6 +209,25 @@ def statistics(sign: Sign) -> list[Record]:
     return sweep(run, arms)
 
 
+def mechanisms(sign: Sign) -> list[Record]:
+    """No norm, BN and noisy BN over rates of which the middle one is best, with what the probes measure."""
+    noisy = {"norm.name": "noisy_batch", "norm.placement": "before"}
+
+    def run(fields: Fields) -> Record:
+        worth, name = sign(fields), fields["norm.name"]
+        less = 1.0 - 0.5 * worth * (name == "batch") + noise(fields)
+        calm = {"none": 1.0, "batch": 0.5, "noisy_batch": 1.0 + 0.5 * worth}[name] + noise(fields)
+        at = {1: 100, 0: 100, -1: 400}[worth] if name == "noisy_batch" else 200 if worth and name == "none" else 100
+        final = 0.97 + 0.01 * min(worth, 0) * (name == "noisy_batch") - 0.005 * (fields["lr"] != 0.3)
+        probes = {f"{probe}/hidden2": less for probe in ("moved_mean", "moved_spread", "moved_w1", "moved_w1_tr")}
+        probes |= {"moved_gradient/hidden2": less, "turned_gradient/hidden2": 0.9 - 0.1 * less}
+        probes |= dict.fromkeys(("loss_range", "gradient_change", "smoothness"), less)
+        probes |= {"jacobian_spread/hidden2": less, "jacobian_median/hidden2": -less, "moved_mean_tr/hidden2": calm}
+        return record(fields, final + noise(fields), at, **probes)
+
+    return sweep(run, (PLAIN, BN, noisy), SELECTING, model_activation=KINDS, lr=(0.1, 0.3, 1.0))
+
+
 MADE: dict[str, Callable[[Sign], list[Record]]] = {
     "table": table,
     "lr_tolerance": lr_tolerance,
@@ -220,6 +239,7 @@ MADE: dict[str, Callable[[Sign], list[Record]]] = {
     "placement": placement,
     "regularisation": regularisation,
     "statistics": statistics,
+    **dict.fromkeys(("covariate_shift", "landscape", "jacobian", "noisy_norm"), mechanisms),
 }
 
 

@@ -23,7 +23,7 @@ from bnexp.engine.probes.shift import GradientShift, InputShift, moved
 from bnexp.engine.probes.signal import Signal, Weights, rank
 from bnexp.engine.train import Training, train
 from bnexp.models.mlp import MLP
-from bnexp.norms import BatchNorm
+from bnexp.norms import BatchNorm, NoisyBatchNorm
 
 CLASSES = 4
 
@@ -49,7 +49,7 @@ def moment(net: nn.Module, step: float = 0.1) -> Moment:
     after = before | {name: p.detach() - step * p.grad for name, p in net.named_parameters() if p.grad is not None}
     layers = {name: name for name, _ in net.named_children() if name.startswith("hidden")}
     reference = torch.rand(26, 1, 4, 4, generator=draw)
-    return Moment(net, before, after, x, labels, reference, 12, layers, weights_in_front(net, layers))
+    return Moment(7, net, before, after, x, labels, reference, 12, layers, weights_in_front(net, layers))
 
 
 def loss(at: Moment, tensors: dict[str, Tensor]) -> Tensor:
@@ -88,6 +88,16 @@ def test_inputs_are_compared_with_those_of_the_measurement_before_in_training_an
     third = probe.measure(shifted)
     assert third["moved_mean/hidden1"] == third["moved_mean_tr/hidden1"] == 0
     assert third["moved_mean_tr/hidden2"] == pytest.approx(1.0, rel=0.05), "in training a BN's inputs have width γ"
+
+
+def test_noise_is_another_at_every_step() -> None:
+    noisy = MLP(16, 3, 6, CLASSES, NoisyBatchNorm, "tanh")
+    at, probe = moment(noisy), InputShift()
+    probe.measure(at)
+    assert probe.measure(at)["moved_mean_tr/hidden2"] == 0, "the same noise at the same step"
+    moves = probe.measure(replace(at, step=8))
+    assert moves["moved_mean_tr/hidden2"] > 0.1
+    assert moves["moved_mean/hidden2"] == 0, "there is none at inference"
 
 
 @pytest.mark.parametrize("norm", [True, False])

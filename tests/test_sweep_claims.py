@@ -117,6 +117,18 @@ EXPECTED: dict[str, dict[str, Mapping[int, str]]] = {
         "moving-averages-wobble": NO_MARGIN,
         "own-statistics": OPPOSITE,
     },
+    "covariate_shift": {
+        **{f"shift-{what}": NO_MARGIN for what in ("mean", "spread", "w1", "w1-training", "gradient")},
+        "shift-direction": OPPOSITE,
+    },
+    "landscape": {f"landscape-{what}": NO_MARGIN for what in ("loss-range", "gradient-change", "smoothness")},
+    "jacobian": {f"jacobian-{what}": OPPOSITE for what in ("spread", "spread-start", "median")},
+    "noisy_norm": {
+        "noisy-speed": NO_WORSE,
+        "noisy-faster": NO_MARGIN,
+        "noisy-accuracy": NO_WORSE,
+        "noisy-unstable": NO_MARGIN,
+    },
 }
 """By subject and claim."""
 
@@ -161,6 +173,10 @@ MIXED: dict[str, tuple[Sign, set[str]]] = {
         lambda fields: 1 if fields["data.examples"] in (500, 10000) else -1,
         set(EXPECTED["regularisation"]),
     ),
+    **{
+        name: (by("model.activation", "relu"), set(EXPECTED[name]))
+        for name in ("covariate_shift", "landscape", "jacobian", "noisy_norm")
+    },
 }
 """Where the cells say opposite things, and of which claims."""
 

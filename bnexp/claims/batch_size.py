@@ -216,7 +216,7 @@ def figures(records: Records) -> dict[str, Figure]:
 
     return {
         "batch_size": plots.lines(
-            replace(records, runs=runs),
+            records.of(runs),
             "What a norm adds to the final test accuracy, by the size of the mini-batches",
             "Minus the mean without a norm. As many examples at every size; each network at the learning rate of its "
             "best validation accuracy. A run that diverged counts as chance.",

@@ -57,7 +57,7 @@ def figures(records: Records) -> dict[str, Figure]:
     made: dict[str, Figure] = {}
     for suffix, images, binary in (("", ", binary images", True), ("_grey", ", grey images", False)):
         runs = [r for r in records.runs if r.value("data.binarize") is binary and r.value("norm.statistics") in USED]
-        made |= {f"{stem}{suffix}": f for stem, f in accuracy.figures(replace(records, runs=runs), images).items()}
+        made |= {f"{stem}{suffix}": f for stem, f in accuracy.figures(records.of(runs), images).items()}
     binary_runs = having(records.runs, {"data.binarize": True})
     made |= stability.fan_of(records, {name: having(binary_runs, arm) for name, arm in DRAWN.items()})
     return made | stability.wander_of(replace(records, runs=having(binary_runs, {"norm.statistics": AMONG_USED})))

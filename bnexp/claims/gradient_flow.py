@@ -8,7 +8,6 @@ judged apart, for there theory has a number for ReLU networks with BN: their gra
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -133,7 +132,7 @@ def figures(records: Records) -> dict[str, Figure]:
         return {}
     return {
         "gradients_by_layer": plots.by_layer(
-            replace(records, runs=runs),
+            records.of(runs),
             "Gradient of the loss from the first hidden layer to the last",
             "Its norm at a layer's weights on a mini-batch. The first layer has more inputs than the others.",
             "gradient_norm/linear{layer}",

@@ -354,7 +354,7 @@ def figures(records: Records) -> dict[str, Figure]:
     shown = [*(run for run in full if length(run) == long), *(run for run in records.runs if length(run) > long)]
     return {
         "figure_2": plots.curves(
-            replace(records, runs=shown),
+            records.of(shown),
             "Test accuracy of Inception during training — as Figure 2",
             "Dotted: the accuracy to which steps are counted. It is measured on the same part of the test images at "
             "every step; a network that diverged counts as chance. The longer trainings are on a tuning seed and show "

@@ -7,7 +7,6 @@ is compared are full trainings on other seeds. How much tuning it takes is seen 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -104,7 +103,7 @@ def figures(records: Records) -> dict[str, Figure]:
     made = {}
     if final := at_their_best(records.runs, ("arm",), SELECTED):
         made["tuned"] = plots.curves(
-            replace(records, runs=final),
+            records.of(final),
             "Inception with and without BN, each at its own best learning rate and initial scale",
             "A network that diverged counts as chance.",
             curve,
@@ -114,7 +113,7 @@ def figures(records: Records) -> dict[str, Figure]:
             linear=True,
         )
     if tried := tuning(records.runs):
-        short = replace(records, runs=tried)
+        short = records.of(tried)
         made["tuning_curve"] = _tuning_curve(short)
         made["settings"] = plots.lines(
             short,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from matplotlib.figure import Figure
 
 from bnexp.claims.inception import ACCURACY, SMALLEST, STEPS
@@ -73,7 +71,7 @@ def figures(records: Records) -> dict[str, Figure]:
     made = {}
     if final := at_their_best(records.runs, ("norm",), ("lr",)):
         made["norms"] = plots.curves(
-            replace(records, runs=final),
+            records.of(final),
             "Inception under several normalisations, each at its own best learning rate",
             "A network that diverged counts as chance.",
             curve,
@@ -83,7 +81,7 @@ def figures(records: Records) -> dict[str, Figure]:
         )
     if tried := tuning(records.runs):
         made["norms_rates"] = plots.lines(
-            replace(records, runs=tried),
+            records.of(tried),
             "Validation accuracy of Inception against the learning rate, by normalisation",
             "Short trainings on tuning seeds. A run that diverged counts as chance.",
             "lr",

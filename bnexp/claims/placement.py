@@ -133,7 +133,7 @@ def figures(records: Records) -> dict[str, Figure]:
     runs = at_their_best(records.runs, ("norm", "norm.placement", "model.activation"), ("lr",))
     if not runs:
         return {}
-    best = replace(records, runs=runs)
+    best = records.of(runs)
     shown = "Each at the learning rate of its best validation accuracy."
     return {
         "placement_accuracy": plots.curves(

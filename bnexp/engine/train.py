@@ -135,7 +135,7 @@ class Training:
             if self.instruments and before:
                 after = self.instruments.tensors() if step < self.last else None
                 for evaluation, measured in zip(
-                    evaluations, self.instruments.measure(before, after, x, labels), strict=True
+                    evaluations, self.instruments.measure(step, before, after, x, labels), strict=True
                 ):
                     evaluation.metrics.update(measured)
                     evaluation.costs.update(self.instruments.seconds if step == self.last else {})

@@ -160,6 +160,19 @@ def growths(run: Record) -> np.ndarray | None:
     return logs[np.isfinite(logs)] if np.isfinite(logs).any() else None
 
 
+def probed(metric: str) -> Callable[[Record], float | None]:
+    """What a probe measures, of a layer by layer metric the mean over the layers, and over the evaluations.
+
+    None where it was not measured, or is finite nowhere.
+    """
+
+    def mean(run: Record) -> float | None:
+        table = run.metrics.filter(regex=f"^{metric}(/|$)").to_numpy(dtype=float)
+        return float(table[np.isfinite(table)].mean()) if np.isfinite(table).any() else None
+
+    return mean
+
+
 # Distributions
 
 

@@ -56,7 +56,8 @@ class Record:
 
     def value(self, setting: str) -> Any:
         """The run's value of a setting, `norm` being the norm in one word; None for one that it has not."""
-        return self.norm if setting == "norm" else self.fields.get(setting)
+        value = self.norm if setting == "norm" else self.fields.get(setting)
+        return tuple(value) if isinstance(value, list) else value
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,10 @@ class Records:
     """The names of the claims that are judged on them."""
     planned: int | None = None
     """The runs that the experiment has, where some of them are missing."""
+
+    def of(self, runs: Sequence[Record]) -> Records:
+        """The same of some of the runs."""
+        return replace(self, runs=runs)
 
     def arms(self, *axes: str) -> dict[tuple[Any, ...], list[Record]]:
         """The runs grouped by the values of these settings, in order; within a group by seed."""

@@ -68,6 +68,7 @@ class Instruments:
 
     def measure(
         self,
+        step: int,
         before: Sequence[Mapping[str, Tensor]],
         after: Sequence[Mapping[str, Tensor]] | None,
         x: Tensor,
@@ -80,6 +81,7 @@ class Instruments:
         measured: list[dict[str, float]] = []
         for i, network in enumerate(self.copies):
             moment = Moment(
+                step,
                 network,
                 before[i],
                 after[i] if after else None,

@@ -36,6 +36,7 @@ class Probe(ABC):
 class Moment:
     """A network between two steps."""
 
+    step: int
     network: nn.Module
     """A copy, in which the tensors are put."""
     before: Tensors
@@ -59,14 +60,14 @@ class Moment:
         return {name: self.before[name] for name, p in self.network.named_parameters() if p.requires_grad}
 
     def logits(self, x: Tensor, tensors: Tensors, training: bool = True) -> Tensor:
-        """The network's output with these tensors in it; equal calls draw the same dropout."""
+        """The network's output with these tensors in it; equal calls at a step draw the same dropout and noise."""
         self.network.train(training)
         for module in self.network.modules():
             if isinstance(generator := getattr(module, "generator", None), torch.Generator):
-                generator.manual_seed(0)
+                generator.manual_seed(self.step)
         kept = {name: tensor if tensor.requires_grad else tensor.clone() for name, tensor in tensors.items()}
         with torch.random.fork_rng():
-            torch.manual_seed(0)
+            torch.manual_seed(self.step)
             output: Tensor = functional_call(self.network, kept, (x,))
         return output
 

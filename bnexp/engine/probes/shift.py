@@ -17,16 +17,15 @@ class InputShift(Probe):
     """How far the inputs of each nonlinearity have moved since the measurement before (§2: internal covariate shift).
 
     `moved_mean/…` and `moved_w1/…` (Wasserstein-1) in widths of the unit's distribution, `moved_spread/…` the size of
-    the logarithm of the spreads' quotient: means over the units. `…_tr/…` are of the network in training, which
-    normalises by mini-batches, the others of that at inference. NaN at the first.
+    the logarithm of the spreads' quotient: means over the units. `…_tr/…` are of the network in training, on one
+    mini-batch of the reference, the others of that at inference, on all of it. NaN at the first.
     """
 
     @torch.no_grad()
     def measure(self, moment: Moment) -> dict[str, float]:
-        parts = [moment.inputs(batch, moment.before, training=True) for batch in moment.batches()]
         seen = {
             "": moment.inputs(moment.reference, moment.before, training=False),
-            "_tr": {label: torch.cat([part[label] for part in parts]) for label in moment.layers},
+            "_tr": moment.inputs(next(moment.batches()), moment.before, training=True),
         }
         measured = {}
         for network, layers in seen.items():

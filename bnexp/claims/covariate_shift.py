@@ -1,0 +1,84 @@
+"""§1, §2: BN reduces internal covariate shift, by each of the definitions that there are.
+
+The paper's is that the distribution of a layer's inputs moves as the layers below learn; Santurkar et al. 2018 measure
+how a layer's gradient changes when the layers below have made their step, and find no less of it. Each network is at
+its own best learning rate. All are means over the layers and over evenly spaced steps.
+"""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from bnexp.drawing import plots
+from bnexp.judging.claim import Claim, Paper, Quantity, Rule, of_run
+from bnexp.judging.matching import at_their_best
+from bnexp.judging.measures import probed
+from bnexp.runs.records import Records
+
+SHOWS_TUNING = True
+
+CELLS = ("model.activation",)
+
+LESS = Paper(
+    "Internal covariate shift is reduced; no number is given.", outside="Reduced, and useful (Awais et al. 2020)"
+)
+AS_MUCH = Paper("Not measured.", outside="Not reduced in VGG and deep linear networks (Santurkar et al. 2018)")
+
+SHIFTS = {
+    "mean": ("moved_mean", "the means of the inputs move less, in widths of their distributions", LESS),
+    "spread": ("moved_spread", "the spreads of the inputs change less", LESS),
+    "w1": ("moved_w1", "the distributions of the inputs move less (Wasserstein-1, in widths)", LESS),
+    "w1-training": (
+        "moved_w1_tr",
+        "the distributions of the inputs in training move less (Wasserstein-1, in widths)",
+        LESS,
+    ),
+    "gradient": (
+        "moved_gradient",
+        "a layer's gradient changes less when the layers below have made their step",
+        AS_MUCH,
+    ),
+}
+"""By claim, the probe's metric and what is said."""
+
+CLAIMS = [
+    *(
+        Claim(
+            f"shift-{identity}",
+            "§1, §2" if paper is LESS else "Santurkar et al. 2018",
+            f"With BN, {words}, whatever the nonlinearity.",
+            Quantity(words.partition(",")[0], of_run(probed(metric)), "ratio"),
+            Rule("difference", less=True, universal=True),
+            paper,
+            cells=CELLS,
+            selected=("lr",),
+            primary=identity in ("w1", "gradient"),
+        )
+        for identity, (metric, words, paper) in SHIFTS.items()
+    ),
+    Claim(
+        "shift-direction",
+        "Santurkar et al. 2018",
+        "With BN, a layer's gradient keeps its direction better when the layers below have made their step.",
+        Quantity("cosine of the gradient with itself", of_run(probed("turned_gradient")), "cosine"),
+        Rule("difference", 0.01, universal=True),
+        AS_MUCH,
+        cells=CELLS,
+        selected=("lr",),
+    ),
+]
+
+
+def figures(records: Records) -> dict[str, Figure]:
+    """`shift`: each definition, a dot a run."""
+    return plots.probes_of(
+        records,
+        at_their_best(records.runs, ("norm", *CELLS), ("lr",)),
+        "shift",
+        "Covariate shift by each definition",
+        {
+            "inputs, W1 in widths": probed("moved_w1"),
+            "inputs in training": probed("moved_w1_tr"),
+            "gradient, relative": probed("moved_gradient"),
+        },
+    )

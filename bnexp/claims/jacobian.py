@@ -1,0 +1,69 @@
+"""§3.3: the conjecture that BN brings the singular values of layer Jacobians near 1.
+
+Jacobians are from the inputs of one nonlinearity to those of the next, both in their own standard deviations. How far
+the logarithms of their singular values spread, and how far their median is from 0.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from bnexp.claims.covariate_shift import CELLS
+from bnexp.drawing import plots
+from bnexp.judging.claim import Claim, Paper, Quantity, Rule, of_run
+from bnexp.judging.matching import at_their_best
+from bnexp.judging.measures import probed
+from bnexp.runs.records import Record, Records
+
+SHOWS_TUNING = True
+
+COUNTS = 0.1
+"""Decades: the smallest difference that counts."""
+
+PAPER = Paper("Conjectured: singular values close to 1, which preserves the size of gradients.")
+
+
+def spread_at_first(run: Record) -> float | None:
+    """The spread of the singular values at initialisation, mean over the layers."""
+    first = run.metrics.filter(regex="^jacobian_spread/").iloc[:1].to_numpy(dtype=float)
+    return float(first.mean()) if first.size and np.isfinite(first).all() else None
+
+
+def off_centre(run: Record) -> float | None:
+    """How far the median is from 1, mean over layers and evaluations."""
+    medians = run.metrics.filter(regex="^jacobian_median/").to_numpy(dtype=float)
+    return float(np.nanmean(np.abs(medians))) if np.isfinite(medians).any() else None
+
+
+MEASURES = {
+    "spread": ("spread of the singular values", probed("jacobian_spread"), "spread less over the training"),
+    "spread-start": ("spread of the singular values at step 0", spread_at_first, "spread less at initialisation"),
+    "median": ("distance of their median from 1", off_centre, "have a median nearer to 1 over the training"),
+}
+
+CLAIMS = [
+    Claim(
+        f"jacobian-{identity}",
+        "§3.3",
+        f"With BN, the singular values of layer Jacobians {words}, whatever the nonlinearity.",
+        Quantity(name, of_run(measure), "decades"),
+        Rule("difference", COUNTS, less=True, universal=True),
+        PAPER,
+        cells=CELLS,
+        selected=("lr",),
+        primary=identity == "spread",
+    )
+    for identity, (name, measure, words) in MEASURES.items()
+]
+
+
+def figures(records: Records) -> dict[str, Figure]:
+    """`jacobian`: spread and median, a dot a run."""
+    return plots.probes_of(
+        records,
+        at_their_best(records.runs, ("norm", *CELLS), ("lr",)),
+        "jacobian",
+        "Singular values of layer Jacobians, decades",
+        {name: measure for name, measure, _ in MEASURES.values()},
+    )

@@ -1,0 +1,47 @@
+"""Santurkar et al. 2018: BN makes the loss and its gradient change more smoothly along the steps that are made."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from bnexp.claims.covariate_shift import CELLS
+from bnexp.drawing import plots
+from bnexp.judging.claim import Claim, Paper, Quantity, Rule, of_run
+from bnexp.judging.matching import at_their_best
+from bnexp.judging.measures import probed
+from bnexp.runs.records import Records
+
+SHOWS_TUNING = True
+
+MEASURES = {
+    "loss_range": ("range of the loss", "the loss varies less along a step and up to four times as far"),
+    "gradient_change": ("change of the gradient, in its own length", "the gradient changes less along a step"),
+    "smoothness": ("effective β-smoothness", "the gradient changes less by length of the way"),
+}
+"""By the probe's metric, its name, and what is said."""
+
+CLAIMS = [
+    Claim(
+        f"landscape-{metric.replace('_', '-')}",
+        "Santurkar et al. 2018",
+        f"With BN, {words}, each network at its own best learning rate, whatever the nonlinearity.",
+        Quantity(name, of_run(probed(metric)), "ratio"),
+        Rule("difference", less=True, universal=True),
+        Paper("Not in the paper.", outside="So in VGG on CIFAR-10 (Santurkar et al. 2018)"),
+        cells=CELLS,
+        selected=("lr",),
+        primary=metric == "gradient_change",
+    )
+    for metric, (name, words) in MEASURES.items()
+]
+
+
+def figures(records: Records) -> dict[str, Figure]:
+    """`landscape`: each measure, a dot a run."""
+    return plots.probes_of(
+        records,
+        at_their_best(records.runs, ("norm", *CELLS), ("lr",)),
+        "landscape",
+        "How smooth the loss is along the steps that are made",
+        {name: probed(metric) for metric, (name, _) in MEASURES.items()},
+    )

@@ -1,0 +1,100 @@
+"""Santurkar et al. 2018: BN that is made unstable on purpose trains as well, so stability is not why BN helps."""
+
+from __future__ import annotations
+
+import math
+
+from matplotlib.figure import Figure
+
+from bnexp.claims.accuracy import ACCURACY, SMALLEST
+from bnexp.claims.covariate_shift import CELLS
+from bnexp.claims.inception import HARDLY
+from bnexp.claims.speed import steps_to
+from bnexp.drawing import plots
+from bnexp.drawing.plots import Layout
+from bnexp.judging.claim import PLAIN, TREATED, Claim, Paper, Quantity, Rule, of_run
+from bnexp.judging.matching import at_their_best
+from bnexp.judging.measures import common_chance, curve, probed
+from bnexp.judging.words import percent
+from bnexp.runs.records import Records
+
+SHOWS_TUNING = True
+
+NOISY = {"norm": "noisy_batch"}
+TARGET = 0.95
+SOURCE = "Santurkar et al. 2018"
+PAPER = Paper(
+    "The paper's explanation would have it train worse.", outside="As fast in VGG on CIFAR-10 (Santurkar et al.)"
+)
+MOVES = Quantity("movement of the inputs in training, in widths", of_run(probed("moved_mean_tr")), "ratio")
+
+
+def _claim(identity: str, sentence: str, quantity: Quantity, rule: Rule, other: object, primary: bool = False) -> Claim:
+    return Claim(
+        f"noisy-{identity}",
+        SOURCE,
+        f"{sentence}, whatever the nonlinearity.",
+        quantity,
+        rule,
+        PAPER,
+        NOISY,
+        {"norm": other},
+        cells=CELLS,
+        selected=("lr",),
+        primary=primary,
+    )
+
+
+CLAIMS = [
+    _claim(
+        "speed",
+        f"At each one's own best rate, noisy BN reaches {percent(TARGET)} in as many steps as BN, within a factor of "
+        f"{HARDLY:g}",
+        steps_to(TARGET),
+        Rule("equals", math.log(HARDLY), less=True, universal=True),
+        TREATED,
+        primary=True,
+    ),
+    _claim(
+        "faster",
+        "And in fewer steps than no norm",
+        steps_to(TARGET),
+        Rule("time", less=True, universal=True),
+        PLAIN,
+    ),
+    _claim(
+        "accuracy",
+        "Within {epochs}, noisy BN ends no lower than BN",
+        ACCURACY,
+        Rule("no_worse", 3 * SMALLEST, universal=True),
+        TREATED,
+    ),
+    _claim(
+        "unstable",
+        "The inputs of its nonlinearities move more from one evaluation to the next than without a norm",
+        MOVES,
+        Rule("difference", universal=True),
+        PLAIN,
+        primary=True,
+    ),
+]
+
+
+def figures(records: Records) -> dict[str, Figure]:
+    """`noisy_norm`: test accuracy of each at its own best rate; `noisy_moves`: how its inputs move."""
+    best = at_their_best(records.runs, ("norm", *CELLS), ("lr",))
+    moves = {"means, in widths": probed("moved_mean_tr"), "W1, in widths": probed("moved_w1_tr")}
+    made = plots.probes_of(records, best, "noisy_moves", "How the inputs of nonlinearities move in training", moves)
+    if best:
+        made["noisy_norm"] = plots.curves(
+            records.of(best),
+            "Test accuracy without a norm, with BN, and with BN made unstable by noise",
+            "Each at its own best learning rate.",
+            curve,
+            "test accuracy",
+            Layout(columns=CELLS[0]),
+            (0, 1),
+            common_chance(best),
+            TARGET,
+        )
+    return made
