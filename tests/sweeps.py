@@ -228,6 +228,26 @@ def mechanisms(sign: Sign) -> list[Record]:
     return sweep(run, (PLAIN, BN, noisy), SELECTING, model_activation=KINDS, lr=(0.1, 0.3, 1.0))
 
 
+def signal_depth(sign: Sign) -> list[Record]:
+    """Slopes of gradients and of small changes, and ranks, at step 0."""
+    off = EXPLOSION + PRECISELY
+    slopes = {1: (EXPLOSION, 0.0), 0: (off, PRECISELY), -1: (0.0, 0.1)}
+    ranks = {1: (60.0, 2.0), 0: (50.0, 3.0), -1: (40.0, 9.0)}
+
+    def run(fields: Fields) -> Record:
+        worth, arm, depth = sign(fields), 0 if is_bn(fields) else 1, fields["model.depth"]
+        off = noise(fields)
+        grows = 0.05 - 0.02 * worth * is_bn(fields) + off
+        metrics = {}
+        for i in range(1, depth + 1):
+            metrics[f"gradient_norm/linear{i}"] = 10 ** ((slopes[worth][arm] + off) * (depth - i))
+            metrics[f"sensitivity/hidden{i}"] = 0.01 * 10 ** (grows * i)
+            metrics[f"rank/hidden{i}"] = ranks[worth][arm] + 10 * off
+        return record(fields | {"model.width": 100}, 0.1, **metrics)
+
+    return sweep(run, model_depth=(3, 12), model_activation=("relu",))
+
+
 MADE: dict[str, Callable[[Sign], list[Record]]] = {
     "table": table,
     "lr_tolerance": lr_tolerance,
@@ -239,6 +259,7 @@ MADE: dict[str, Callable[[Sign], list[Record]]] = {
     "placement": placement,
     "regularisation": regularisation,
     "statistics": statistics,
+    "signal_depth": signal_depth,
     **dict.fromkeys(("covariate_shift", "landscape", "jacobian", "noisy_norm"), mechanisms),
 }
 

@@ -123,6 +123,13 @@ EXPECTED: dict[str, dict[str, Mapping[int, str]]] = {
     },
     "landscape": {f"landscape-{what}": NO_MARGIN for what in ("loss-range", "gradient-change", "smoothness")},
     "jacobian": {f"jacobian-{what}": OPPOSITE for what in ("spread", "spread-start", "median")},
+    "signal_depth": {
+        "depth-explodes": NO_MARGIN,
+        "depth-steady": NO_MARGIN,
+        "depth-rank": NO_MARGIN,
+        "depth-collapse": NO_MARGIN,
+        "depth-small-changes": OPPOSITE,
+    },
     "noisy_norm": {
         "noisy-speed": NO_WORSE,
         "noisy-faster": NO_MARGIN,

@@ -34,6 +34,7 @@ from bnexp.claims import (
     placement,
     regularisation,
     saturating,
+    signal_depth,
     speed,
     stability,
     table,
@@ -110,7 +111,7 @@ REGISTRY: dict[str, Subject] = {
             *(lr_tolerance, init_robustness, saturating, gradient_flow, batch_size),
             *(optimizers, placement, regularisation, inference, placebo),
             *(inception, inception_tuned, norms, ablation, ensemble),
-            *(covariate_shift, landscape, jacobian, noisy_norm),
+            *(covariate_shift, landscape, jacobian, noisy_norm, signal_depth),
         ),
     )
 }

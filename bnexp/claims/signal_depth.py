@@ -1,0 +1,129 @@
+"""§3.3 and mean-field theory: what becomes of signals and gradients with depth, at initialisation.
+
+ReLU networks of He weights, with and without BN; nothing is trained. Gradients are judged against the numbers of
+theory, the last layer's inputs by the directions in which they lie, small changes by how they grow from layer to layer.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from bnexp.claims.gradient_flow import EXPLOSION, PRECISELY, first_slope
+from bnexp.drawing import plots
+from bnexp.drawing.plots import Layout
+from bnexp.judging.claim import LARGEST, PLAIN, TREATED, Claim, Paper, Quantity, Rule, of_run
+from bnexp.runs.records import Record, Records
+
+DEEPEST = {"model.depth": LARGEST}
+
+FEW = 3.0
+"""Directions: below so many, representations have collapsed."""
+
+SLOWER = 0.005
+"""Decades per layer: the smallest difference that counts, a factor of two over 60 layers."""
+
+
+def last_rank(run: Record) -> float:
+    """The directions in which the inputs of the last nonlinearity lie, at step 0."""
+    return float(run.metrics[f"rank/hidden{run.value('model.depth')}"].iloc[0])
+
+
+def rank_share(run: Record) -> float:
+    """The same of as many as there are units."""
+    return last_rank(run) / float(run.value("model.width"))
+
+
+def amplification(run: Record) -> float | None:
+    """The slope, decades a layer, with which small changes of all weights grow in the inputs of the nonlinearities."""
+    depth = int(run.value("model.depth"))
+    if depth < 2:
+        return None
+    changes = [run.metrics[f"sensitivity/hidden{i}"].iloc[0] for i in range(1, depth + 1)]
+    return float(np.polyfit(range(depth), np.log10(changes), 1)[0])
+
+
+def _one(
+    identity: str, source: str, sentence: str, norm: object, quantity: Quantity, rule: Rule, paper: Paper
+) -> Claim:
+    return Claim(f"depth-{identity}", source, sentence, quantity, rule, paper, {"norm": norm}, None, among=DEEPEST)
+
+
+SLOPE = Quantity("slope of the gradient's norm", of_run(first_slope), "decades per layer")
+RANK = Quantity("directions of the last inputs", of_run(last_rank), "directions")
+NOT_SAID = Paper("Not mentioned.")
+
+CLAIMS = [
+    _one(
+        "explodes",
+        "Yang et al. 2019",
+        "In the deepest ReLU network with BN, gradients grow by 1.211 a layer towards the input.",
+        TREATED,
+        SLOPE,
+        Rule("equals", PRECISELY, target=EXPLOSION),
+        Paper("The paper conjectures the opposite.", outside="1.211 (theory)"),
+    ),
+    _one(
+        "steady",
+        "He et al. 2015",
+        "In the deepest without BN they keep their size (He weights).",
+        PLAIN,
+        SLOPE,
+        Rule("equals", PRECISELY),
+        NOT_SAID,
+    ),
+    _one(
+        "rank",
+        "Daneshmand et al. 2020",
+        "With BN, the last inputs of the deepest network lie in more than half as many directions as there are units.",
+        TREATED,
+        Quantity("directions of the last inputs, of the units", of_run(rank_share), "share"),
+        Rule("difference", target=0.5),
+        NOT_SAID,
+    ),
+    _one(
+        "collapse",
+        "Daneshmand et al. 2020",
+        f"Without BN, they lie in fewer than {FEW:g}.",
+        PLAIN,
+        RANK,
+        Rule("difference", less=True, target=FEW),
+        NOT_SAID,
+    ),
+    Claim(
+        "depth-small-changes",
+        "§3.3",
+        "With BN, small changes of the weights grow less from layer to layer.",
+        Quantity("growth of small changes", of_run(amplification), "decades per layer"),
+        Rule("difference", SLOWER, less=True),
+        Paper("BN prevents small changes of parameters from amplifying."),
+        among=DEEPEST,
+        primary=True,
+    ),
+]
+
+
+def figures(records: Records) -> dict[str, Figure]:
+    """`rank`: directions against depth; `small_changes`: their growth."""
+    if not records.runs:
+        return {}
+    shown = "ReLU networks of He weights before any training."
+    return {
+        "rank": plots.lines(
+            records,
+            "Directions of the last layer's inputs against depth",
+            shown,
+            "model.depth",
+            last_rank,
+            "directions",
+        ),
+        "small_changes": plots.lines(
+            records,
+            "Growth of small changes from layer to layer",
+            shown,
+            "model.depth",
+            amplification,
+            "decades per layer",
+            Layout(),
+        ),
+    }
