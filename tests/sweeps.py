@@ -248,6 +248,20 @@ def signal_depth(sign: Sign) -> list[Record]:
     return sweep(run, model_depth=(3, 12), model_activation=("relu",))
 
 
+def affine(sign: Sign) -> list[Record]:
+    """γ and β learnt, not learnt, and alone."""
+
+    def run(fields: Fields) -> float:
+        worth = sign(fields)
+        best = -0.005 * (fields["lr"] != 0.3)
+        if fields.get("trained"):
+            return 0.5 + 0.1 * worth + best
+        return 0.95 - 0.01 * worth * ("norm.affine" in fields) + best
+
+    arms = (BN, BN | {"norm.affine": False}, BN | {"trained": "norms"})
+    return sweep(run, arms, SELECTING, model_activation=KINDS, lr=(0.1, 0.3, 1.0))
+
+
 MADE: dict[str, Callable[[Sign], list[Record]]] = {
     "table": table,
     "lr_tolerance": lr_tolerance,
@@ -260,6 +274,7 @@ MADE: dict[str, Callable[[Sign], list[Record]]] = {
     "regularisation": regularisation,
     "statistics": statistics,
     "signal_depth": signal_depth,
+    "affine": affine,
     **dict.fromkeys(("covariate_shift", "landscape", "jacobian", "noisy_norm"), mechanisms),
 }
 

@@ -130,6 +130,7 @@ EXPECTED: dict[str, dict[str, Mapping[int, str]]] = {
         "depth-collapse": NO_MARGIN,
         "depth-small-changes": OPPOSITE,
     },
+    "affine": {"affine-sigmoid": OPPOSITE, "affine-relu": OPPOSITE, "affine-alone": NO_MARGIN},
     "noisy_norm": {
         "noisy-speed": NO_WORSE,
         "noisy-faster": NO_MARGIN,
@@ -180,6 +181,7 @@ MIXED: dict[str, tuple[Sign, set[str]]] = {
         lambda fields: 1 if fields["data.examples"] in (500, 10000) else -1,
         set(EXPECTED["regularisation"]),
     ),
+    "affine": (by("model.activation", "relu"), {"affine-alone"}),
     **{
         name: (by("model.activation", "relu"), set(EXPECTED[name]))
         for name in ("covariate_shift", "landscape", "jacobian", "noisy_norm")

@@ -16,6 +16,7 @@ from bnexp import targets
 from bnexp.claims import (
     ablation,
     accuracy,
+    affine,
     batch_size,
     covariate_shift,
     ensemble,
@@ -111,7 +112,7 @@ REGISTRY: dict[str, Subject] = {
             *(lr_tolerance, init_robustness, saturating, gradient_flow, batch_size),
             *(optimizers, placement, regularisation, inference, placebo),
             *(inception, inception_tuned, norms, ablation, ensemble),
-            *(covariate_shift, landscape, jacobian, noisy_norm, signal_depth),
+            *(covariate_shift, landscape, jacobian, noisy_norm, signal_depth, affine),
         ),
     )
 }

@@ -46,6 +46,8 @@ SETTINGS = {
     "norm.batches": "mini-batches k",
     "norm.momentum": "momentum of the averages",
     "norm.ghost": "ghost batch",
+    "norm.affine": "learnt γ and β",
+    "trained": "training only",
     "data.examples": "training examples",
     "data.classes_per_batch": "classes in a mini-batch",
     "seed": "seed",
