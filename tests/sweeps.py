@@ -248,6 +248,22 @@ def signal_depth(sign: Sign) -> list[Record]:
     return sweep(run, model_depth=(3, 12), model_activation=("relu",))
 
 
+def step_size(sign: Sign) -> list[Record]:
+    """BN's best rate is three times the plain network's, at which both are as fast, or BN is slower."""
+
+    def run(fields: Fields) -> Record:
+        worth, lr = sign(fields), fields["lr"]
+        best = 1.0 if is_bn(fields) else 0.3
+        if not is_bn(fields) and lr > 0.3 and worth < 0:
+            return record(fields, 0.3)
+        at = {1: 200, 0: 100, -1: 400}[worth] if is_bn(fields) and lr == 0.3 else 200
+        if is_bn(fields) and lr == 1.0:
+            at = {1: 100, 0: 200, -1: 400}[worth]
+        return record(fields, 0.98 - 0.005 * (lr != best) + noise(fields), at)
+
+    return sweep(run, seeds=SELECTING, model_activation=KINDS, lr=(0.1, 0.3, 1.0, 3.0))
+
+
 def affine(sign: Sign) -> list[Record]:
     """γ and β learnt, not learnt, and alone."""
 
@@ -275,6 +291,7 @@ MADE: dict[str, Callable[[Sign], list[Record]]] = {
     "statistics": statistics,
     "signal_depth": signal_depth,
     "affine": affine,
+    "step_size": step_size,
     **dict.fromkeys(("covariate_shift", "landscape", "jacobian", "noisy_norm"), mechanisms),
 }
 

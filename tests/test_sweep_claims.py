@@ -130,6 +130,11 @@ EXPECTED: dict[str, dict[str, Mapping[int, str]]] = {
         "depth-collapse": NO_MARGIN,
         "depth-small-changes": OPPOSITE,
     },
+    "step_size": {
+        "step-size-gain": {1: "reproduced", 0: "contradicted", -1: "contradicted"},
+        "step-size-own": NO_MARGIN,
+        "step-size-plain": dict.fromkeys(OPPOSITE, "undecided"),  # a yes or no takes six seeds
+    },
     "affine": {"affine-sigmoid": OPPOSITE, "affine-relu": OPPOSITE, "affine-alone": NO_MARGIN},
     "noisy_norm": {
         "noisy-speed": NO_WORSE,
@@ -182,6 +187,7 @@ MIXED: dict[str, tuple[Sign, set[str]]] = {
         set(EXPECTED["regularisation"]),
     ),
     "affine": (by("model.activation", "relu"), {"affine-alone"}),
+    "step_size": (by("model.activation", "relu"), {"step-size-gain", "step-size-own"}),
     **{
         name: (by("model.activation", "relu"), set(EXPECTED[name]))
         for name in ("covariate_shift", "landscape", "jacobian", "noisy_norm")
@@ -206,7 +212,7 @@ def test_every_claim_on_mnist_is_tested_and_every_one_with_cells_in_several_ways
     }
     cells = {c.id for n in EXPECTED for c in claims.REGISTRY[n].claims if isinstance(c, Claim) and c.cells}
     alone = {"usual-batch-bn", "large-batch-bn", "trains-deep"}  # of one size each, and of one that fails
-    alone |= {"lr-own-best-trains-bn", "lr-own-best-trains-without"}  # which take six seeds
+    alone |= {"lr-own-best-trains-bn", "lr-own-best-trains-without", "step-size-plain"}  # which take six seeds
     assert cells - {identity for _, ids in MIXED.values() for identity in ids} == {"sigmoid-trains-with-bn", *alone}
 
 

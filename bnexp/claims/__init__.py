@@ -38,6 +38,7 @@ from bnexp.claims import (
     signal_depth,
     speed,
     stability,
+    step_size,
     table,
 )
 from bnexp.claims import statistics as inference
@@ -112,7 +113,7 @@ REGISTRY: dict[str, Subject] = {
             *(lr_tolerance, init_robustness, saturating, gradient_flow, batch_size),
             *(optimizers, placement, regularisation, inference, placebo),
             *(inception, inception_tuned, norms, ablation, ensemble),
-            *(covariate_shift, landscape, jacobian, noisy_norm, signal_depth, affine),
+            *(covariate_shift, noisy_norm, landscape, step_size, jacobian, signal_depth, affine),
         ),
     )
 }

@@ -72,7 +72,11 @@ def measured(claim: Claim, runs: Sequence[Record], treated: str) -> list[Arm]:
     if claim.selected:
         compared = {name for name in claim.selected if name in named}
         tried = {name: [run.value(name) for run in tuning(among)] for name in compared}
-        final = [_at_their_best(claim, arm, side, tried) for arm, side in zip(arms, sides, strict=True)]
+        chosen_on = sides if claim.best_of is None else [having(among, claim.best_of, treated)] * len(sides)
+        final = [
+            _at_the_best(claim, arm, side, chooses, tried)
+            for arm, side, chooses in zip(arms, sides, chosen_on, strict=True)
+        ]
     for arm, fine in zip(arms, side_by_side(final, apart), strict=True):
         for cell, by_seed in fine.items():
             coarse = tuple((name, value) for name, value in cell if name in claim.cells)
@@ -81,13 +85,18 @@ def measured(claim: Claim, runs: Sequence[Record], treated: str) -> list[Arm]:
     return arms
 
 
-def _at_their_best(claim: Claim, arm: Arm, side: Sequence[Record], tried: Mapping[str, Sequence[Any]]) -> list[Record]:
-    """The judged runs at the settings that suit the arm best in their cell; `tried` is what both arms have of some."""
+def _at_the_best(
+    claim: Claim, arm: Arm, side: Sequence[Record], chooses: Sequence[Record], tried: Mapping[str, Sequence[Any]]
+) -> list[Record]:
+    """The judged runs at the settings that suit the arm that `chooses` best in their cell.
+
+    `tried` is what both arms have of some.
+    """
     kept = []
     cells = {tuple((name, run.value(name)) for name in claim.cells) for run in side}
     for cell in sorted(cells, key=repr):
         here = having(side, dict(cell))
-        choice = choose(tuning(here), claim.selected, tried)
+        choice = choose(tuning(having(chooses, dict(cell))), claim.selected, tried)
         if choice is None:
             continue
         arm.chosen[cell] = choice.settings

@@ -121,6 +121,8 @@ class Claim:
     """Settings by whose values it is judged apart; over all others that vary it is averaged."""
     selected: tuple[str, ...] = ()
     """Settings at which each arm is at its own best, on validation images, with seeds that are not judged."""
+    best_of: Settings | None = None
+    """The arm whose best settings both have; by default each has its own."""
     primary: bool = False
     """One of the experiment's two or three main claims."""
     control: str = ""

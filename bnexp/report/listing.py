@@ -120,14 +120,16 @@ def _deciding(claim: claims.Claim | claims.Peculiar) -> str:
     if isinstance(claim, claims.Peculiar):
         return "a rule of its own"
     rule, arms = claim.rule, [claim.treated, *([claim.reference] if claim.reference is not None else [])]
-    parts = [f"{rule.kind}, margin {rule.margin:g} ({claim.quantity.unit}): {claim.quantity.name}"]
+    target = f", target {rule.target:g}" if rule.target else ""
+    parts = [f"{rule.kind}, margin {rule.margin:g}{target} ({claim.quantity.unit}): {claim.quantity.name}"]
     parts.append(" against ".join(arm_label(arm, claims.BN) or "all" for arm in arms))
     parts += [f"among {arm_label(claim.among, claims.BN)}"] if claim.among else []
     parts += (
         [f"in {'every' if rule.universal else 'the mean over each'} {', '.join(claim.cells)}"] if claim.cells else []
     )
     parts += ["seed by seed"] if rule.paired else []
-    parts += [f"at its own best {', '.join(claim.selected)}"] if claim.selected else []
+    whose = "its own" if claim.best_of is None else f"the {arm_label(claim.best_of, claims.BN)} arm's"
+    parts += [f"at {whose} best {', '.join(claim.selected)}"] if claim.selected else []
     return "; ".join(parts)
 
 
