@@ -169,6 +169,33 @@ def test_singular_values_are_told_by_their_logarithms() -> None:
     assert all(map(math.isnan, told(torch.full((1, 2, 2), math.nan))))
 
 
+class Branches(nn.Module):
+    """Two nonlinearities side by side, and one behind them without weights of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flatten = nn.Flatten()
+        self.left, self.hidden1 = nn.Linear(16, 5), nn.Tanh()
+        self.right, self.hidden2 = nn.Linear(16, 5), nn.Tanh()
+        self.hidden3 = nn.Tanh()
+        self.classifier = nn.Linear(5, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.flatten(x)
+        joined: Tensor = self.hidden1(self.left(x)) + self.hidden2(self.right(x))
+        logits: Tensor = self.classifier(self.hidden3(joined))
+        return logits
+
+
+def test_layers_side_by_side_have_a_jacobian_of_0_and_no_finite_logarithm() -> None:
+    at = moment(Branches())
+    measured = Jacobian().measure(at)
+    assert math.isnan(measured["jacobian_median/hidden2"])
+    assert math.isfinite(measured["jacobian_median/hidden3"])
+    for probe in (GradientShift(), InputShift(), Landscape(), Signal(), Weights()):
+        assert probe.measure(at)
+
+
 # Signal
 
 

@@ -42,7 +42,9 @@ class Jacobian(Probe):
 def between(u: Tensor, v: Tensor) -> Tensor:
     """∂v/∂u in the middle of u's feature maps, `[E, units of v, units of u]`; examples do not mix."""
     ones = torch.eye(v.shape[1], dtype=v.dtype, device=v.device)[:, None].expand(-1, len(v), -1)
-    (rows,) = torch.autograd.grad(v, u, ones, is_grads_batched=True, retain_graph=True)
+    (rows,) = torch.autograd.grad(v, u, ones, is_grads_batched=True, retain_graph=True, allow_unused=True)
+    if rows is None:  # they lie side by side
+        return v.new_zeros(len(v), v.shape[1], middle(u).shape[1])
     return torch.stack([middle(row) for row in rows], 1).detach()
 
 

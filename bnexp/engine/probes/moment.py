@@ -77,7 +77,7 @@ class Moment:
 
     def gradient(self, tensors: Tensors, wanted: Sequence[str] | None = None) -> tuple[float, dict[str, Tensor]]:
         """The loss, and its gradient by these parameters, by default by all."""
-        names = list(self.parameters) if wanted is None else list(wanted)
+        names = list(self.parameters) if wanted is None else list(dict.fromkeys(wanted))
         leaves = {name: tensors[name].detach().requires_grad_() for name in names}
         with torch.enable_grad():
             loss = self.loss({**tensors, **leaves})

@@ -59,7 +59,7 @@ class GradientShift(Probe):
     """
 
     def measure(self, moment: Moment) -> dict[str, float]:
-        below = list(moment.layers)[1:]
+        below = [label for label in list(moment.layers)[1:] if label in moment.weights]
         if moment.after is None:
             return {f"{what}_gradient/{label}": math.nan for label in below for what in ("moved", "turned")}
         names = list(moment.parameters)
