@@ -223,6 +223,8 @@ def mechanisms(sign: Sign) -> list[Record]:
         probes |= {"moved_gradient/hidden2": less, "turned_gradient/hidden2": 0.9 - 0.1 * less}
         probes |= dict.fromkeys(("loss_range", "gradient_change", "smoothness"), less)
         probes |= {"jacobian_spread/hidden2": less, "jacobian_median/hidden2": -less, "moved_mean_tr/hidden2": calm}
+        for metric in ("skew", "tails"):
+            probes |= {f"{metric}_in/hidden2": 0.5 + noise(fields), f"{metric}_out/hidden2": 0.5 + 0.3 * worth}
         return record(fields, final + noise(fields), at, **probes)
 
     return sweep(run, (PLAIN, BN, noisy), SELECTING, model_activation=KINDS, lr=(0.1, 0.3, 1.0))
@@ -292,7 +294,7 @@ MADE: dict[str, Callable[[Sign], list[Record]]] = {
     "signal_depth": signal_depth,
     "affine": affine,
     "step_size": step_size,
-    **dict.fromkeys(("covariate_shift", "landscape", "jacobian", "noisy_norm"), mechanisms),
+    **dict.fromkeys(("covariate_shift", "landscape", "jacobian", "noisy_norm", "more_gaussian"), mechanisms),
 }
 
 

@@ -16,6 +16,7 @@ from torch.nn import functional
 from bnexp.config import PROBES, DataConfig, ModelConfig, NormConfig, RunConfig
 from bnexp.data import Dataset
 from bnexp.engine import probes
+from bnexp.engine.probes.gaussian import Gaussian, shape
 from bnexp.engine.probes.jacobian import Jacobian, told
 from bnexp.engine.probes.landscape import PARTS, Landscape
 from bnexp.engine.probes.moment import Moment, weights_in_front
@@ -213,6 +214,19 @@ def test_signals_scale_and_answer_to_small_changes() -> None:
     doubled = Signal().measure(replace(at, before={**at.before, **twice}))
     assert doubled["scale/hidden1"] == pytest.approx(2 * measured["scale/hidden1"])
     assert Weights().measure(at)["weight_norm/hidden2"] == pytest.approx(float(at.before["linear2.weight"].norm()))
+
+
+# Shape
+
+
+def test_normal_inputs_have_neither_skewness_nor_tails_and_what_a_relu_makes_of_them_has() -> None:
+    x = torch.randn(100_000, 3, generator=torch.Generator().manual_seed(0))
+    assert shape(x) == (pytest.approx(0, abs=0.03), pytest.approx(0, abs=0.05))
+    skewness, kurtosis = shape(torch.relu(x))
+    assert (skewness, kurtosis) == (pytest.approx(1.64, abs=0.05), pytest.approx(2.41, abs=0.1))
+    assert shape(torch.cat([x, torch.zeros(len(x), 1)], 1))[0] < 0.05, "constant units are left out"
+    measured = Gaussian().measure(moment(network(activation="relu")))
+    assert measured["skew_in/hidden2"] < measured["skew_out/hidden2"]
 
 
 # In training

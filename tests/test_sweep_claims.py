@@ -130,6 +130,7 @@ EXPECTED: dict[str, dict[str, Mapping[int, str]]] = {
         "depth-collapse": NO_MARGIN,
         "depth-small-changes": OPPOSITE,
     },
+    "more_gaussian": {f"gaussian-{metric}{of}": OPPOSITE for metric in ("skew", "tails") for of in ("", "-without")},
     "step_size": {
         "step-size-gain": {1: "reproduced", 0: "contradicted", -1: "contradicted"},
         "step-size-own": NO_MARGIN,
@@ -190,7 +191,7 @@ MIXED: dict[str, tuple[Sign, set[str]]] = {
     "step_size": (by("model.activation", "relu"), {"step-size-gain", "step-size-own"}),
     **{
         name: (by("model.activation", "relu"), set(EXPECTED[name]))
-        for name in ("covariate_shift", "landscape", "jacobian", "noisy_norm")
+        for name in ("covariate_shift", "landscape", "jacobian", "noisy_norm", "more_gaussian")
     },
 }
 """Where the cells say opposite things, and of which claims."""

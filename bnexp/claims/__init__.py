@@ -28,6 +28,7 @@ from bnexp.claims import (
     jacobian,
     landscape,
     lr_tolerance,
+    more_gaussian,
     noisy_norm,
     norms,
     optimizers,
@@ -113,7 +114,8 @@ REGISTRY: dict[str, Subject] = {
             *(lr_tolerance, init_robustness, saturating, gradient_flow, batch_size),
             *(optimizers, placement, regularisation, inference, placebo),
             *(inception, inception_tuned, norms, ablation, ensemble),
-            *(covariate_shift, noisy_norm, landscape, step_size, jacobian, signal_depth, affine),
+            *(covariate_shift, noisy_norm, landscape, step_size),
+            *(jacobian, signal_depth, more_gaussian, affine),
         ),
     )
 }

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from bnexp.engine.copies import copied
 from bnexp.engine.network import Network
+from bnexp.engine.probes.gaussian import Gaussian
 from bnexp.engine.probes.jacobian import Jacobian
 from bnexp.engine.probes.landscape import Landscape
 from bnexp.engine.probes.moment import Moment, Probe, weights_in_front
@@ -23,6 +24,7 @@ PROBES: dict[str, Callable[[], Probe]] = {
     "jacobian": Jacobian,
     "weights": Weights,
     "signal": Signal,
+    "gaussian": Gaussian,
 }
 """By the names in `probes=`."""
 

@@ -1,0 +1,68 @@
+"""§3.2: BN stands before the nonlinearity because what an affine map puts out is more nearly Gaussian.
+
+Skewness and excess kurtosis, in size, of what goes into the nonlinearities and of what comes out of them in the same
+network, in the layer where the outputs have the least lead; means over the steps. BN itself changes neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from bnexp.claims.covariate_shift import CELLS
+from bnexp.drawing import plots
+from bnexp.judging.claim import PLAIN, TREATED, Claim, Paper, Quantity, Rule, of_run
+from bnexp.judging.matching import at_their_best
+from bnexp.judging.measures import probed
+from bnexp.runs.records import Record, Records
+
+SHOWS_TUNING = True
+
+COUNTS = 0.1
+"""The smallest difference of skewness, or of excess kurtosis, that counts."""
+
+WORDS = {"skew": "skewness", "tails": "excess kurtosis"}
+
+
+def lead(metric: str) -> Callable[[Record], float | None]:
+    """By how much more the outputs have of it than the inputs, in the layer in which that is least."""
+
+    def measure(run: Record) -> float | None:
+        into, out = (run.metrics.filter(regex=f"^{metric}_{which}/").to_numpy(dtype=float) for which in ("in", "out"))
+        by_layer = (out - into)[np.isfinite(out - into).all(axis=1)].mean(axis=0) if into.size else np.array([])
+        return float(by_layer.min()) if np.isfinite(by_layer).any() else None
+
+    return measure
+
+
+CLAIMS = [
+    Claim(
+        f"gaussian-{metric}{suffix}",
+        "§3.2",
+        f"{which} BN, what goes into the nonlinearities has less {words} than what comes out, in every layer and "
+        "whatever the nonlinearity.",
+        Quantity(f"{words} of outputs minus that of inputs, least layer", of_run(lead(metric)), "deviations"),
+        Rule("difference", COUNTS, universal=True),
+        Paper("The affine map's output is more likely to have a symmetric, non-sparse distribution."),
+        {"norm": norm},
+        None,
+        cells=CELLS,
+        selected=("lr",),
+        primary=norm is TREATED,
+    )
+    for metric, words in WORDS.items()
+    for which, suffix, norm in (("With", "", TREATED), ("Without", "-without", PLAIN))
+]
+
+
+def figures(records: Records) -> dict[str, Figure]:
+    """`more_gaussian`: inputs and outputs, a dot a run."""
+    measures = {
+        f"{words}, {which}puts": probed(f"{metric}_{which}")
+        for metric, words in WORDS.items()
+        for which in ("in", "out")
+    }
+    best = at_their_best(records.runs, ("norm", *CELLS), ("lr",))
+    return plots.probes_of(records, best, "more_gaussian", "How far from Gaussian nonlinearities' inputs are", measures)
