@@ -19,7 +19,17 @@ OmegaConf.register_new_resolver("over", lambda a, b: max(1, round(a / b)), repla
 OmegaConf.register_new_resolver("groups_for", lambda model: 10 if model == "mlp" else 4, replace=True)
 
 TRAINED = ("all", "norms")
-PROBES = ("input_shift", "gradient_shift", "landscape", "jacobian", "weights", "signal", "gaussian")
+PROBES = (
+    "input_shift",
+    "gradient_shift",
+    "landscape",
+    "jacobian",
+    "weights",
+    "signal",
+    "gaussian",
+    "robustness",
+    "adaptation",
+)
 TUNING = 1000
 """The seed from which on runs serve to choose settings and are judged by no claim."""
 
@@ -304,7 +314,7 @@ class RunConfig:
     """Measure, too, how far the nonlinearities' inputs are from normal distributions: `skewness/…`, `kurtosis/…`."""
     probes: list[str] = field(default_factory=list, metadata=LATER)
     """What else to measure at every evaluation: `input_shift`, `gradient_shift`, `landscape`, `jacobian`, `weights`,
-    `signal`, `gaussian`; bnexp/engine/probes says what each is."""
+    `signal`, `gaussian`; at the end alone `robustness`, `adaptation`. bnexp/engine/probes says what each is."""
     trained: str = field(default="all", metadata=LATER)
     """What is trained: `all`, or the `norms` alone, their γ and β, while all else stays as it was drawn."""
     precision: str = "float32"

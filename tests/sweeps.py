@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 from handmade import BN, JUDGED, PLAIN, STEPS, Fields, is_bn, noise, record, sweep, wandering
 
+from bnexp.claims.adaptation import SHIFTS
 from bnexp.claims.batch_size import ABOUT
 from bnexp.claims.gradient_flow import EXPLOSION, PRECISELY
 from bnexp.claims.regularisation import FIT
+from bnexp.claims.robustness import CHANGES
 from bnexp.runs.records import Record
 
 Sign = Callable[[Fields], int]
@@ -225,6 +227,9 @@ def mechanisms(sign: Sign) -> list[Record]:
         probes |= {"jacobian_spread/hidden2": less, "jacobian_median/hidden2": -less, "moved_mean_tr/hidden2": calm}
         for metric in ("skew", "tails"):
             probes |= {f"{metric}_in/hidden2": 0.5 + noise(fields), f"{metric}_out/hidden2": 0.5 + 0.3 * worth}
+        probes |= {f"under_{change}": 0.5 - 0.1 * worth * (name == "batch") + noise(fields) for change in CHANGES}
+        probes |= {"clean": 0.9} | {f"kept/{shift}": 0.5 for shift in SHIFTS}
+        probes |= {f"recomputed/{shift}": 0.7 + 0.1 * worth + noise(fields) for shift in SHIFTS}
         return record(fields, final + noise(fields), at, **probes)
 
     return sweep(run, (PLAIN, BN, noisy), SELECTING, model_activation=KINDS, lr=(0.1, 0.3, 1.0))
@@ -280,6 +285,9 @@ def affine(sign: Sign) -> list[Record]:
     return sweep(run, arms, SELECTING, model_activation=KINDS, lr=(0.1, 0.3, 1.0))
 
 
+MECHANISMS = ("covariate_shift", "landscape", "jacobian", "noisy_norm", "more_gaussian", "robustness", "adaptation")
+"""The subjects of one set of runs."""
+
 MADE: dict[str, Callable[[Sign], list[Record]]] = {
     "table": table,
     "lr_tolerance": lr_tolerance,
@@ -294,7 +302,7 @@ MADE: dict[str, Callable[[Sign], list[Record]]] = {
     "signal_depth": signal_depth,
     "affine": affine,
     "step_size": step_size,
-    **dict.fromkeys(("covariate_shift", "landscape", "jacobian", "noisy_norm", "more_gaussian"), mechanisms),
+    **dict.fromkeys(MECHANISMS, mechanisms),
 }
 
 

@@ -20,6 +20,7 @@ from bnexp.engine.probes.gaussian import Gaussian, shape
 from bnexp.engine.probes.jacobian import Jacobian, told
 from bnexp.engine.probes.landscape import PARTS, Landscape
 from bnexp.engine.probes.moment import Moment, weights_in_front
+from bnexp.engine.probes.robustness import Adaptation, Robustness, adapted, attacked
 from bnexp.engine.probes.shift import GradientShift, InputShift, moved
 from bnexp.engine.probes.signal import Signal, Weights, rank
 from bnexp.engine.train import Training, train
@@ -49,8 +50,8 @@ def moment(net: nn.Module, step: float = 0.1) -> Moment:
     before = {name: t.detach().clone() for name, t in (*net.named_parameters(), *net.named_buffers())}
     after = before | {name: p.detach() - step * p.grad for name, p in net.named_parameters() if p.grad is not None}
     layers = {name: name for name, _ in net.named_children() if name.startswith("hidden")}
-    reference = torch.rand(26, 1, 4, 4, generator=draw)
-    return Moment(7, net, before, after, x, labels, reference, 12, layers, weights_in_front(net, layers))
+    reference, targets = torch.rand(26, 1, 4, 4, generator=draw), torch.arange(26) % CLASSES
+    return Moment(7, net, before, after, x, labels, reference, targets, 12, layers, weights_in_front(net, layers))
 
 
 def loss(at: Moment, tensors: dict[str, Tensor]) -> Tensor:
@@ -229,6 +230,39 @@ def test_normal_inputs_have_neither_skewness_nor_tails_and_what_a_relu_makes_of_
     assert measured["skew_in/hidden2"] < measured["skew_out/hidden2"]
 
 
+# Changed images
+
+
+def at_end(net: nn.Module) -> Moment:
+    return replace(moment(net), after=None)
+
+
+def test_an_attack_moves_no_pixel_too_far_and_raises_the_loss() -> None:
+    at = at_end(network(activation="relu"))
+    x = at.reference
+
+    def loss_on(images: Tensor) -> float:
+        return float(functional.cross_entropy(at.logits(images, at.before, training=False), at.targets))
+
+    fgsm, pgd = attacked(at, x, 0.1, 1), attacked(at, x, 0.1, 10)
+    for images in (fgsm, pgd):
+        assert float((images - x).abs().max()) <= 0.1 + 1e-6
+        assert x.min() <= images.min() <= images.max() <= x.max()
+    assert loss_on(x) < loss_on(fgsm) < loss_on(pgd)
+    measured = Robustness().measure(at)
+    assert measured["under_pgd/0.1"] <= measured["under_pgd/0.02"]
+    assert set(Robustness().measure(moment(network()))) == set(measured), "and NaN before the end"
+
+
+def test_recomputed_statistics_undo_a_change_of_contrast() -> None:
+    """What is scaled and shifted before an affine map with BN behind it is the same once BN has seen it."""
+    at = at_end(network())
+    faint = 0.3 * at.reference + 0.2
+    clean = at.logits(at.reference, adapted(at, at.reference), training=False)
+    torch.testing.assert_close(at.logits(faint, adapted(at, faint), training=False), clean, rtol=1e-2, atol=1e-2)
+    assert set(Adaptation().measure(at)) == set(Adaptation().measure(moment(network())))
+
+
 # In training
 
 RUN = RunConfig(
@@ -269,7 +303,9 @@ def test_columns_are_the_same_at_every_step_and_each_layer_has_its_own() -> None
     for network in range(4):
         assert len({tuple(row) for row in measured[network::4]}) == 1
     assert {"moved_w1/hidden2", "jacobian_spread/hidden2", "rank/hidden1", "loss_range"} <= set(measured[0])
-    assert all(math.isfinite(measured[4][name]) for name in measured[4] if name != "validation_accuracy")
+    at_end = [name for name in measured[0] if name.startswith(("under_", "kept/", "recomputed/", "clean"))]
+    assert all(math.isfinite(measured[4][name]) for name in measured[4] if name not in at_end)
+    assert all(math.isfinite(measured[-1][name]) for name in at_end)
 
 
 def test_what_probes_remember_goes_with_a_checkpoint() -> None:

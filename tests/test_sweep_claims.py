@@ -8,11 +8,13 @@ from dataclasses import replace
 
 import pytest
 from handmade import BN, JUDGED, PLAIN, TUNING, Fields, judged, noise, record, sweep, verdicts
-from sweeps import MADE, Sign, gradient_flow, init_robustness, made, placement, saturating
+from sweeps import MADE, MECHANISMS, Sign, gradient_flow, init_robustness, made, placement, saturating
 
 from bnexp import claims
 from bnexp.claims import Claim
+from bnexp.claims.adaptation import SHIFTS
 from bnexp.claims.gradient_flow import EXPLOSION
+from bnexp.claims.robustness import CHANGES
 from bnexp.judging import measures
 from bnexp.runs.records import Record
 
@@ -131,6 +133,8 @@ EXPECTED: dict[str, dict[str, Mapping[int, str]]] = {
         "depth-small-changes": OPPOSITE,
     },
     "more_gaussian": {f"gaussian-{metric}{of}": OPPOSITE for metric in ("skew", "tails") for of in ("", "-without")},
+    "robustness": {f"robust-{change.replace('/', '-')}": OPPOSITE for change in CHANGES},
+    "adaptation": {f"adapts-{shift}": NO_MARGIN for shift in SHIFTS},
     "step_size": {
         "step-size-gain": {1: "reproduced", 0: "contradicted", -1: "contradicted"},
         "step-size-own": NO_MARGIN,
@@ -189,10 +193,7 @@ MIXED: dict[str, tuple[Sign, set[str]]] = {
     ),
     "affine": (by("model.activation", "relu"), {"affine-alone"}),
     "step_size": (by("model.activation", "relu"), {"step-size-gain", "step-size-own"}),
-    **{
-        name: (by("model.activation", "relu"), set(EXPECTED[name]))
-        for name in ("covariate_shift", "landscape", "jacobian", "noisy_norm", "more_gaussian")
-    },
+    **{name: (by("model.activation", "relu"), set(EXPECTED[name])) for name in MECHANISMS},
 }
 """Where the cells say opposite things, and of which claims."""
 

@@ -16,6 +16,7 @@ from bnexp import targets
 from bnexp.claims import (
     ablation,
     accuracy,
+    adaptation,
     affine,
     batch_size,
     covariate_shift,
@@ -35,6 +36,7 @@ from bnexp.claims import (
     placebo,
     placement,
     regularisation,
+    robustness,
     saturating,
     signal_depth,
     speed,
@@ -115,7 +117,7 @@ REGISTRY: dict[str, Subject] = {
             *(optimizers, placement, regularisation, inference, placebo),
             *(inception, inception_tuned, norms, ablation, ensemble),
             *(covariate_shift, noisy_norm, landscape, step_size),
-            *(jacobian, signal_depth, more_gaussian, affine),
+            *(jacobian, signal_depth, more_gaussian, affine, robustness, adaptation),
         ),
     )
 }

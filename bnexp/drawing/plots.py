@@ -205,13 +205,18 @@ def dots(
 
 
 def probes_of(
-    records: Records, runs: Sequence[Record], stem: str, title: str, measures: Mapping[str, Measure]
+    records: Records,
+    runs: Sequence[Record],
+    stem: str,
+    title: str,
+    measures: Mapping[str, Measure],
+    log: bool = True,
 ) -> dict[str, Figure]:
     """What probes measure on these runs, which are the networks at their best, by nonlinearity; where they did."""
     if not any(measure(run) is not None for run in runs for measure in measures.values()):
         return {}
     words = "Each network at its own best learning rate; means over layers and evaluations."
-    return {stem: dots(records.of(runs), title, words, measures, "model.activation", log=True)}
+    return {stem: dots(records.of(runs), title, words, measures, "model.activation", log=log)}
 
 
 def heat_maps(

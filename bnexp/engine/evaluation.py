@@ -151,10 +151,10 @@ class Probes:
             predictions = None if predicted is None else predicted[:, i]
             yield Evaluation(i, step, metrics, seen.layers, predictions, seen.correct if last else None)
 
-    def reference(self, number: int) -> Tensor:
-        """So many test images, always the same, as in tests, `[E, C, H, W]`."""
-        images, _ = self._some(number)
-        return self._test(images)
+    def reference(self, number: int) -> tuple[Tensor, Tensor]:
+        """So many test images, always the same, as in tests, `[E, C, H, W]`, and their labels."""
+        images, labels = self._some(number)
+        return self._test(images), labels
 
     def _some(self, number: int) -> tuple[Tensor, Tensor]:
         """So many test images with their labels, always the same; they may lie class by class."""

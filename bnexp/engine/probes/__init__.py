@@ -14,6 +14,7 @@ from bnexp.engine.probes.gaussian import Gaussian
 from bnexp.engine.probes.jacobian import Jacobian
 from bnexp.engine.probes.landscape import Landscape
 from bnexp.engine.probes.moment import Moment, Probe, weights_in_front
+from bnexp.engine.probes.robustness import Adaptation, Robustness
 from bnexp.engine.probes.shift import GradientShift, InputShift
 from bnexp.engine.probes.signal import Signal, Weights
 
@@ -25,6 +26,8 @@ PROBES: dict[str, Callable[[], Probe]] = {
     "weights": Weights,
     "signal": Signal,
     "gaussian": Gaussian,
+    "robustness": Robustness,
+    "adaptation": Adaptation,
 }
 """By the names in `probes=`."""
 
@@ -35,17 +38,22 @@ REFERENCE = 480
 class Instruments:
     """The probes of N networks, each with its own; they leave no trace in the training.
 
-    `plain` are the networks as they were built, `reference` images as in tests, `[E, C, H, W]`.
+    `plain` are the networks as they were built, `reference` images as in tests, `[E, C, H, W]`, and their labels.
     """
 
     def __init__(
-        self, names: Sequence[str], plain: Sequence[nn.Module], networks: Network, reference: Tensor, batch: int
+        self,
+        names: Sequence[str],
+        plain: Sequence[nn.Module],
+        networks: Network,
+        reference: tuple[Tensor, Tensor],
+        batch: int,
     ) -> None:
         self.networks = networks
         self.copies = [copied(network) for network in plain]
         self.layers = networks.layers
         self.weights = [weights_in_front(network, self.layers) for network in plain]
-        self.reference = reference
+        self.reference, self.targets = reference
         self.batch = batch
         self.probes: list[dict[str, Probe]] = [{name: PROBES[name]() for name in names} for _ in plain]
         self.seconds = dict.fromkeys(names, 0.0)
@@ -90,6 +98,7 @@ class Instruments:
                 x[i],
                 labels[i],
                 self.reference,
+                self.targets,
                 self.batch,
                 self.layers,
                 self.weights[i],

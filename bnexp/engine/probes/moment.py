@@ -47,6 +47,8 @@ class Moment:
     labels: Tensor
     reference: Tensor
     """Images as in tests, at every step the same, `[E, C, H, W]`."""
+    targets: Tensor
+    """Their labels, `[E]`."""
     batch: int
     """Examples over which training normalises."""
     layers: Mapping[str, str]
@@ -95,11 +97,12 @@ class Moment:
             self.logits(x, tensors, training)
         return seen
 
-    def batches(self) -> Iterator[Tensor]:
-        """The reference images in whole mini-batches as large as those over which training normalises."""
-        size = min(self.batch, len(self.reference))
-        whole = len(self.reference) // size * size
-        return iter(torch.split(self.reference[:whole], size))
+    def batches(self, images: Tensor | None = None) -> Iterator[Tensor]:
+        """The reference images, or others, in whole mini-batches as large as those over which training normalises."""
+        images = self.reference if images is None else images
+        size = min(self.batch, len(images))
+        whole = len(images) // size * size
+        return iter(torch.split(images[:whole], size))
 
     @contextmanager
     def _watching(self, seen: dict[str, Tensor]) -> Iterator[None]:

@@ -1,0 +1,62 @@
+"""Galloway et al. 2019: what BN gains on clean images it loses under noise and attacks.
+
+What is compared is the accuracy that is lost, on the same test images, each network at its own best learning rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from matplotlib.figure import Figure
+
+from bnexp.claims.covariate_shift import CELLS
+from bnexp.drawing import plots
+from bnexp.judging.claim import Claim, Paper, Quantity, Rule, of_run
+from bnexp.judging.matching import at_their_best
+from bnexp.judging.measures import metric_at_end
+from bnexp.runs.records import Record, Records
+
+SHOWS_TUNING = True
+
+COUNTS = 0.01
+"""A point: the smallest difference of what is lost that counts."""
+
+CHANGES = {
+    **{f"noise/{s:g}": f"under noise of {s:g}" for s in (0.1, 0.3, 0.5)},
+    **{f"fgsm/{s:g}": f"under FGSM of {s:g}" for s in (0.02, 0.05, 0.1)},
+    **{f"pgd/{s:g}": f"under PGD of {s:g}" for s in (0.02, 0.05, 0.1)},
+}
+"""The probe's metrics in words; the strengths are of the range of the pixels."""
+
+
+def lost(change: str) -> Callable[[Record], float | None]:
+    """The accuracy lost by a change of the images."""
+
+    def measure(run: Record) -> float | None:
+        clean, under = metric_at_end("clean")(run), metric_at_end(f"under_{change}")(run)
+        return None if clean is None or under is None else clean - under
+
+    return measure
+
+
+CLAIMS = [
+    Claim(
+        f"robust-{change.replace('/', '-')}",
+        "Galloway et al. 2019",
+        f"With BN, networks lose more accuracy {words}, whatever the nonlinearity.",
+        Quantity(f"accuracy lost {words}", of_run(lost(change))),
+        Rule("difference", COUNTS, universal=True),
+        Paper("Not mentioned.", outside="CIFAR-10, VGG: less under noise and PGD with BN (Galloway et al. 2019)"),
+        cells=CELLS,
+        selected=("lr",),
+        primary=change in ("noise/0.3", "pgd/0.05"),
+    )
+    for change, words in CHANGES.items()
+]
+
+
+def figures(records: Records) -> dict[str, Figure]:
+    """`robustness`: the accuracy lost by one strength of each change."""
+    measures = {f"lost {CHANGES[change]}": lost(change) for change in ("noise/0.3", "fgsm/0.05", "pgd/0.05")}
+    best = at_their_best(records.runs, ("norm", *CELLS), ("lr",))
+    return plots.probes_of(records, best, "robustness", "Accuracy lost under noise and attacks", measures, log=False)

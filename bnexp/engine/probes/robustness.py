@@ -1,0 +1,98 @@
+"""What is left of the accuracy on images that were changed: by noise, by an attacker, by another domain."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torchvision.transforms.v2 import functional as pictures  # type: ignore[import-untyped]
+
+from bnexp import norms
+from bnexp.engine.probes.moment import Moment, Probe
+
+NOISE = (0.1, 0.3, 0.5)
+"""Standard deviations of the noise, of the range of the pixels."""
+
+ATTACKS = (0.02, 0.05, 0.1)
+"""How far a pixel may be moved."""
+
+PGD_STEPS = 10
+
+SHIFTS: dict[str, Callable[[Tensor], Tensor]] = {
+    "inverted": lambda x: x.max() + x.min() - x,
+    "rotated": lambda x: pictures.rotate(x, 30.0),
+    "blurred": lambda x: pictures.gaussian_blur(x, [7, 7], [2.0, 2.0]),
+    "faint": lambda x: 0.3 * x,
+    "noisy": lambda x: x + 0.5 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).to(x),
+}
+"""Domains that were not trained on."""
+
+
+class Robustness(Probe):
+    """The accuracy at the end on reference images that were changed, at inference; NaN before the end.
+
+    `under_noise/…`; `under_fgsm/…` and `under_pgd/…` (Goodfellow et al. 2015, Madry et al. 2018), by the strength.
+    """
+
+    def measure(self, moment: Moment) -> dict[str, float]:
+        names = [f"under_noise/{s:g}" for s in NOISE] + [
+            f"under_{attack}/{far:g}" for attack in ("fgsm", "pgd") for far in ATTACKS
+        ]
+        if moment.after is not None:
+            return dict.fromkeys(names, math.nan)
+        x = moment.reference
+        noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).to(x)
+        changed = [x + strength * noise for strength in NOISE]
+        changed += [attacked(moment, x, far, 1) for far in ATTACKS]
+        changed += [attacked(moment, x, far, PGD_STEPS) for far in ATTACKS]
+        return dict(zip(names, (accuracy(moment, images) for images in changed), strict=True))
+
+
+def attacked(moment: Moment, x: Tensor, far: float, steps: int) -> Tensor:
+    """The images moved up the loss, each pixel by at most so far; in one step, or in several smaller ones."""
+    length = far if steps == 1 else 2.5 * far / steps
+    changed = x.clone()
+    for _ in range(steps):
+        changed.requires_grad_()
+        with torch.enable_grad():
+            loss = functional.cross_entropy(moment.logits(changed, moment.before, training=False), moment.targets)
+            (gradient,) = torch.autograd.grad(loss, changed)
+        changed = (x + (changed.detach() + length * gradient.sign() - x).clamp(-far, far)).clamp(x.min(), x.max())
+    return changed
+
+
+class Adaptation(Probe):
+    """The accuracy at the end on other domains (§5), at inference; NaN before the end.
+
+    `kept/…` with the population statistics as they are, `recomputed/…` with those of the new domain (Algorithm 2),
+    and `clean`, on the images as they are.
+    """
+
+    def measure(self, moment: Moment) -> dict[str, float]:
+        if moment.after is not None:
+            names = [f"{what}/{shift}" for shift in SHIFTS for what in ("kept", "recomputed")]
+            return dict.fromkeys(["clean", *names], math.nan)
+        measured = {"clean": accuracy(moment, moment.reference)}
+        for shift, change in SHIFTS.items():
+            images = change(moment.reference)
+            measured[f"kept/{shift}"] = accuracy(moment, images)
+            measured[f"recomputed/{shift}"] = accuracy(moment, images, adapted(moment, images))
+        return measured
+
+
+@torch.no_grad()
+def adapted(moment: Moment, images: Tensor) -> dict[str, Tensor]:
+    """The network's tensors with the population statistics of these images."""
+    moment.network.load_state_dict(dict(moment.before))
+    norms.estimate_population(moment.network, moment.batches(images))
+    return {name: tensor.clone() for name, tensor in moment.network.state_dict().items()}
+
+
+@torch.no_grad()
+def accuracy(moment: Moment, images: Tensor, tensors: dict[str, Tensor] | None = None) -> float:
+    """The fraction of changed reference images that is classified correctly, at inference."""
+    logits = moment.logits(images, tensors or moment.before, training=False)
+    return float((logits.argmax(-1) == moment.targets).float().mean())
