@@ -88,7 +88,7 @@ def test_whatever_decides_changes_the_digest() -> None:
 def test_every_field_either_decides_or_is_words() -> None:
     words = {"source", "sentence", "paper", "primary", "control"}
     assert {f.name for f in dataclasses.fields(Claim)} == words | {"id", "quantity", "rule"} | {
-        *("treated", "reference", "among", "cells", "selected")
+        *("treated", "reference", "among", "cells", "selected", "best_of")
     }
     assert {f.name for f in dataclasses.fields(Rule)} <= DECIDING.keys()
     assert {f.name for f in dataclasses.fields(Quantity)} - {"name"} <= DECIDING.keys()

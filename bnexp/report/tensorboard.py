@@ -20,7 +20,7 @@ from bnexp.runs.records import Record, Records
 from bnexp.stats import PERCENTILES
 
 BANDS = "typical_unit_of_last_hidden_layer"
-ARMS = 12
+ARMS = 16
 """Arms shown at most: the hparams view is for larger sweeps."""
 
 
