@@ -16,6 +16,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 
 OmegaConf.register_new_resolver("times", lambda a, b: a * b, replace=True)  # for the arms of Figure 3
 OmegaConf.register_new_resolver("over", lambda a, b: max(1, round(a / b)), replace=True)  # steps of so many examples
+OmegaConf.register_new_resolver("part", lambda a, b: min(1.0, a / b), replace=True)  # of averages over so many steps
 OmegaConf.register_new_resolver("groups_for", lambda model: 10 if model == "mlp" else 4, replace=True)
 
 TRAINED = ("all", "norms")
@@ -490,9 +491,17 @@ def validate(config: Config) -> None:
     _choice("model", model.name, tuple(MODELS))
     _choice("spacing", config.spacing, SPACINGS)
     _choice("trained", config.trained, TRAINED)
+    if not norm.affine and norm.name in ("none", "module"):
+        raise ConfigError(f"norm.affine=false with norm={norm.name}: it is for the norms of ours that have γ and β")
+    if config.trained == "norms" and (norm.name == "none" or not norm.affine):
+        raise ConfigError("trained=norms needs a norm with γ and β to learn: norm=batch, and norm.affine=true")
     _choice("precision", config.precision, PRECISIONS)
     for name in config.probes:
         _choice("probes", name, PROBES)
+    if config.probes != [name for name in PROBES if name in config.probes]:
+        raise ConfigError(f"probes={','.join(config.probes)}: name each once, in the order {', '.join(PROBES)}")
+    if config.probes and config.precision != "float32":
+        raise ConfigError(f"probes={','.join(config.probes)} are measured in float32: leave precision as it is")
     if config.probes and config.nproc > 1:
         raise ConfigError(f"probes={','.join(config.probes)} measure one process's network: leave nproc at 1")
     _choice("model.activation", model.activation, ACTIVATIONS)

@@ -34,6 +34,7 @@ def claim(
 
 
 GAIN = claim(Rule("difference", 0.001))
+BN_ARM = {"norm": TREATED}
 STEPS = Quantity("steps to 90 %", of_run(steps_to_reach(0.9)), "ratio")
 FASTER = claim(Rule("time", less=True), STEPS)
 RANGE = Quantity("decades that train", decades_that_train, "decades", over=("lr",))
@@ -359,6 +360,15 @@ def test_words_have_no_edge() -> None:
     choice = choose(runs, ["init.scheme"])
     assert choice is not None
     assert choice.edge == ""
+
+
+def test_so_is_whether_networks_train_there() -> None:
+    runs = sweep(lambda f: record(f, 0.9 + 0.01 * f["lr"]), seeds=(*range(8), *TUNING), lr=(0.1, 0.3, 1.0))
+    trains = Quantity("networks that train", of_run(lambda run: float(final_accuracy(run) >= 0.9)), "share")
+    outcome = compare(claim(Rule("rate"), trains, treated=BN_ARM, reference=None, selected=("lr",)), runs)
+    assert (outcome.verdict, "edge" in outcome.flags) == ("undecided", True)
+    other = claim(Rule("rate"), trains, treated=BN_ARM, reference=None, selected=("lr",), best_of={"norm": "none"})
+    assert compare(other, runs).flags["edge"].startswith("chosen at the edge of the grid: without BN: lr 1")
 
 
 def test_judged_are_the_longest_runs_at_the_chosen_settings() -> None:

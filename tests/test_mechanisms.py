@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, jacrev
 from torch.nn import functional
 
-from bnexp.config import PROBES, DataConfig, ModelConfig, NormConfig, RunConfig
+from bnexp.config import PROBES, Config, ConfigError, DataConfig, ModelConfig, NormConfig, RunConfig, validate
 from bnexp.data import Dataset
 from bnexp.engine import probes
 from bnexp.engine.probes.gaussian import Gaussian, shape
@@ -51,7 +51,7 @@ def moment(net: nn.Module, step: float = 0.1) -> Moment:
     after = before | {name: p.detach() - step * p.grad for name, p in net.named_parameters() if p.grad is not None}
     layers = {name: name for name, _ in net.named_children() if name.startswith("hidden")}
     reference, targets = torch.rand(26, 1, 4, 4, generator=draw), torch.arange(26) % CLASSES
-    return Moment(7, net, before, after, x, labels, reference, targets, 12, layers, weights_in_front(net, layers))
+    return Moment(7, 0, net, before, after, x, labels, reference, targets, 12, layers, weights_in_front(net, layers))
 
 
 def loss(at: Moment, tensors: dict[str, Tensor]) -> Tensor:
@@ -100,6 +100,9 @@ def test_noise_is_another_at_every_step() -> None:
     moves = probe.measure(replace(at, step=8))
     assert moves["moved_mean_tr/hidden2"] > 0.1
     assert moves["moved_mean/hidden2"] == 0, "there is none at inference"
+    other = InputShift()
+    other.measure(replace(at, seed=1))
+    assert other.measure(replace(at, seed=1, step=8))["moved_mean_tr/hidden2"] != moves["moved_mean_tr/hidden2"]
 
 
 @pytest.mark.parametrize("norm", [True, False])
@@ -330,6 +333,32 @@ def test_what_probes_cost_is_told_at_the_end() -> None:
     *_, last = train(stack(probes=["landscape"]), dataset())
     assert set(last.costs) == {"landscape"}
     assert last.costs["landscape"] > 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model": ModelConfig(depth=1, width=8)},
+        {"trained": "norms", "norm": NormConfig("batch", placement="after", batches=2)},
+        {"batch": 20, "norm": NormConfig("batch", ghost=10, batches=2)},
+    ],
+)
+def test_any_network_can_be_probed(changes: dict[str, Any]) -> None:
+    (*_, last) = metrics([replace(RUN, probes=list(PROBES), **changes)])
+    assert "rank/hidden1" in last
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ({"probes": ["weights", "jacobian"]}, "name each once, in the order"),
+        ({"trained": "norms", "norm": NormConfig("none")}, "trained=norms needs a norm"),
+        ({"norm": NormConfig("none", affine=False)}, "norm.affine=false with norm=none"),
+    ],
+)
+def test_what_would_have_no_effect_is_refused(words: dict[str, Any], why: str) -> None:
+    with pytest.raises(ConfigError, match=why):
+        validate(Config(scale="laptop", **words))
 
 
 def test_the_names_are_those_of_the_settings() -> None:

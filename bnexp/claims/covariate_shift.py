@@ -2,7 +2,7 @@
 
 The paper's is that the distribution of a layer's inputs moves as the layers below learn; Santurkar et al. 2018 measure
 how a layer's gradient changes when the layers below have made their step, and find no less of it. Each network is at
-its own best learning rate. All are means over the layers and over evenly spaced steps.
+its own best learning rate. All are means over the layers and over evenly spaced steps, after the first tenth of them.
 """
 
 from __future__ import annotations

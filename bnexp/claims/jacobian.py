@@ -13,7 +13,7 @@ from bnexp.claims.covariate_shift import CELLS
 from bnexp.drawing import plots
 from bnexp.judging.claim import Claim, Paper, Quantity, Rule, of_run
 from bnexp.judging.matching import at_their_best
-from bnexp.judging.measures import probed
+from bnexp.judging.measures import after_start, probed
 from bnexp.runs.records import Record, Records
 
 SHOWS_TUNING = True
@@ -31,8 +31,8 @@ def spread_at_first(run: Record) -> float | None:
 
 
 def off_centre(run: Record) -> float | None:
-    """How far the median is from 1, mean over layers and evaluations."""
-    medians = run.metrics.filter(regex="^jacobian_median/").to_numpy(dtype=float)
+    """How far the median is from 1, mean over layers and steps after start-up."""
+    medians = after_start(run).filter(regex="^jacobian_median/").to_numpy(dtype=float)
     return float(np.nanmean(np.abs(medians))) if np.isfinite(medians).any() else None
 
 

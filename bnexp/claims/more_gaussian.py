@@ -15,7 +15,7 @@ from bnexp.claims.covariate_shift import CELLS
 from bnexp.drawing import plots
 from bnexp.judging.claim import PLAIN, TREATED, Claim, Paper, Quantity, Rule, of_run
 from bnexp.judging.matching import at_their_best
-from bnexp.judging.measures import probed
+from bnexp.judging.measures import after_start, probed
 from bnexp.runs.records import Record, Records
 
 SHOWS_TUNING = True
@@ -30,7 +30,9 @@ def lead(metric: str) -> Callable[[Record], float | None]:
     """By how much more the outputs have of it than the inputs, in the layer in which that is least."""
 
     def measure(run: Record) -> float | None:
-        into, out = (run.metrics.filter(regex=f"^{metric}_{which}/").to_numpy(dtype=float) for which in ("in", "out"))
+        into, out = (
+            after_start(run).filter(regex=f"^{metric}_{which}/").to_numpy(dtype=float) for which in ("in", "out")
+        )
         by_layer = (out - into)[np.isfinite(out - into).all(axis=1)].mean(axis=0) if into.size else np.array([])
         return float(by_layer.min()) if np.isfinite(by_layer).any() else None
 

@@ -215,7 +215,7 @@ def probes_of(
     """What probes measure on these runs, which are the networks at their best, by nonlinearity; where they did."""
     if not any(measure(run) is not None for run in runs for measure in measures.values()):
         return {}
-    words = "Each network at its own best learning rate; means over layers and evaluations."
+    words = "Each network at its own best learning rate; of layers and steps after the first tenth the means."
     return {stem: dots(records.of(runs), title, words, measures, "model.activation", log=log)}
 
 

@@ -114,7 +114,9 @@ class Training:
         self.instruments: Instruments | None = None
         if first.probes and self.evaluates:
             reference = self.probes.reference(REFERENCE)
-            self.instruments = Instruments(first.probes, plain, self.network, reference, self.probes.batch)
+            batch = first.norm.ghost or self.probes.batch
+            seeds = [c.seed for c in configs]
+            self.instruments = Instruments(first.probes, plain, self.network, reference, batch, seeds)
         self.latest: list[Evaluation] = []
         """The last evaluation of each network."""
 

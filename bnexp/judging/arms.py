@@ -74,7 +74,7 @@ def measured(claim: Claim, runs: Sequence[Record], treated: str) -> list[Arm]:
         tried = {name: [run.value(name) for run in tuning(among)] for name in compared}
         chosen_on = sides if claim.best_of is None else [having(among, claim.best_of, treated)] * len(sides)
         final = [
-            _at_the_best(claim, arm, side, chooses, tried)
+            _at_the_best(claim, arm, side, chooses, tried, treated)
             for arm, side, chooses in zip(arms, sides, chosen_on, strict=True)
         ]
     for arm, fine in zip(arms, side_by_side(final, apart), strict=True):
@@ -86,7 +86,12 @@ def measured(claim: Claim, runs: Sequence[Record], treated: str) -> list[Arm]:
 
 
 def _at_the_best(
-    claim: Claim, arm: Arm, side: Sequence[Record], chooses: Sequence[Record], tried: Mapping[str, Sequence[Any]]
+    claim: Claim,
+    arm: Arm,
+    side: Sequence[Record],
+    chooses: Sequence[Record],
+    tried: Mapping[str, Sequence[Any]],
+    treated: str,
 ) -> list[Record]:
     """The judged runs at the settings that suit the arm that `chooses` best in their cell.
 
@@ -101,7 +106,8 @@ def _at_the_best(
             continue
         arm.chosen[cell] = choice.settings
         if choice.edge:
-            arm.edges.append(f"{arm.label}: {choice.edge}{f' ({cell_name(cell)})' if cell else ''}")
+            whose = arm.label if claim.best_of is None else arm_label(claim.best_of, treated)
+            arm.edges.append(f"{whose}: {choice.edge}{f' ({cell_name(cell)})' if cell else ''}")
         kept += having(having(judged(here), choice.settings), {"steps": LARGEST})  # the table's runs are shorter
     return kept
 

@@ -174,9 +174,11 @@ def _shares(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell]) -> Outcome
         cell: of_arms[0].exact if len(of_arms) == 1 else rules.newcombe(of_arms[0], of_arms[1])
         for cell, of_arms in ordered.items()
     }
+    doubts = flags.raised(claim, arms)
+    verdict, turned = flags.turned(claim, decision.verdict, arms, doubts)
     return Outcome(
-        decision.verdict,
-        _RATE_WORDS[len(arms)],
+        verdict,
+        "; ".join([*turned, _RATE_WORDS[len(arms)]]),
         f"{claim.quantity.name}: {words}",
         effect[first] if len(cells) == 1 else mean(effect.values()),
         ci95[first] if len(cells) == 1 else None,
@@ -190,7 +192,7 @@ def _shares(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell]) -> Outcome
         ],
         [CellOutcome(cell_name(c), effect[c], ci95[c], each[c].verdict) for c in cells] if len(cells) > 1 else [],
         telling.selected(arms),
-        flags.raised(claim, arms),
+        doubts,
         runs=[run for arm in arms for run in arm.runs],
     )
 

@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import pandas as pd
 
 from bnexp.runs.records import Record
 from bnexp.stats import steps_to
@@ -160,14 +161,21 @@ def growths(run: Record) -> np.ndarray | None:
     return logs[np.isfinite(logs)] if np.isfinite(logs).any() else None
 
 
+def after_start(run: Record) -> pd.DataFrame:
+    """The metrics at the evaluations after start-up, which are evenly spaced."""
+    steps = run.metrics["step"]
+    late: pd.DataFrame = run.metrics[steps >= START * steps.iloc[-1]]
+    return late
+
+
 def probed(metric: str) -> Callable[[Record], float | None]:
-    """What a probe measures, of a layer by layer metric the mean over the layers, and over the evaluations.
+    """What a probe measures after start-up: of a layer by layer metric the mean over the layers, and over the steps.
 
     None where it was not measured, or is finite nowhere.
     """
 
     def mean(run: Record) -> float | None:
-        table = run.metrics.filter(regex=f"^{metric}(/|$)").to_numpy(dtype=float)
+        table = after_start(run).filter(regex=f"^{metric}(/|$)").to_numpy(dtype=float)
         return float(table[np.isfinite(table)].mean()) if np.isfinite(table).any() else None
 
     return mean

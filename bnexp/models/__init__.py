@@ -116,12 +116,12 @@ def build(config: RunConfig, shape: tuple[int, ...], classes: int, rank: int = 0
     if config.trained == "norms":
         network.requires_grad_(False)
     for number, norm_layer in enumerate(made):
-        if config.norm.name != "module":
-            norm_layer.requires_grad_(config.norm.affine)
+        norm_layer.requires_grad_(config.norm.affine)
         for layer in norm_layer.modules():
             setattr(layer, OF_NORM, True)
             if isinstance(layer, norms.NoisyBatchNorm):
-                layer.generator = stream(config.seed, f"noise{number}")
+                of_rank = [f"rank{rank}"] if rank else []
+                layer.generator = stream(config.seed, f"noise{number}", *of_rank)
     with torch.no_grad():
         for name, layer in network.named_modules():
             if not of_norm(layer):

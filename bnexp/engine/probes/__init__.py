@@ -48,6 +48,7 @@ class Instruments:
         networks: Network,
         reference: tuple[Tensor, Tensor],
         batch: int,
+        seeds: Sequence[int],
     ) -> None:
         self.networks = networks
         self.copies = [copied(network) for network in plain]
@@ -55,6 +56,7 @@ class Instruments:
         self.weights = [weights_in_front(network, self.layers) for network in plain]
         self.reference, self.targets = reference
         self.batch = batch
+        self.seeds = seeds
         self.probes: list[dict[str, Probe]] = [{name: PROBES[name]() for name in names} for _ in plain]
         self.seconds = dict.fromkeys(names, 0.0)
         """What each has taken so far, for all networks."""
@@ -92,6 +94,7 @@ class Instruments:
         for i, network in enumerate(self.copies):
             moment = Moment(
                 step,
+                self.seeds[i],
                 network,
                 before[i],
                 after[i] if after else None,

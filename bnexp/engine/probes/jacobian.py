@@ -26,7 +26,7 @@ class Jacobian(Probe):
     def measure(self, moment: Moment) -> dict[str, float]:
         spreads = {label: u.std(0) for label, u in moment.inputs(moment.reference, moment.before, False).items()}
         with torch.enable_grad():
-            tensors = {name: t.detach().requires_grad_(name in moment.parameters) for name, t in moment.before.items()}
+            tensors = {name: t.detach().requires_grad_(t.is_floating_point()) for name, t in moment.before.items()}
             seen = moment.whole_inputs(moment.reference[:EXAMPLES], tensors, False)
             measured = {}
             for (above, u), (label, v) in itertools.pairwise(seen.items()):

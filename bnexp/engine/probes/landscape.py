@@ -33,6 +33,8 @@ class Landscape(Probe):
             far_loss, far = moment.gradient({**moment.before, **there})
             losses.append(far_loss)
             changes.append(_norm({name: far[name] - g for name, g in gradient.items()}))
+        if not all(map(math.isfinite, [*losses, *changes])):
+            return dict.fromkeys(("loss_range", "gradient_change", "smoothness"), math.nan)
         return {
             "loss_range": max(losses) - min(losses),
             "gradient_change": max(changes) / _norm(gradient),

@@ -15,6 +15,7 @@ from torch.func import functional_call
 from torch.nn import functional
 
 from bnexp.models import AFFINE, of_norm
+from bnexp.seeds import stream
 
 Tensors = Mapping[str, Tensor]
 """Parameters and buffers by name."""
@@ -37,6 +38,8 @@ class Moment:
     """A network between two steps."""
 
     step: int
+    seed: int
+    """Of the run."""
     network: nn.Module
     """A copy, in which the tensors are put."""
     before: Tensors
@@ -64,12 +67,12 @@ class Moment:
     def logits(self, x: Tensor, tensors: Tensors, training: bool = True) -> Tensor:
         """The network's output with these tensors in it; equal calls at a step draw the same dropout and noise."""
         self.network.train(training)
-        for module in self.network.modules():
+        for name, module in self.network.named_modules():
             if isinstance(generator := getattr(module, "generator", None), torch.Generator):
-                generator.manual_seed(self.step)
+                generator.manual_seed(stream(self.seed, "probes", name, str(self.step)).initial_seed())
         kept = {name: tensor if tensor.requires_grad else tensor.clone() for name, tensor in tensors.items()}
         with torch.random.fork_rng():
-            torch.manual_seed(self.step)
+            torch.manual_seed(stream(self.seed, "probes", str(self.step)).initial_seed())
             output: Tensor = functional_call(self.network, kept, (x,))
         return output
 

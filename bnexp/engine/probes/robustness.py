@@ -95,4 +95,4 @@ def adapted(moment: Moment, images: Tensor) -> dict[str, Tensor]:
 def accuracy(moment: Moment, images: Tensor, tensors: dict[str, Tensor] | None = None) -> float:
     """The fraction of changed reference images that is classified correctly, at inference."""
     logits = moment.logits(images, tensors or moment.before, training=False)
-    return float((logits.argmax(-1) == moment.targets).float().mean())
+    return float((logits.argmax(-1) == moment.targets).float().mean()) if logits.isfinite().all() else math.nan

@@ -62,8 +62,10 @@ class GradientShift(Probe):
         below = [label for label in list(moment.layers)[1:] if label in moment.weights]
         if moment.after is None:
             return {f"{what}_gradient/{label}": math.nan for label in below for what in ("moved", "turned")}
-        names = list(moment.parameters)
+        names = [name for name, _ in moment.network.named_parameters()]
         weights = [moment.weights[label] for label in below]
+        if not weights:
+            return {}
         _, before = moment.gradient(moment.before, weights)
         measured = {}
         for label, weight in zip(below, weights, strict=True):
