@@ -80,7 +80,8 @@ def pairs(runs: Sequence[Record]) -> Iterator[list[Record]]:
 
 def _judge(claim: Claim) -> Callable[[Records], Outcome]:
     def judge(records: Records) -> Outcome:
-        verdicts = Counter(compare(claim, pair).verdict for pair in pairs(records.runs))
+        compared = (compare(claim, pair) for pair in pairs(records.runs))
+        verdicts = Counter(outcome.verdict for outcome in compared if outcome.n)
         n = verdicts.total()
         false = verdicts["contradicted"] + (0 if claim.rule.kind in ALIKE else verdicts["reproduced"])
         allowed = 0 if claim.rule.margin else ALLOWED * n // 20
