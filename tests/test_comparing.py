@@ -362,6 +362,13 @@ def test_words_have_no_edge() -> None:
     assert choice.edge == ""
 
 
+def test_settings_that_no_judged_run_has_are_told() -> None:
+    runs = [run for run in tuned({"none": 1.0, "batch": 1.0}) if run.seed >= 1000 or run.value("lr") != 1.0]
+    outcome = compare(replace(GAIN, selected=("lr",)), runs)
+    assert outcome.why == "no judged runs have the settings that were chosen"
+    assert outcome.selected == {"with BN": {"lr": 1.0}, "without BN": {"lr": 1.0}}
+
+
 def test_so_is_whether_networks_train_there() -> None:
     runs = sweep(lambda f: record(f, 0.9 + 0.01 * f["lr"]), seeds=(*range(8), *TUNING), lr=(0.1, 0.3, 1.0))
     trains = Quantity("networks that train", of_run(lambda run: float(final_accuracy(run) >= 0.9)), "share")

@@ -24,8 +24,16 @@ def compare(claim: Claim, runs: Sequence[Record], treated: str = BN) -> Outcome:
     cells = [cell for cell in arms[0].values if all(arm.values[cell] for arm in arms)]
     if not cells:
         missing = claim.selected and not tuning(runs)
-        why = "there are no tuning runs to choose settings by" if missing else "there are no matched runs to compare"
-        return Outcome("undecided", "; ".join([why, *telling.lacks(arms, cells)]), "nothing to compare")
+        chosen = telling.selected(arms)
+        why = (
+            "there are no tuning runs to choose settings by"
+            if missing
+            else "no judged runs have the settings that were chosen"
+            if chosen and not any(arm.runs for arm in arms)
+            else "there are no matched runs to compare"
+        )
+        reasons = "; ".join([why, *telling.lacks(arms, cells)])
+        return Outcome("undecided", reasons, "nothing to compare", selected=chosen)
     if claim.rule.kind == "rate":
         return _shares(claim, arms, cells)
     step = _grid_step(claim, runs)
