@@ -7,7 +7,7 @@ BN-x5 differs from Inception in seven further changes, so beside it stands the n
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -291,12 +291,12 @@ def tables(records: Records) -> dict[str, pd.DataFrame]:
     base = next(iter(arms.values()))[0]
     target = target_of(base, TARGETS)
     rows = []
-    for name, runs in arms.items():
+    for name, label, runs in _rows(arms):
         printed, highest = ARMS[name], [max([chance(run), *_known(curve(run)[1])]) for run in runs]
         lost = f" ({sum(map(diverged, runs))} of {len(runs)} NaN)" if any(map(diverged, runs)) else ""
         rows.append(
             {
-                "network": arm_name(name),
+                "network": label,
                 "lr (paper)": printed.lr,
                 "steps to 72.2 % (paper)": printed.steps,
                 "max accuracy (paper)": printed.accuracy,
@@ -310,6 +310,19 @@ def tables(records: Records) -> dict[str, pd.DataFrame]:
     if "inception" in arms:
         made["Times fewer steps than Inception, at several accuracies"] = _speed_ups(arms, target)
     return made
+
+
+def _rows(arms: Mapping[str, Sequence[Record]]) -> Iterator[tuple[str, str, list[Record]]]:
+    """Arm, label and runs; apart where initial scales differ, and shorter trainings named."""
+    longest = max(length(run) for runs in arms.values() for run in runs)
+    for name, runs in arms.items():
+        scales = sorted({run.fields["init.scale"] for run in runs})
+        for scale in scales:
+            of_scale = having(runs, {"init.scale": scale})
+            words = [arm_name(name), *([f"He × {scale:g}"] if len(scales) > 1 else [])]
+            steps = length(of_scale[0])
+            words += [f"{steps:,.0f} steps"] if steps < longest else []
+            yield name, ", ".join(words), of_scale
 
 
 def _speed_ups(arms: Mapping[str, Sequence[Record]], target: float) -> pd.DataFrame:
