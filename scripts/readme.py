@@ -9,7 +9,6 @@ from typing import Any
 
 from bnexp.judging.words import count, difference_in, number_in, on_scale, tally
 from bnexp.report import verdicts
-from bnexp.report.index import primary
 
 ROOT = Path(__file__).parent.parent
 SCORE = re.compile(r"(<!-- score: .*? -->\n).*?(<!-- end of score -->)", re.DOTALL)
@@ -39,13 +38,13 @@ def table(of_experiments: Sequence[Mapping[str, Any]]) -> str:
     """A row for the first main claim of each experiment, or of one without for its first that is no control."""
     rows = ["| what is said of BN | what we find | how sure | |", "|---|---|---|---|"]
     for verdict in of_experiments:
-        others = ({**claim, "experiment": verdict["experiment"]} for claim in verdict["claims"] if not claim["control"])
-        for claim in (primary([verdict]) or list(others))[:1]:
+        main = [claim for claim in verdict["claims"] if claim.get("primary")]
+        for claim in (main or [claim for claim in verdict["claims"] if not claim["control"]])[:1]:
             found = f"**{claim['verdict']}**{_effect(claim)}"
             cells = f", {len(claim['cells'])} cells" if claim["cells"] else ""
             flags = "".join(f", *{flag}*" for flag in claim["flags"])
             sure = f"{_interval(claim)}n = {claim['n']}{cells}{flags}"
-            link = f"[{claim['experiment']}](results/{claim['experiment']}/README.md)"
+            link = f"[{verdict['experiment']}](results/{verdict['experiment']}/README.md)"
             rows.append(f"| {claim['claim']} | {found} | {sure} | {link} |")
     return "\n".join(rows) + "\n"
 
@@ -56,9 +55,10 @@ def _effect(claim: Mapping[str, Any]) -> str:
     known = [on_scale(effect, claim["unit"]) for effect in effects if effect is not None]
     if not known:
         return ""
-    least = "" if claim["ci95"] is None or claim["ci95"][1] is not None else "at least "
-    least = f"from {number_in(min(known), claim['unit'])} to " if len(known) > 1 else least
-    return f": {least}{difference_in(max(known), claim['unit'])}"
+    before = "at least " if claim["ci95"] is not None and claim["ci95"][1] is None else ""
+    if len(known) > 1:
+        before = f"from {number_in(min(known), claim['unit'])} to "
+    return f": {before}{difference_in(max(known), claim['unit'])}"
 
 
 def _interval(claim: Mapping[str, Any]) -> str:

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 import torch
+from tiny import CLASSES, RUN, dataset
 from torch import Tensor, nn
 from torch.func import functional_call, jacrev
 from torch.nn import functional
 
-from bnexp.config import PROBES, Config, ConfigError, DataConfig, ModelConfig, NormConfig, RunConfig, validate
-from bnexp.data import Dataset
+from bnexp.config import PROBES, Config, ConfigError, ModelConfig, NormConfig, RunConfig, validate
 from bnexp.engine import probes
 from bnexp.engine.probes.gaussian import Gaussian, shape
 from bnexp.engine.probes.jacobian import Jacobian, told
@@ -26,14 +26,6 @@ from bnexp.engine.probes.signal import Signal, Weights, rank
 from bnexp.engine.train import Training, train
 from bnexp.models.mlp import MLP
 from bnexp.norms import BatchNorm, NoisyBatchNorm
-
-CLASSES = 4
-
-
-def dataset() -> Dataset:
-    draw = torch.Generator().manual_seed(3)
-    images, labels = torch.randint(256, (60, 1, 4, 4), generator=draw, dtype=torch.uint8), torch.arange(60) % CLASSES
-    return Dataset("made up", "Made up", images, labels, images[:40], labels[:40], classes=CLASSES)
 
 
 def network(norm: bool = True, activation: str = "tanh") -> MLP:
@@ -268,16 +260,6 @@ def test_recomputed_statistics_undo_a_change_of_contrast() -> None:
 
 # In training
 
-RUN = RunConfig(
-    steps=6,
-    batch=10,
-    lr=0.3,
-    evaluations=3,
-    spacing="even",
-    data=DataConfig(name="made up", validation=0),
-    model=ModelConfig(depth=2, width=8, dropout=0.3),
-    norm=NormConfig(batches=2),
-)
 SMALL = {"name": "inception_small", "modules": ["3a", "3c"], "multiplier": 0.0625, "dropout": 0.3}
 
 

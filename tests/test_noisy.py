@@ -7,33 +7,18 @@ from typing import Any
 
 import pytest
 import torch
+from tiny import RUN, dataset
 from torch import Tensor
 
 from bnexp import models
-from bnexp.config import DataConfig, ModelConfig, NormConfig, RunConfig
-from bnexp.data import Dataset
+from bnexp.config import ModelConfig, NormConfig, RunConfig
 from bnexp.engine.population import Population
 from bnexp.engine.train import Training, train
 from bnexp.norms import BatchNorm, NoisyBatchNorm, estimate_population
 from bnexp.norms.noisy import AROUND, MEAN, SPREAD, draw
 
-RUN = RunConfig(
-    steps=8,
-    batch=10,
-    lr=0.3,
-    evaluations=2,
-    spacing="even",
-    data=DataConfig(name="made up", validation=0),
-    model=ModelConfig(depth=2, width=8),
-    norm=NormConfig("noisy_batch", batches=2),
-)
+NOISY = replace(RUN, norm=NormConfig("noisy_batch", batches=2))
 INCEPTION = ModelConfig(name="inception_small", modules=["3a", "3c"], multiplier=0.0625)
-
-
-def dataset() -> Dataset:
-    draws = torch.Generator().manual_seed(3)
-    images, labels = torch.randint(256, (60, 1, 4, 4), generator=draws, dtype=torch.uint8), torch.arange(60) % 4
-    return Dataset("made up", "Made up", images, labels, images[:40], labels[:40], classes=4)
 
 
 def x(*shape: int) -> Tensor:
@@ -66,7 +51,7 @@ def test_it_is_bn_scaled_and_shifted_in_training_and_bn_elsewhere(shape: tuple[i
 
 
 def build(**changes: Any) -> torch.nn.Module:
-    return models.build(replace(RUN, **changes), (1, 4, 4), 4)
+    return models.build(replace(NOISY, **changes), (1, 4, 4), 4)
 
 
 def test_layers_and_seeds_have_streams_of_their_own() -> None:
@@ -80,7 +65,7 @@ def test_layers_and_seeds_have_streams_of_their_own() -> None:
 
 @pytest.mark.parametrize("changes", [{}, {"trained": "norms"}, {"norm": NormConfig("batch", batches=2, affine=False)}])
 def test_a_stack_computes_what_each_network_would_alone(changes: dict[str, Any]) -> None:
-    configs = [replace(RUN, seed=seed, **changes) for seed in (0, 1)]
+    configs = [replace(NOISY, seed=seed, **changes) for seed in (0, 1)]
     together = [e.metrics for e in train(configs, dataset())]
     for i, config in enumerate(configs):
         for row, alone in zip(together[i::2], train([config], dataset()), strict=True):
@@ -97,7 +82,7 @@ def test_a_stack_and_autograd_take_the_same_step() -> None:
     expected.backward()  # type: ignore[no-untyped-call]
     assert float(loss) == pytest.approx(float(expected.detach()), rel=1e-5)
     for key, leaf in population.leaves.items():
-        for (name, _), g in zip(leaf.layer.parameters.items(), gradients.get(key, ()), strict=False):
+        for (name, _), g in zip(leaf.layer.parameters.items(), gradients.get(key, []), strict=True):
             torch.testing.assert_close(g[0], dict(plain.named_parameters())[f"{key}.{name}"].grad, rtol=1e-4, atol=1e-6)
 
 
@@ -114,26 +99,26 @@ def tensors_after(config: RunConfig) -> tuple[dict[str, Tensor], dict[str, Tenso
     return before, {name: tensor.clone() for name, tensor in training.network.tensors(0).items()}
 
 
-@pytest.mark.parametrize("model", [RUN.model, INCEPTION], ids=["mlp", "inception"])
+@pytest.mark.parametrize("model", [NOISY.model, INCEPTION], ids=["mlp", "inception"])
 @pytest.mark.parametrize("l2", [0.0, 0.1])
 def test_the_norms_alone_are_trained(model: ModelConfig, l2: float) -> None:
     norm = NormConfig("batch", batches=2)
-    before, after = tensors_after(replace(RUN, model=model, trained="norms", l2=l2, norm=norm))
+    before, after = tensors_after(replace(NOISY, model=model, trained="norms", l2=l2, norm=norm))
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert {name.rpartition(".")[2] for name in moved} == {"gamma", "beta", "mean", "var"}
 
 
-@pytest.mark.parametrize("model", [RUN.model, INCEPTION], ids=["mlp", "inception"])
+@pytest.mark.parametrize("model", [NOISY.model, INCEPTION], ids=["mlp", "inception"])
 @pytest.mark.parametrize("norm", ["batch", "layer", "noisy_batch"])
 def test_gamma_and_beta_may_stay_as_they_are(model: ModelConfig, norm: str) -> None:
-    before, after = tensors_after(replace(RUN, model=model, norm=NormConfig(norm, batches=2, affine=False)))
+    before, after = tensors_after(replace(NOISY, model=model, norm=NormConfig(norm, batches=2, affine=False)))
     kept = {name for name in before if torch.equal(before[name], after[name])}
     names = {"gamma", "beta"} if "batch" in norm else {"weight", "bias"}
     assert kept == {name for name in before if "norm" in name and name.rpartition(".")[2] in names}
 
 
 def test_networks_with_and_without_them_share_a_stack() -> None:
-    configs = [replace(RUN, norm=NormConfig("batch", batches=2, affine=affine)) for affine in (True, False)]
+    configs = [replace(NOISY, norm=NormConfig("batch", batches=2, affine=affine)) for affine in (True, False)]
     together = [e.metrics for e in train(configs, dataset())]
     for i, config in enumerate(configs):
         for row, alone in zip(together[i::2], train([config], dataset()), strict=True):

@@ -6,7 +6,6 @@ set is small, so that something can overfit and companions recur.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -141,7 +140,7 @@ def figures(records: Records) -> dict[str, Figure]:
         return {}
     return {
         "ablation": plots.dots(
-            replace(records, runs=[run for run in records.runs if id(run) in runs]),
+            records.of([run for run in records.runs if id(run) in runs]),
             "BN-x5 with each change of §4.2.1 switched back",
             "A run that diverged counts as chance, one that never gets there as all its steps.",
             {

@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from bnexp.claims.covariate_shift import CELLS
 from bnexp.drawing import plots
 from bnexp.judging.claim import PLAIN, TREATED, Claim, Paper, Quantity, Rule, of_run
-from bnexp.judging.matching import at_their_best
 from bnexp.judging.measures import metric_at_end
 from bnexp.runs.records import Record, Records
 
@@ -66,7 +65,7 @@ CLAIMS = [
 
 def figures(records: Records) -> dict[str, Figure]:
     """`adaptation`: the part of the lost accuracy that is brought back, domain by domain."""
-    best = [run for run in at_their_best(records.runs, ("norm", *CELLS), ("lr",)) if run.norm != PLAIN]
+    normed = records.of([run for run in records.runs if run.norm != PLAIN])
     measures = {words: recovered(shift) for shift, words in SHIFTS.items()}
     title = "Part of the accuracy lost on other domains that recomputed statistics bring back"
-    return plots.probes_of(records, best, "adaptation", title, measures, log=False)
+    return plots.probes_of(normed, "adaptation", title, measures, log=False)

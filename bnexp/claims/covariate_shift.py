@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 
 from bnexp.drawing import plots
 from bnexp.judging.claim import Claim, Paper, Quantity, Rule, of_run
-from bnexp.judging.matching import at_their_best
 from bnexp.judging.measures import probed
 from bnexp.runs.records import Records
 
@@ -73,7 +72,6 @@ def figures(records: Records) -> dict[str, Figure]:
     """`shift`: each definition, a dot a run."""
     return plots.probes_of(
         records,
-        at_their_best(records.runs, ("norm", *CELLS), ("lr",)),
         "shift",
         "Covariate shift by each definition",
         {

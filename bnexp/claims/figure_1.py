@@ -60,4 +60,4 @@ def figures(records: Records) -> dict[str, Figure]:
         made |= {f"{stem}{suffix}": f for stem, f in accuracy.figures(records.of(runs), images).items()}
     binary_runs = having(records.runs, {"data.binarize": True})
     made |= stability.fan_of(records, {name: having(binary_runs, arm) for name, arm in DRAWN.items()})
-    return made | stability.wander_of(replace(records, runs=having(binary_runs, {"norm.statistics": AMONG_USED})))
+    return made | stability.wander_of(records.of(having(binary_runs, {"norm.statistics": AMONG_USED})))

@@ -8,6 +8,8 @@ judged apart, for there theory has a number for ReLU networks with BN: their gra
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -59,31 +61,34 @@ def first_size(run: Record) -> float | None:
     return None if slope is None else abs(slope)
 
 
+def _flatter(identity: str, sentence: str, quantity: Quantity) -> Claim:
+    """The slope is smaller with BN, whatever the nonlinearity."""
+    rule = Rule("difference", FLATTER, less=True, universal=True)
+    return Claim(identity, "§3.3, §5", sentence, quantity, rule, PAPER, among=DEEP, cells=("model.activation",))
+
+
+def _slope_is(identity: str, source: str, sentence: str, slope: float, norm: Any, paper: Paper) -> Claim:
+    """The slope at step 0 of a deep ReLU network is a number of theory."""
+    quantity = Quantity("slope of the gradient's norm at step 0", of_run(first_slope), "decades per layer")
+    rule, among = Rule("equals", PRECISELY, target=slope), DEEP | {"model.activation": "relu"}
+    return Claim(identity, source, sentence, quantity, rule, paper, {"norm": norm}, None, among=among)
+
+
 CLAIMS = [
-    Claim(
-        id="gradient-flow",
-        source="§3.3, §5",
-        sentence="In a deep network of any nonlinearity, gradients keep their size from layer to layer better with BN, "
-        "at the worst step after initialisation.",
-        quantity=Quantity("size of the slope of the gradient's norm", of_run(worst_slope), "decades per layer"),
-        rule=Rule("difference", FLATTER, less=True, universal=True),
-        paper=PAPER,
-        among=DEEP,
-        cells=("model.activation",),
+    replace(
+        _flatter(
+            "gradient-flow",
+            "In a deep network of any nonlinearity, gradients keep their size from layer to layer better with BN, at "
+            "the worst step after initialisation.",
+            Quantity("size of the slope of the gradient's norm", of_run(worst_slope), "decades per layer"),
+        ),
         primary=True,
     ),
-    Claim(
-        id="gradient-flow-start",
-        source="§3.3, §5",
-        sentence="At initialisation (He weights), too, gradients keep their size from layer to layer better with BN, "
-        "whatever the nonlinearity.",
-        quantity=Quantity(
-            "size of the slope of the gradient's norm at step 0", of_run(first_size), "decades per layer"
-        ),
-        rule=Rule("difference", FLATTER, less=True, universal=True),
-        paper=PAPER,
-        among=DEEP,
-        cells=("model.activation",),
+    _flatter(
+        "gradient-flow-start",
+        "At initialisation (He weights), too, gradients keep their size from layer to layer better with BN, whatever "
+        "the nonlinearity.",
+        Quantity("size of the slope of the gradient's norm at step 0", of_run(first_size), "decades per layer"),
     ),
     Claim(
         id="no-vanishing-with-bn",
@@ -98,28 +103,27 @@ CLAIMS = [
         among=DEEP,
         cells=("model.activation",),
     ),
-    Claim(
-        id="explodes-at-initialisation",
-        source="Yang et al. 2019",
-        sentence="At initialisation, the gradients of a deep ReLU network with BN grow by √(π/(π−1)) = 1.211 a layer "
-        "towards the input.",
-        quantity=Quantity("slope of the gradient's norm at step 0", of_run(first_slope), "decades per layer"),
-        rule=Rule("equals", PRECISELY, target=EXPLOSION),
-        paper=Paper("The paper conjectures the opposite.", outside="1.211 (theory, wide layers, large batches)"),
-        reference=None,
-        among=DEEP | {"model.activation": "relu"},
+    replace(
+        _slope_is(
+            "explodes-at-initialisation",
+            "Yang et al. 2019",
+            "At initialisation, the gradients of a deep ReLU network with BN grow by √(π/(π−1)) = 1.211 a layer "
+            "towards the input.",
+            EXPLOSION,
+            TREATED,
+            Paper("The paper conjectures the opposite.", outside="1.211 (theory, wide layers, large batches)"),
+        ),
         primary=True,
     ),
-    Claim(
-        id="steady-at-initialisation-without",
-        source="He et al. 2015",
-        sentence="At initialisation, the gradients of a deep ReLU network without BN keep their size (He weights).",
-        quantity=Quantity("slope of the gradient's norm at step 0", of_run(first_slope), "decades per layer"),
-        rule=Rule("equals", PRECISELY),
-        paper=Paper("Not mentioned."),
-        treated={"norm": PLAIN},
-        reference=None,
-        among=DEEP | {"model.activation": "relu"},
+    replace(
+        _slope_is(
+            "steady-at-initialisation-without",
+            "He et al. 2015",
+            "At initialisation, the gradients of a deep ReLU network without BN keep their size (He weights).",
+            0.0,
+            PLAIN,
+            Paper("Not mentioned."),
+        ),
         control="a growth here would mean that the measure, or the depth, makes the explosion",
     ),
 ]

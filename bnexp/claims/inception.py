@@ -10,12 +10,12 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
+from bnexp.judging.arms import mean
 from bnexp.judging.claim import LARGEST, Claim, Paper, Quantity, Rule, of_run
 from bnexp.judging.claim import SMALLEST as SMALLEST_OF
 from bnexp.judging.matching import having, judged
@@ -302,8 +302,8 @@ def tables(records: Records) -> dict[str, pd.DataFrame]:
                 "max accuracy (paper)": printed.accuracy,
                 "lr": ", ".join(dict.fromkeys(f"{run.fields['lr']:g}" for run in runs)),
                 f"steps to {percent(target)}": _reached(runs, target),
-                "final accuracy": percent(_mean([final_accuracy(run) for run in runs]), 1) + lost,
-                "max accuracy": percent(_mean(highest), 1),
+                "final accuracy": percent(mean([final_accuracy(run) for run in runs]), 1) + lost,
+                "max accuracy": percent(mean(highest), 1),
             }
         )
     made = {"Figure 3: the paper's columns and ours": pd.DataFrame(rows)}
@@ -338,7 +338,7 @@ def _speed_ups(arms: Mapping[str, Sequence[Record]], target: float) -> pd.DataFr
                 ratio = "–" if name == "inception" or not known[0] else "never"
             else:
                 some = "" if len(known[1]) == len(steps) else f" ({len(known[1])} of {len(steps)})"
-                ratio = three_digits(math.exp(_mean(known[0]) - _mean(known[1]))) + some
+                ratio = three_digits(math.exp(mean(known[0]) - mean(known[1]))) + some
             row[arm_name(name)] = ratio
         rows.append(row)
     return pd.DataFrame(rows).drop(columns=arm_name("inception"))
@@ -347,15 +347,11 @@ def _speed_ups(arms: Mapping[str, Sequence[Record]], target: float) -> pd.DataFr
 def _reached(runs: Sequence[Record], target: float) -> str:
     steps = [step for run in runs if (step := steps_of(run, target)) is not None]
     some = f" ({len(steps)} of {len(runs)})" if len(steps) < len(runs) else ""
-    return f"{_mean(steps):,.0f}{some}" if steps else "never"
+    return f"{mean(steps):,.0f}{some}" if steps else "never"
 
 
 def _known(accuracy: Sequence[float]) -> list[float]:
     return [value for value in accuracy if not math.isnan(value)]
-
-
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values)) if len(values) else math.nan
 
 
 def figures(records: Records) -> dict[str, Figure]:

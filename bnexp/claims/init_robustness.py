@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
@@ -39,6 +40,21 @@ def trains_at_all(runs: Sequence[Record]) -> float:
     """1 where the run trains."""
     (run,) = runs
     return float(trains(run))
+
+
+def _trains(identity: str, words: str, scale: Any) -> Claim:
+    """Of networks with BN from Gaussian weights of one scale."""
+    return Claim(
+        id=f"init-{identity}-trains",
+        source="§3.3",
+        sentence=f"With BN, networks whose weights {words} (at one learning rate of 0.3).",
+        quantity=Quantity("networks that train", trains_at_all, "share"),
+        rule=Rule("rate"),
+        paper=Paper("Scale of the weights does not matter to a BN layer; its gradients fall with it, as lr/a²."),
+        reference=None,
+        among={"init.scheme": "gaussian", "init.scale": scale},
+        cells=("model.activation",),
+    )
 
 
 CLAIMS = [
@@ -86,30 +102,8 @@ CLAIMS = [
         cells=("model.activation",),
         selected=INIT,
     ),
-    Claim(
-        id="init-large-trains",
-        source="§3.3",
-        sentence="With BN, networks whose weights are drawn with standard deviation 1 train (at one learning rate of "
-        "0.3).",
-        quantity=Quantity("networks that train", trains_at_all, "share"),
-        rule=Rule("rate"),
-        paper=Paper("Scale of the weights does not matter to a BN layer; its gradients fall with it, as lr/a²."),
-        reference=None,
-        among={"init.scheme": "gaussian", "init.scale": 1},
-        cells=("model.activation",),
-    ),
-    Claim(
-        id="init-huge-trains",
-        source="§3.3",
-        sentence="With BN, networks whose weights are drawn with the largest standard deviation tried train, too (at "
-        "one learning rate of 0.3).",
-        quantity=Quantity("networks that train", trains_at_all, "share"),
-        rule=Rule("rate"),
-        paper=Paper("Scale of the weights does not matter to a BN layer; its gradients fall with it, as lr/a²."),
-        reference=None,
-        among={"init.scheme": "gaussian", "init.scale": LARGEST},
-        cells=("model.activation",),
-    ),
+    _trains("large", "are drawn with standard deviation 1 train", 1),
+    _trains("huge", "are drawn with the largest standard deviation tried train, too", LARGEST),
 ]
 
 

@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from bnexp.claims.covariate_shift import CELLS
 from bnexp.drawing import plots
 from bnexp.judging.claim import Claim, Paper, Quantity, Rule, of_run
-from bnexp.judging.matching import at_their_best
 from bnexp.judging.measures import after_start, probed
 from bnexp.runs.records import Record, Records
 
@@ -62,7 +61,6 @@ def figures(records: Records) -> dict[str, Figure]:
     """`jacobian`: spread and median, a dot a run."""
     return plots.probes_of(
         records,
-        at_their_best(records.runs, ("norm", *CELLS), ("lr",)),
         "jacobian",
         "Singular values of layer Jacobians, decades",
         {name: measure for name, measure, _ in MEASURES.values()},

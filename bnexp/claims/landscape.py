@@ -7,7 +7,6 @@ from matplotlib.figure import Figure
 from bnexp.claims.covariate_shift import CELLS
 from bnexp.drawing import plots
 from bnexp.judging.claim import Claim, Paper, Quantity, Rule, of_run
-from bnexp.judging.matching import at_their_best
 from bnexp.judging.measures import probed
 from bnexp.runs.records import Records
 
@@ -40,7 +39,6 @@ def figures(records: Records) -> dict[str, Figure]:
     """`landscape`: each measure, a dot a run."""
     return plots.probes_of(
         records,
-        at_their_best(records.runs, ("norm", *CELLS), ("lr",)),
         "landscape",
         "How smooth the loss is along the steps that are made",
         {name: probed(metric) for metric, (name, _) in MEASURES.items()},

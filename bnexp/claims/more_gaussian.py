@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from bnexp.claims.covariate_shift import CELLS
 from bnexp.drawing import plots
 from bnexp.judging.claim import PLAIN, TREATED, Claim, Paper, Quantity, Rule, of_run
-from bnexp.judging.matching import at_their_best
 from bnexp.judging.measures import after_start, probed
 from bnexp.runs.records import Record, Records
 
@@ -66,5 +65,4 @@ def figures(records: Records) -> dict[str, Figure]:
         for metric, words in WORDS.items()
         for which in ("in", "out")
     }
-    best = at_their_best(records.runs, ("norm", *CELLS), ("lr",))
-    return plots.probes_of(records, best, "more_gaussian", "How far from Gaussian nonlinearities' inputs are", measures)
+    return plots.probes_of(records, "more_gaussian", "How far from Gaussian nonlinearities' inputs are", measures)

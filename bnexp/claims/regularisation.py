@@ -141,10 +141,10 @@ def figures(records: Records) -> dict[str, Figure]:
     """`gap` against the training set's size; `dropout` and `l2`, what they add; `companion_noise`."""
     if not records.runs:
         return {}
-    weights = replace(records, runs=having(records.runs, {"l2": 0}))
+    weights = records.of(having(records.runs, {"l2": 0}))
     return {
         "gap": plots.lines(
-            replace(records, runs=having(records.runs, KEPT)),
+            records.of(having(records.runs, KEPT)),
             f"Training minus test accuracy at {percent(FIT)} training accuracy, by the size of the training set",
             "Without dropout and L2.",
             "data.examples",
@@ -152,7 +152,7 @@ def figures(records: Records) -> dict[str, Figure]:
             "percentage points",
         ),
         "dropout": _added(weights, "model.dropout", "dropout"),
-        "l2": _added(replace(records, runs=having(records.runs, {"model.dropout": 0})), "l2", "L2"),
+        "l2": _added(records.of(having(records.runs, {"model.dropout": 0})), "l2", "L2"),
         "companion_noise": plots.lines(
             weights,
             "Noise of an example's activations in training, by dropout",

@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from bnexp.claims.covariate_shift import CELLS
 from bnexp.drawing import plots
 from bnexp.judging.claim import Claim, Paper, Quantity, Rule, of_run
-from bnexp.judging.matching import at_their_best
 from bnexp.judging.measures import metric_at_end
 from bnexp.runs.records import Record, Records
 
@@ -58,5 +57,4 @@ CLAIMS = [
 def figures(records: Records) -> dict[str, Figure]:
     """`robustness`: the accuracy lost by one strength of each change."""
     measures = {f"lost {CHANGES[change]}": lost(change) for change in ("noise/0.3", "fgsm/0.05", "pgd/0.05")}
-    best = at_their_best(records.runs, ("norm", *CELLS), ("lr",))
-    return plots.probes_of(records, best, "robustness", "Accuracy lost under noise and attacks", measures, log=False)
+    return plots.probes_of(records, "robustness", "Accuracy lost under noise and attacks", measures, log=False)

@@ -9,8 +9,6 @@ as large.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from matplotlib.figure import Figure
 
 from bnexp.claims.accuracy import SMALLEST
@@ -136,7 +134,7 @@ CLAIMS = [
 
 def figures(records: Records) -> dict[str, Figure]:
     """`depth_accuracy`: final accuracy against depth; `saturation`: the saturated fraction of every layer."""
-    he = replace(records, runs=having(records.runs, HE))
+    he = records.of(having(records.runs, HE))
     if not he.runs:
         return {}
     saturating = {"model.residual": False, "model.activation": Of("among", ("sigmoid", "tanh"))}
@@ -156,7 +154,7 @@ def figures(records: Records) -> dict[str, Figure]:
     }
     if straight:
         made["saturation"] = plots.by_layer(
-            replace(records, runs=straight),
+            records.of(straight),
             "Saturated part of every layer's nonlinearities at the end of training, from weights three times He's",
             "Fraction of units and test examples whose slope is under a tenth of the greatest; no residual "
             "connections.",

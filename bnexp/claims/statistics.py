@@ -8,7 +8,6 @@ do not have.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -130,7 +129,7 @@ def figures(records: Records) -> dict[str, Figure]:
 
     made = {
         "statistics_accuracy": plots.curves(
-            replace(records, runs=[run for run in shown if run is not reference[run.seed]]),
+            records.of([run for run in shown if run is not reference[run.seed]]),
             "Test accuracy of the same networks under other statistics at inference, minus that by Algorithm 2",
             f"Algorithm 2 with k = {REFERENCE}. The number behind moving averages is their momentum. "
             "Points; what lies further off is cut.",

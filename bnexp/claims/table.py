@@ -8,8 +8,7 @@ with each arm at its own best; and how much of the table trains is a claim of it
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 
 from matplotlib.colors import CenteredNorm, LogNorm, Normalize
 from matplotlib.figure import Figure
@@ -18,6 +17,7 @@ from bnexp.claims.accuracy import ACCURACY, SMALLEST
 from bnexp.claims.speed import steps_to
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
+from bnexp.judging.arms import mean
 from bnexp.judging.claim import BN, PLAIN, Claim, Of, Paper, Quantity, Rule
 from bnexp.judging.claim import SMALLEST as SMALLEST_OF
 from bnexp.judging.matching import having, judged
@@ -95,7 +95,7 @@ CLAIMS = [
 
 def figures(records: Records) -> dict[str, Figure]:
     """`table_accuracy`: both arms; `table_difference`; `table_steps`: the ratio of steps."""
-    table = replace(records, runs=having(judged(records.runs), SHORT))
+    table = records.of(having(judged(records.runs), SHORT))
     if not table.runs:
         return {}
     axes = "init.scale", "lr"
@@ -105,7 +105,7 @@ def figures(records: Records) -> dict[str, Figure]:
             "Final test accuracy over learning rates and initial scales",
             f"{SCALE} Percent, mean over the seeds; a run that diverged counts as chance.",
             *axes,
-            lambda runs: _mean(map(final_accuracy, runs)),
+            lambda runs: mean(map(final_accuracy, runs)),
             Layout("norm", "data.binarize"),
             Normalize(0.94, 0.985),
             lambda v: f"{100 * v:.1f}",
@@ -141,10 +141,5 @@ def figures(records: Records) -> dict[str, Figure]:
 
 def _difference(runs: Sequence[Record], measure: Callable[[Record], float]) -> float:
     """With minus without BN, means over the seeds; NaN where an arm is missing."""
-    means = [_mean(map(measure, having(runs, {"norm": norm}))) for norm in (BN, PLAIN)]
+    means = [mean(map(measure, having(runs, {"norm": norm}))) for norm in (BN, PLAIN)]
     return means[0] - means[1]
-
-
-def _mean(values: Iterable[float]) -> float:
-    kept = list(values)
-    return math.fsum(kept) / len(kept) if kept else math.nan

@@ -96,9 +96,9 @@ def _parser() -> Parser:
 def _of_report(words: Sequence[str], results: str | None) -> list[str]:
     """The overrides that the words of a report stand for."""
     overrides = [word for word in words if "=" in word or word.startswith("~")]
-    overrides += (
-        [f"experiment={','.join(names)}"] if (names := [word for word in words if word not in overrides]) else []
-    )
+    names = [word for word in words if word not in overrides]
+    if names:
+        overrides.append(f"experiment={','.join(names)}")
     if not any(word.startswith("experiment=") for word in overrides):
         raise ConfigError("bnexp report --partial: of which experiment? bnexp report --partial NAME [KEY=VALUE …]")
     return [*overrides, *([f"results={results}"] if results is not None else [])]

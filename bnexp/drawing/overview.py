@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import replace
 
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
@@ -84,7 +83,7 @@ def _best(records: Records, arm: plots.Arm) -> Records:
     for run in records.runs:
         ends.setdefault(arm(run), []).append(final_accuracy(run))
     kept = sorted(ends, key=lambda name: -statistics.fmean(ends[name]))[:ARMS]
-    return replace(records, runs=[run for run in records.runs if arm(run) in kept])
+    return records.of([run for run in records.runs if arm(run) in kept])
 
 
 def _curves_of(records: Records) -> Figure:

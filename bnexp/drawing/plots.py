@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from bnexp.judging.claim import BN, PLAIN
+from bnexp.judging.matching import at_their_best
 from bnexp.judging.words import arm_name, setting_label
 from bnexp.runs.records import Record, Records
 from bnexp.stats import PERCENTILES
@@ -205,14 +206,10 @@ def dots(
 
 
 def probes_of(
-    records: Records,
-    runs: Sequence[Record],
-    stem: str,
-    title: str,
-    measures: Mapping[str, Measure],
-    log: bool = True,
+    records: Records, stem: str, title: str, measures: Mapping[str, Measure], log: bool = True
 ) -> dict[str, Figure]:
-    """What probes measure on these runs, which are the networks at their best, by nonlinearity; where they did."""
+    """What probes measure on each norm's networks at their best rate, by nonlinearity; where they did."""
+    runs = at_their_best(records.runs, ("norm", "model.activation"), ("lr",))
     if not any(measure(run) is not None for run in runs for measure in measures.values()):
         return {}
     words = "Each network at its own best learning rate; of layers and steps after the first tenth the means."

@@ -17,7 +17,7 @@ from bnexp.config import OptimizerConfig
 from bnexp.engine import optimizers
 from bnexp.engine.copies import untouched
 from bnexp.engine.network import Gradients, Watch
-from bnexp.engine.probes.moment import weights_in_front
+from bnexp.engine.probes.moment import middle, weights_in_front
 from bnexp.models import AFFINE
 from bnexp.norms.sync import synchronised
 
@@ -185,9 +185,4 @@ def _labelled(names: Sequence[str]) -> dict[str, str]:
 
 def _show(watch: Watch, label: str, layer: nn.Module, inputs: Sequence[Tensor]) -> None:
     """The units in the middle of each feature map, `[1, B, maps]`, or of a sequence `[B, places, units]`."""
-    x = inputs[0]
-    if x.dim() == 4:
-        x = x[:, :, x.shape[2] // 2, x.shape[3] // 2]
-    elif x.dim() == 3:
-        x = x[:, x.shape[1] // 2]
-    watch(label, x.float().unsqueeze(0))
+    watch(label, middle(inputs[0]).float().unsqueeze(0))

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from bnexp.judging.claim import LARGEST, Claim, Quantity
-from bnexp.judging.matching import FOLLOWS, UNBOUNDED, Cell, choose, having, judged, side_by_side, tuning
+from bnexp.judging.claim import Claim, Quantity
+from bnexp.judging.matching import FOLLOWS, UNBOUNDED, Cell, choose, having, judged, judged_at, side_by_side, tuning
 from bnexp.judging.measures import length
 from bnexp.judging.words import arm_label, setting_label
 from bnexp.runs.records import Record
@@ -108,7 +108,7 @@ def _at_the_best(
         if choice.edge:
             whose = arm.label if claim.best_of is None else arm_label(claim.best_of, treated)
             arm.edges.append(f"{whose}: {choice.edge}{f' ({cell_name(cell)})' if cell else ''}")
-        kept += having(having(judged(here), choice.settings), {"steps": LARGEST})  # the table's runs are shorter
+        kept += judged_at(here, choice)
     return kept
 
 

@@ -23,17 +23,9 @@ def compare(claim: Claim, runs: Sequence[Record], treated: str = BN) -> Outcome:
     arms = measured(claim, runs, treated)
     cells = [cell for cell in arms[0].values if all(arm.values[cell] for arm in arms)]
     if not cells:
-        missing = claim.selected and not tuning(runs)
-        chosen = telling.selected(arms)
-        why = (
-            "there are no tuning runs to choose settings by"
-            if missing
-            else "no judged runs have the settings that were chosen"
-            if chosen and not any(arm.runs for arm in arms)
-            else "there are no matched runs to compare"
-        )
+        why = telling.why_nothing(claim, arms, tuned=bool(tuning(runs)))
         reasons = "; ".join([why, *telling.lacks(arms, cells)])
-        return Outcome("undecided", reasons, "nothing to compare", selected=chosen)
+        return Outcome("undecided", reasons, "nothing to compare", selected=telling.selected(arms))
     if claim.rule.kind == "rate":
         return _shares(claim, arms, cells)
     step = _grid_step(claim, runs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from bnexp.config import TUNING
@@ -58,7 +58,7 @@ def judged(runs: Iterable[Record]) -> list[Record]:
 
 def shown(records: Records) -> Records:
     """The records of the judged runs, or where there are none of all: what tables and figures are of."""
-    return replace(records, runs=judged(records.runs) or records.runs)
+    return records.of(judged(records.runs) or records.runs)
 
 
 def tuning(runs: Iterable[Record]) -> list[Record]:
@@ -123,10 +123,11 @@ def choose(
     chosen = dict(zip(names, best, strict=True))
     grids = {name: [run.value(name) for run in runs] for name in names} | dict(tried or {})
     for i, name in enumerate(names):
-        edge = _edge(name, best[i], grids[name])
-        inside = [mean for setting, mean in means.items() if not _edge(name, setting[i], grids[name])]
-        if edge and max(inside, default=0.0) < means[best] - GAINS:
-            return Choice(chosen, means[best], edge)
+        grid = sorted({value for value in grids[name] if isinstance(value, (int, float))})
+        ends = {grid[0], grid[-1]} - {UNBOUNDED.get(name)} if len(grid) > 1 else set()
+        inside = max((mean for setting, mean in means.items() if setting[i] not in ends), default=0.0)
+        if best[i] in ends and inside < means[best] - GAINS:
+            return Choice(chosen, means[best], f"{name} {best[i]:g} of {grid[0]:g} to {grid[-1]:g}")
     return Choice(chosen, means[best], "")
 
 
@@ -139,13 +140,10 @@ def at_their_best(runs: Iterable[Record], cells: Sequence[str], names: Sequence[
     for by_seed in by_cell(runs, cells).values():
         here = [run for of_seed in by_seed.values() for run in of_seed]
         choice = choose(tuning(here) or here, names)
-        kept += having(having(judged(here), choice.settings), {"steps": LARGEST}) if choice else []
+        kept += judged_at(here, choice) if choice else []
     return kept
 
 
-def _edge(name: str, value: Any, tried: Iterable[Any]) -> str:
-    """Says that a value is the first or the last one tried of a setting; empty where it is not."""
-    grid = sorted({one for one in tried if isinstance(one, (int, float))})
-    if len(grid) < 2 or value not in (grid[0], grid[-1]) or UNBOUNDED.get(name) == value:
-        return ""
-    return f"{name} {value:g} of {grid[0]:g} to {grid[-1]:g}"
+def judged_at(runs: Iterable[Record], choice: Choice) -> list[Record]:
+    """The judged runs at the settings chosen; the longest of them, for those that choose may be shorter."""
+    return having(having(judged(runs), choice.settings), {"steps": LARGEST})

@@ -29,6 +29,15 @@ def lacks(arms: Sequence[Arm], cells: Sequence[Cell]) -> list[str]:
     return [*notes, *([f"nothing is said of {'; '.join(lost)}"] if lost else [])]
 
 
+def why_nothing(claim: Claim, arms: Sequence[Arm], tuned: bool) -> str:
+    """Why there is nothing to compare; `tuned` where there are runs to choose settings by."""
+    if claim.selected and not tuned:
+        return "there are no tuning runs to choose settings by"
+    if any(arm.chosen for arm in arms) and not any(arm.runs for arm in arms):
+        return "no judged runs have the settings that were chosen"
+    return "there are no matched runs to compare"
+
+
 def why(claim: Claim, overall: Estimate, decision: Decision, cells: Sequence[Verdict]) -> str:
     """Where the interval lies, or what the cells say."""
     if overall.n < rules.FEWEST and decision.verdict == "undecided":

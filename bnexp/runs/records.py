@@ -96,7 +96,7 @@ class Records:
     def axes(self) -> list[str]:
         """The settings that were swept: those varied, without what differs only because the norms or the arms do."""
         if self.label == "arm":
-            by_arm = [replace(self, runs=replicates) for replicates in self.arms("arm").values()]
+            by_arm = [self.of(replicates) for replicates in self.arms("arm").values()]
             return sorted({name for arm in by_arm for name in arm.varied()})
         by_norm: dict[str, list[Record]] = {}
         for run in self.runs:

@@ -21,7 +21,7 @@ class Gaussian(Probe):
     @torch.no_grad()
     def measure(self, moment: Moment) -> dict[str, float]:
         measured = {}
-        for label, u in moment.inputs(moment.reference, moment.before, training=False).items():
+        for label, u in moment.at_rest.items():
             for which, values in (("in", u), ("out", moment.network.get_submodule(moment.layers[label])(u))):
                 skewness, kurtosis = shape(values)
                 measured[f"skew_{which}/{label}"] = skewness

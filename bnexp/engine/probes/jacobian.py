@@ -24,7 +24,7 @@ class Jacobian(Probe):
     """
 
     def measure(self, moment: Moment) -> dict[str, float]:
-        spreads = {label: u.std(0) for label, u in moment.inputs(moment.reference, moment.before, False).items()}
+        spreads = {label: u.std(0) for label, u in moment.at_rest.items()}
         with torch.enable_grad():
             tensors = {name: t.detach().requires_grad_(t.is_floating_point()) for name, t in moment.before.items()}
             seen = moment.whole_inputs(moment.reference[:EXAMPLES], tensors, False)

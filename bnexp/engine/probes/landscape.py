@@ -21,20 +21,22 @@ class Landscape(Probe):
     """
 
     def measure(self, moment: Moment) -> dict[str, float]:
+        unknown = dict.fromkeys(("loss_range", "gradient_change", "smoothness"), math.nan)
         if moment.after is None:
-            return dict.fromkeys(("loss_range", "gradient_change", "smoothness"), math.nan)
+            return unknown
         start = moment.parameters
         way = {name: moment.after[name] - p for name, p in start.items()}
         length = _norm(way)
-        loss, gradient = moment.gradient(moment.before)
+        loss, every = moment.start
+        gradient = {name: every[name] for name in start}
         losses, changes = [loss], []
         for part in PARTS:
             there = {name: p + part * way[name] for name, p in start.items()}
-            far_loss, far = moment.gradient({**moment.before, **there})
+            far_loss, far = moment.gradient({**moment.before, **there}, start)
             losses.append(far_loss)
             changes.append(_norm({name: far[name] - g for name, g in gradient.items()}))
         if not all(map(math.isfinite, [*losses, *changes])):
-            return dict.fromkeys(("loss_range", "gradient_change", "smoothness"), math.nan)
+            return unknown
         return {
             "loss_range": max(losses) - min(losses),
             "gradient_change": max(changes) / _norm(gradient),

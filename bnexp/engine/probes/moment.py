@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -64,6 +64,16 @@ class Moment:
         """Those that are learnt, before the step."""
         return {name: self.before[name] for name, p in self.network.named_parameters() if p.requires_grad}
 
+    @functools.cached_property
+    def at_rest(self) -> dict[str, Tensor]:
+        """The inputs of the watched nonlinearities over the reference images, at inference."""
+        return self.inputs(self.reference, self.before, training=False)
+
+    @functools.cached_property
+    def start(self) -> tuple[float, dict[str, Tensor]]:
+        """The loss on the mini-batch before the step, and its gradient by all parameters, learnt or not."""
+        return self.gradient(self.before, [name for name, _ in self.network.named_parameters()])
+
     def logits(self, x: Tensor, tensors: Tensors, training: bool = True) -> Tensor:
         """The network's output with these tensors in it; equal calls at a step draw the same dropout and noise."""
         self.network.train(training)
@@ -80,14 +90,13 @@ class Moment:
         """Mean cross-entropy on the mini-batch, as in training."""
         return functional.cross_entropy(self.logits(self.x, tensors), self.labels)
 
-    def gradient(self, tensors: Tensors, wanted: Sequence[str] | None = None) -> tuple[float, dict[str, Tensor]]:
-        """The loss, and its gradient by these parameters, by default by all."""
-        names = list(self.parameters) if wanted is None else list(dict.fromkeys(wanted))
-        leaves = {name: tensors[name].detach().requires_grad_() for name in names}
+    def gradient(self, tensors: Tensors, wanted: Iterable[str]) -> tuple[float, dict[str, Tensor]]:
+        """The loss, and its gradient by these parameters."""
+        leaves = {name: tensors[name].detach().requires_grad_() for name in wanted}
         with torch.enable_grad():
             loss = self.loss({**tensors, **leaves})
             gradients = torch.autograd.grad(loss, list(leaves.values()), materialize_grads=True)
-        return float(loss.detach()), dict(zip(names, gradients, strict=True))
+        return float(loss.detach()), dict(zip(leaves, gradients, strict=True))
 
     def inputs(self, x: Tensor, tensors: Tensors, training: bool) -> dict[str, Tensor]:
         """The inputs of the watched nonlinearities, `[E, units]`; of feature maps those in the middle."""

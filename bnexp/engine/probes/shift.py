@@ -24,7 +24,7 @@ class InputShift(Probe):
     @torch.no_grad()
     def measure(self, moment: Moment) -> dict[str, float]:
         seen = {
-            "": moment.inputs(moment.reference, moment.before, training=False),
+            "": moment.at_rest,
             "_tr": moment.inputs(next(moment.batches()), moment.before, training=True),
         }
         measured = {}
@@ -62,13 +62,11 @@ class GradientShift(Probe):
         below = [label for label in list(moment.layers)[1:] if label in moment.weights]
         if moment.after is None:
             return {f"{what}_gradient/{label}": math.nan for label in below for what in ("moved", "turned")}
-        names = [name for name, _ in moment.network.named_parameters()]
-        weights = [moment.weights[label] for label in below]
-        if not weights:
-            return {}
-        _, before = moment.gradient(moment.before, weights)
+        _, before = moment.start
+        names = list(before)
         measured = {}
-        for label, weight in zip(below, weights, strict=True):
+        for label in below:
+            weight = moment.weights[label]
             stepped = {name: moment.after[name] for name in names[: names.index(weight)]}
             _, after = moment.gradient({**moment.before, **stepped}, [weight])
             old, new = before[weight].flatten(), after[weight].flatten()
