@@ -99,7 +99,7 @@ def test_what_is_correct_is_measured_at_the_last_step_of_each_network() -> None:
 def test_committed_records_have_it_in_bits(runs: list[Record], tmp_path: Path) -> None:
     some = [replace(runs[0], id="aa", correct=torch.arange(11).numpy() % 3 == 0), replace(runs[0], id="bb"), runs[1]]
     some.append(replace(runs[1], id="cc", correct=None))
-    records.save(gathered(some), tmp_path, percentiles=False)
+    records.save(gathered(some), tmp_path)
     for saved, read in zip(some, records.load(tmp_path).runs, strict=True):
         assert (saved.correct is None) == (read.correct is None)
         if saved.correct is not None and read.correct is not None:
@@ -152,12 +152,19 @@ def test_moments_are_those_of_the_last_hidden_layer_at_every_evaluation(runs: li
 
 
 def test_committed_records_have_moments_with_the_percentiles(runs: list[Record], tmp_path: Path) -> None:
-    records.save(gathered(runs), tmp_path / "with", percentiles=True)
+    records.save(gathered(runs), tmp_path / "with", ("percentiles", "moments"))
     for saved, read in zip(runs, records.load(tmp_path / "with").runs, strict=True):
         assert read.moments is not None
         assert read.moments.dtype == np.float32
         assert np.array_equal(saved.moments, read.moments, equal_nan=True)  # type: ignore[arg-type]
     without(tmp_path / "with", "moments.npz")
     assert [run.moments for run in records.load(tmp_path / "with").runs] == [None, None], "earlier records are without"
-    records.save(gathered(runs), tmp_path / "without", percentiles=False)
+    records.save(gathered(runs), tmp_path / "without")
     assert [run.moments for run in records.load(tmp_path / "without").runs] == [None, None]
+
+
+def test_only_what_is_read_is_committed(runs: list[Record], tmp_path: Path) -> None:
+    records.save(gathered(runs), tmp_path, ("moments",))
+    for run in records.load(tmp_path).runs:
+        assert run.moments is not None
+        assert run.percentiles is None

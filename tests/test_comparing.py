@@ -20,7 +20,14 @@ from bnexp.judging.arms import measured
 from bnexp.judging.comparing import compare
 from bnexp.judging.judgement import judge
 from bnexp.judging.matching import by_cell, choose, having, judged, side_by_side, tuning
-from bnexp.judging.measures import decades_that_train, final_accuracy, highest_rate, lowest_rate, steps_to_reach
+from bnexp.judging.measures import (
+    decades_that_train,
+    final_accuracy,
+    highest_rate,
+    lowest_rate,
+    steps_to_reach,
+    variance_beyond_noise,
+)
 from bnexp.report.writing import write
 from bnexp.runs.records import Record
 
@@ -753,3 +760,44 @@ def test_so_it_can_in_claims_that_name_settings_beside_the_norm() -> None:
 def test_measured_values_are_of_the_arm_of_which_the_sentence_is_first() -> None:
     arms = measured(GAIN, sweep(better), "batch")
     assert [arm.label for arm in arms] == ["with BN", "without BN"]
+
+
+# ---- numbers of all seeds together
+
+BEYOND = Quantity(
+    "variance beyond the seeds'", variance_beyond_noise, "square points", over=("init.scale",), pooled=True
+)
+
+
+def scattered(effect: float, seeds: int = 200) -> list[Record]:
+    """Runs whose accuracies scatter by a point; without BN the initial scales differ by `effect`, too."""
+    draw = np.random.default_rng(0)
+
+    def final(fields: Fields) -> float:
+        return 0.9 + 0.01 * draw.standard_normal() + (not is_bn(fields)) * effect * (fields["init.scale"] - 1)
+
+    return sweep(final, (PLAIN, BN), seeds=range(seeds), init_scale=(0.0, 1.0, 2.0))
+
+
+def test_what_seeds_differ_by_is_no_spread_over_settings() -> None:
+    judgement = judge(claim(Rule("difference", 0.5, less=True), BEYOND), records(scattered(0.0)))
+    assert judgement.verdict == "no difference"
+    plain = [value["value"] for value in judgement.values if value["arm"] == "without BN"]
+    assert abs(np.mean(plain)) < 0.02, "that of one seed's runs is 1"
+
+
+def test_a_spread_beyond_the_seeds_is_the_settings_own() -> None:
+    judgement = judge(claim(Rule("difference", 0.5, less=True), BEYOND), records(scattered(0.03)))
+    assert judgement.verdict == "reproduced"
+    assert judgement.effect == pytest.approx(3**2, abs=0.5)
+
+
+def test_a_number_of_all_seeds_is_compared_by_the_jackknife() -> None:
+    runs = scattered(0.03, seeds=6)
+    plain = [run for run in runs if run.norm == "none"]
+    without = [variance_beyond_noise([run for run in plain if run.seed != seed]) for seed in range(6)]
+    (arm,) = measured(claim(Rule("difference"), BEYOND, treated={"norm": "none"}, reference=None), runs, "batch")
+    by_seed = list(arm.by_seed([()]).values())
+    by_hand = rules.jackknife(variance_beyond_noise(plain), without)
+    assert np.var(by_seed, ddof=1) / 6 == pytest.approx(by_hand.se**2)
+    assert np.mean(by_seed) == pytest.approx(by_hand.effect), "the variance component has no bias to be taken away"

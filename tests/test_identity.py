@@ -60,6 +60,7 @@ DECIDING: dict[str, Claim] = {
     "measure": replace(CLAIM, quantity=Quantity("the loss", of_run(accuracy))),
     "unit": replace(CLAIM, quantity=replace(CLAIM.quantity, unit="ratio")),
     "over": replace(CLAIM, quantity=replace(CLAIM.quantity, over=("lr",))),
+    "pooled": replace(CLAIM, quantity=replace(CLAIM.quantity, pooled=True)),
     "of_images": replace(CLAIM, quantity=replace(CLAIM.quantity, of_images=True)),
     "edges": replace(CLAIM, quantity=replace(CLAIM.quantity, edges=2)),
     "kind": replace(CLAIM, rule=Rule("no_worse", 0.1)),
@@ -77,6 +78,7 @@ DECIDING: dict[str, Claim] = {
     "among some": replace(CLAIM, among={"lr": Of("among", (0.1, 1.0))}),
     "cells": replace(CLAIM, cells=("lr",)),
     "selected": replace(CLAIM, selected=("lr",)),
+    "best_of": replace(CLAIM, selected=("lr",), best_of={"norm": "none"}),
 }
 
 

@@ -37,7 +37,7 @@ def ends(folder: Path) -> list[Any]:
 
 
 def test_they_are_read_as_they_were_written(tmp_path: Path) -> None:
-    records.save(of(0.5), tmp_path, percentiles=True)
+    records.save(of(0.5), tmp_path, ("percentiles", "moments"))
     assert sorted(path.name for path in tmp_path.iterdir()) == FILES
     assert ends(tmp_path) == [0.5] * 4
 
@@ -47,7 +47,7 @@ def test_they_are_read_as_they_were_written(tmp_path: Path) -> None:
 def test_cut_short_at_any_moment_they_are_the_old_ones_or_the_new_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, replaced: int, before: str
 ) -> None:
-    records.save(of(0.5), tmp_path, percentiles=True)
+    records.save(of(0.5), tmp_path, ("percentiles", "moments"))
     if before == "older":
         head = json.loads((tmp_path / "runs.json").read_text())
         del head["sha256"]
@@ -66,20 +66,20 @@ def test_cut_short_at_any_moment_they_are_the_old_ones_or_the_new_ones(
         patch.setattr(os, "replace", cut)
         if replaced < 7:  # three files beside the old ones, the head, and three into their places
             with pytest.raises(KeyboardInterrupt):
-                records.save(of(0.75), tmp_path, percentiles=True)
+                records.save(of(0.75), tmp_path, ("percentiles", "moments"))
         else:
-            records.save(of(0.75), tmp_path, percentiles=True)
+            records.save(of(0.75), tmp_path, ("percentiles", "moments"))
     assert ends(tmp_path) == [0.5 if replaced < 4 else 0.75] * 4
-    records.save(of(0.25), tmp_path, percentiles=True)
+    records.save(of(0.25), tmp_path, ("percentiles", "moments"))
     assert ends(tmp_path) == [0.25] * 4
     assert sorted(path.name for path in tmp_path.iterdir()) == FILES
 
 
 @pytest.mark.parametrize("file", FILES[:3])
 def test_a_file_that_is_another_or_gone_is_named(tmp_path: Path, file: str) -> None:
-    records.save(of(0.25), tmp_path, percentiles=True)
+    records.save(of(0.25), tmp_path, ("percentiles", "moments"))
     other = (tmp_path / file).read_bytes()
-    records.save(of(0.5), tmp_path, percentiles=True)
+    records.save(of(0.5), tmp_path, ("percentiles", "moments"))
     (tmp_path / file).write_bytes(other)
     with pytest.raises(RecordsError, match=f"{file} is damaged .*not the one of which runs.json speaks"):
         records.load(tmp_path)
@@ -89,16 +89,16 @@ def test_a_file_that_is_another_or_gone_is_named(tmp_path: Path, file: str) -> N
 
 
 def test_what_an_earlier_report_had_besides_is_neither_read_nor_kept(tmp_path: Path) -> None:
-    records.save(of(0.5), tmp_path, percentiles=True)
+    records.save(of(0.5), tmp_path, ("percentiles", "moments"))
     kept = (tmp_path / "predictions.npz").read_bytes()
-    records.save(of(0.75, arrays=False), tmp_path, percentiles=True)
+    records.save(of(0.75, arrays=False), tmp_path, ("percentiles", "moments"))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["metrics.csv.gz", "runs.json"]
     (tmp_path / "predictions.npz").write_bytes(kept)
     assert ends(tmp_path) == [0.75] * 2
 
 
 def test_the_number_of_runs_planned_is_kept(tmp_path: Path) -> None:
-    records.save(replace(of(0.5), planned=3), tmp_path, percentiles=False)
+    records.save(replace(of(0.5), planned=3), tmp_path)
     assert records.load(tmp_path).partial == "1 of 3 runs"
 
 
@@ -106,5 +106,5 @@ def test_their_commands_name_no_folders_of_the_machine(tmp_path: Path) -> None:
     made = of(0.5)
     stamp = {"command": "bnexp run experiment=mine outputs=/home/me/out seed=1 results=/r data.root=/d"}
     elsewhere = replace(made, runs=[replace(made.runs[0], summary=made.runs[0].summary | {"stamp": stamp})])
-    records.save(elsewhere, tmp_path, percentiles=False)
+    records.save(elsewhere, tmp_path)
     assert records.load(tmp_path).runs[0].summary["stamp"]["command"] == "bnexp run experiment=mine seed=1"

@@ -101,7 +101,7 @@ def _subject(module: ModuleType) -> Subject:
         claims=module.CLAIMS,
         figures=getattr(module, "figures", lambda records: {}),
         tables=getattr(module, "tables", lambda records: {}),
-        reads_percentiles=getattr(module, "READS_PERCENTILES", False),
+        reads=getattr(module, "READS", ()),
         shows_tuning=getattr(module, "SHOWS_TUNING", False),
         about=(module.__doc__ or "").partition("\n")[0],
     )

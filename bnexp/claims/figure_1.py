@@ -16,7 +16,7 @@ from bnexp.judging.claim import BN, PLAIN, TREATED, Claim, Of
 from bnexp.judging.matching import having
 from bnexp.runs.records import Records
 
-READS_PERCENTILES = True
+READS = ("percentiles", "moments")
 
 USED = ("population", None)
 AMONG_USED = Of("among", USED)

@@ -24,7 +24,8 @@ from bnexp.judging.measures import TRAINS, common_chance, curve, metric_at_end
 from bnexp.judging.words import percent
 from bnexp.runs.records import Record, Records
 
-READS_PERCENTILES = SHOWS_TUNING = True
+READS = ("moments",)
+SHOWS_TUNING = True
 
 WORDS = {"before": "before the nonlinearity", "after": "after the nonlinearity", "hidden_input": "on the layer's input"}
 

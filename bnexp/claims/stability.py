@@ -20,7 +20,7 @@ from bnexp.judging.measures import wander
 from bnexp.judging.words import arm_name
 from bnexp.runs.records import Record, Records
 
-READS_PERCENTILES = True
+READS = ("percentiles", "moments")
 
 PAPER = Paper(
     "No number is printed; without BN the distributions change significantly over time, both in their mean and in "

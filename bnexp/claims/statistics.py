@@ -22,7 +22,7 @@ from bnexp.judging.measures import area, chance, curve
 from bnexp.judging.words import arm_name
 from bnexp.runs.records import Record, Records
 
-READS_PERCENTILES = True
+READS = ("percentiles", "moments")
 
 REFERENCE = 100
 """Mini-batches."""

@@ -115,7 +115,14 @@ def _at_the_best(
 def _measure(claim: Claim, arm: Arm, cell: Cell, by_seed: Mapping[int, list[Record]]) -> None:
     quantity = claim.quantity
     values, correct = arm.values.setdefault(cell, {}), arm.correct.setdefault(cell, {})
-    for seed, runs in _together(by_seed, quantity.over):
+    variants = _together(by_seed, quantity.over)
+    if quantity.pooled:
+        for of_variant in variants:
+            arm.runs += [run for runs in of_variant.values() for run in runs]
+            for seed, value in _pseudo_values(quantity, of_variant).items():
+                values.setdefault(seed, []).append(value)
+        return
+    for seed, runs in (item for of_variant in variants for item in of_variant.items()):
         number = quantity.measure(runs)
         if number is None:
             arm.nothing[cell] += 1
@@ -132,6 +139,23 @@ def _measure(claim: Claim, arm: Arm, cell: Cell, by_seed: Mapping[int, list[Reco
             correct.setdefault(seed, []).append(np.mean(known, axis=0))
 
 
+def _pseudo_values(quantity: Quantity, by_seed: Mapping[int, list[Record]]) -> dict[int, float]:
+    """What each seed has in a number of all of them: their mean and its error are the jackknife's.
+
+    Source: Tukey 1958.
+    """
+
+    def number(left_out: int | None = None) -> float:
+        value = quantity.measure([run for seed, runs in by_seed.items() if seed != left_out for run in runs])
+        return math.nan if value is None else value
+
+    n, of_all = len(by_seed), number()
+    values = (
+        {seed: n * of_all - (n - 1) * number(seed) for seed in by_seed} if n > 2 else dict.fromkeys(by_seed, of_all)
+    )
+    return {seed: value for seed, value in values.items() if math.isfinite(value)}
+
+
 def _beyond(quantity: Quantity, runs: Sequence[Record], number: float) -> Iterator[int]:
     """Of a place on a grid, or a range of it, where it could lie further: it is another without the grid's end."""
     if not quantity.over or quantity.unit in ("points", "share"):
@@ -143,8 +167,8 @@ def _beyond(quantity: Quantity, runs: Sequence[Record], number: float) -> Iterat
             yield 1 if quantity.edges == 2 else side
 
 
-def _together(by_seed: Mapping[int, list[Record]], over: Sequence[str]) -> Iterator[tuple[int, list[Record]]]:
-    """The runs that are measured together, by seed: equal in all but `over`; a norm may have several settings.
+def _together(by_seed: Mapping[int, list[Record]], over: Sequence[str]) -> Iterator[dict[int, list[Record]]]:
+    """The runs that are measured together, by seed: equal in all but `over`; one for each norm's settings.
 
     Seeds that lack some of what others have are left out, so that no range is over fewer settings than another.
     """
@@ -156,7 +180,7 @@ def _together(by_seed: Mapping[int, list[Record]], over: Sequence[str]) -> Itera
             variants.setdefault(same, {}).setdefault(seed, []).append(run)
     for seeds in variants.values():
         most = max(map(len, seeds.values()))
-        yield from ((seed, runs) for seed, runs in seeds.items() if len(runs) == most)
+        yield {seed: runs for seed, runs in seeds.items() if len(runs) == most}
 
 
 def _keep_complete(arms: Sequence[Arm]) -> None:

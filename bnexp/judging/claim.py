@@ -54,6 +54,8 @@ class Quantity:
     measure: Callable[[Sequence[Record]], float | None]
     unit: Unit = "points"
     over: tuple[str, ...] = ()
+    pooled: bool = False
+    """It is a number of all seeds together, compared by the jackknife over them."""
     of_images: bool = False
     """It is the share of the test images that a network at the end classifies correctly."""
     edges: int = 1
@@ -215,8 +217,8 @@ class Subject:
     """File stem to figure."""
     tables: Callable[[Records], dict[str, DataFrame]] = lambda records: {}
     """Title to a table of text for the report."""
-    reads_percentiles: bool = False
-    """Whether percentiles and moments must be among the committed records; they are most of a record's size."""
+    reads: tuple[str, ...] = ()
+    """Which of `percentiles` and `moments` must be among the committed records; they are most of a record's size."""
     shows_tuning: bool = False
     """Whether its figures and tables are given tuning runs, too."""
     about: str = ""

@@ -256,6 +256,26 @@ def spread(runs: Sequence[Record]) -> float:
     return statistics.pstdev(map(final_accuracy, runs))
 
 
+def variance_beyond_noise(runs: Sequence[Record]) -> float | None:
+    """Variance of the final accuracy that the settings make, beyond what runs of other seeds differ by, in points².
+
+    The variance component of settings in a table of settings and seeds: unbiased, and so now and then negative. None
+    of fewer than two settings or seeds.
+    """
+    settings: dict[str, dict[int, float]] = {}
+    for run in runs:
+        same = repr(sorted((name, value) for name, value in run.fields.items() if name != "seed"))
+        settings.setdefault(same, {})[run.seed] = final_accuracy(run)
+    table = np.array(
+        [[by_seed[seed] for seed in sorted(by_seed)] for by_seed in settings.values()]
+    )  # [settings, seeds]
+    if min(table.shape) < 2:
+        return None
+    left = table - table.mean(0) - table.mean(1, keepdims=True) + table.mean()
+    noise = (left**2).sum() / ((table.shape[0] - 1) * (table.shape[1] - 1))
+    return 100**2 * float(table.mean(1).var(ddof=1) - noise / table.shape[1])
+
+
 def share_that_trains(runs: Sequence[Record]) -> float:
     """Of the runs."""
     return statistics.fmean(map(trains, runs))

@@ -93,8 +93,8 @@ def _report(gathered: Records, configs: Sequence[Config], altered: bool) -> None
     target = place(Path(first.results), gathered) if first.experiment and not altered else sweep
     check_writable(str(target))
     with locked([target], lambda: None):
-        percentiles = any(subject.reads_percentiles for subject in claims.resolve(gathered.claims))
-        records.save(gathered, target / "records", percentiles)
+        reads = {name for subject in claims.resolve(gathered.claims) for name in subject.reads}
+        records.save(gathered, target / "records", reads)
         judgements, figures = write(gathered, target)
         tensorboard.summarise(gathered, judgements, figures, sweep / "tensorboard")
     print_report(gathered, judgements)

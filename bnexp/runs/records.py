@@ -8,7 +8,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -144,10 +144,10 @@ class RecordsError(ValueError):
     """Records that cannot be read; the message says which file, why, and what to do."""
 
 
-def save(records: Records, folder: Path, percentiles: bool) -> None:
+def save(records: Records, folder: Path, reads: Collection[str] = ()) -> None:
     """Write the compact form: `runs.json`, `metrics.csv.gz` and arrays.
 
-    These are `predictions.npz`, `correct.npz`, packed to bits, and if wanted `percentiles.npz` and `moments.npz`. Cut
+    These are `predictions.npz`, `correct.npz`, packed to bits, and of `percentiles` and `moments` those in `reads`. Cut
     short at any moment, what `load` reads is the old ones or the new ones: these are beside the old when the head is
     replaced, which tells by digests which are meant.
     """
@@ -160,7 +160,7 @@ def save(records: Records, folder: Path, percentiles: bool) -> None:
         ("predictions", {r.id: r.predictions for r in records.runs if r.predictions is not None}),
         ("correct", correct.packed({r.id: r.correct for r in records.runs if r.correct is not None})),
     ):
-        if arrays and (percentiles or name not in ("percentiles", "moments")):
+        if arrays and (name in reads or name not in ("percentiles", "moments")):
             buffer = io.BytesIO()
             np.savez_compressed(buffer, **arrays)
             contents[f"{name}.npz"] = buffer.getvalue()
