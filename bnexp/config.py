@@ -34,9 +34,11 @@ PROBES = (
 TUNING = 1000
 """The seed from which on runs serve to choose settings and are judged by no claim."""
 
-NORMS = ("none", "batch", "noisy_batch", "batch_renorm", "layer", "group", "instance", "module")
+NORMS = ("none", "batch", "noisy_batch", "batch_renorm", "layer", "group", "instance", "zca", "naive", "module")
 PLACEMENTS = ("before", "after", "input", "hidden_input")
 STATISTICS = ("population", "moving", "batch")
+PIXELS = ("raw", "standardised", "whitened")
+OUTSIDE = ("mean", "both", "averages")
 SCHEMES = ("gaussian", "xavier", "he", "orthogonal", "equal_biases")
 OPTIMIZERS = ("sgd", "momentum", "adam", "adagrad")
 ACTIVATIONS = ("sigmoid", "tanh", "relu")
@@ -102,6 +104,10 @@ class DataConfig:
     """With `folder` or `target`: digest of what is read, and of the files that define `target`; it is filled in."""
     binarize: bool = False
     """Pixels of 0 or 1, as in §4.1, in place of grey values in [0, 1]."""
+    contrast: bool = field(default=False, metadata=LATER)
+    """Ask for an image's contrast, one of four, in place of what it shows: a task in which the scale matters (§2)."""
+    pixels: str = field(default="raw", metadata=LATER)
+    """Inputs as they are (`raw`), each pixel `standardised` over the training images, or all `whitened` (ZCA; §2)."""
     examples: int | None = None
     """Training examples used, drawn anew for each seed; by default all."""
     validation: int = 0
@@ -139,7 +145,7 @@ class ModelKind:
 
 INCEPTION = ModelKind(("activation", "dropout", "modules", "multiplier", "lrn"))
 MODELS = {
-    "mlp": ModelKind(("depth", "width", "activation", "residual", "dropout"), stacked=True),
+    "mlp": ModelKind(("depth", "width", "activation", "residual", "skip_init", "dropout"), stacked=True),
     "inception": INCEPTION,
     "inception_small": INCEPTION,
     "module": ModelKind(("target", "settings", "source"), without=("placement", "per_activation")),
@@ -169,6 +175,8 @@ class ModelConfig:
     """The nonlinearity: `sigmoid` (§4.1), `tanh` or `relu`."""
     residual: bool = False
     """Add each hidden layer's input to its output, from the second on."""
+    skip_init: bool = field(default=False, metadata=LATER)
+    """Multiply what is added to by a learnt factor, 0 at first (De & Smith 2020)."""
     dropout: float = 0.0
     """Probability with which an output of a hidden layer, in `inception` an input of the last layer, is left out."""
     modules: list[str] = field(default_factory=lambda: list(MODULES))
@@ -189,8 +197,8 @@ class NormConfig:
     """The normalisation of the hidden layers."""
 
     name: str = "batch"
-    """`none`, `batch`, `noisy_batch`, `batch_renorm`, `layer`, `group`, `instance`; or `module`: any `nn.Module`, that
-    of `target`."""
+    """`none`, `batch`, `noisy_batch`, `batch_renorm`, `layer`, `group`, `instance`, `zca`, `naive`; or `module`: any
+    `nn.Module`, that of `target`."""
     placement: str = "before"
     """`before` the nonlinearity (§3.2), `after` it, on the layer's `input`, or for `mlp` on the `hidden_input`: as
     `input`, but not in the first layer, for pixels that hardly vary become huge when they are normalised."""
@@ -210,7 +218,7 @@ class NormConfig:
     momentum: float = 0.1
     """For moving averages: weight of the newest mini-batch."""
     groups: int = 10
-    """For `group`: groups into which the features are divided; `norm=group` has 10, in `inception` 4."""
+    """For `group` and `zca`: groups into which the features are divided; 10, in `inception` 4."""
     r_max: float = 3.0
     """For `batch_renorm`: r is kept within [1/r_max, r_max]."""
     d_max: float = 5.0
@@ -229,8 +237,15 @@ class NormConfig:
     ghost: int | None = field(default=None, metadata=LATER)
     """For `batch`: examples in each part of a mini-batch that is normalised by itself in training, a ghost batch
     (Hoffer et al. 2017); by default the whole mini-batch. Algorithm 2 then averages over ghost batches."""
+    outside: str = field(default="mean", metadata=LATER)
+    """For `naive`: what is computed outside the gradient step: the mini-batch's `mean`, `both` it and the variance, or
+    moving `averages` of both."""
     affine: bool = field(default=True, metadata=LATER)
     """Whether γ and β are learnt; they stay at 1 and 0 otherwise."""
+    weights: float = field(default=1.0, metadata=LATER)
+    """For `mlp`: factor on the initial weights in front of it, whose scale then does not matter (§3.3)."""
+    rate: float = field(default=1.0, metadata=LATER)
+    """For `mlp`: factor on the learning rate of these weights."""
     sync: bool = False
     """For `batch` in a network over several processes: statistics of the whole mini-batch, not of each one's part."""
 
@@ -246,9 +261,17 @@ NORM_FIELDS: dict[str, tuple[str, ...]] = {
     "layer": ("placement", "eps"),
     "group": ("placement", "eps", "groups"),
     "instance": ("placement", "eps"),
+    "zca": ("placement", "eps", "groups", "batches"),
+    "naive": ("placement", "eps", "outside"),
     "module": ("placement", "target", "settings", "source", "batches"),
 }
 """The settings that have an effect on each norm; `_norm_fields` adds those of BN's statistics."""
+
+BY_BATCH = ("batch", "noisy_batch", "batch_renorm", "zca", "naive")
+"""The norms of ours that take statistics over a mini-batch."""
+
+WITHOUT_AFFINE = ("none", "naive", "module")
+"""Those without γ and β of ours."""
 
 
 @dataclass
@@ -448,7 +471,10 @@ def _norm_fields(config: RunConfig) -> tuple[str, ...]:
         fields += {"population": ("batches",), "moving": ("momentum",), "batch": ()}[norm.statistics]
         fields += () if config.model.stacked else ("per_activation",)
         fields += ("sync",) if config.nproc > 1 else ()
-    fields += ("affine",) if norm.name not in ("none", "module") else ()
+    if norm.name == "naive":
+        fields += ("momentum",) if norm.outside == "averages" else ("batches",)
+    fields += ("affine",) if norm.name not in WITHOUT_AFFINE else ()
+    fields += ("weights", "rate") if norm.name != "none" else ()
     return tuple(name for name in fields if name not in MODELS[config.model.name].without)
 
 
@@ -491,9 +517,9 @@ def validate(config: Config) -> None:
     _choice("model", model.name, tuple(MODELS))
     _choice("spacing", config.spacing, SPACINGS)
     _choice("trained", config.trained, TRAINED)
-    if not norm.affine and norm.name in ("none", "module"):
+    if not norm.affine and norm.name in WITHOUT_AFFINE:
         raise ConfigError(f"norm.affine=false with norm={norm.name}: it is for the norms of ours that have γ and β")
-    if config.trained == "norms" and (norm.name == "none" or not norm.affine):
+    if config.trained == "norms" and (norm.name in ("none", "naive") or not norm.affine):
         raise ConfigError("trained=norms needs a norm with γ and β to learn: norm=batch, and norm.affine=true")
     _choice("precision", config.precision, PRECISIONS)
     for name in config.probes:
@@ -508,6 +534,7 @@ def validate(config: Config) -> None:
     _choice("norm", norm.name, NORMS)
     _choice("norm.placement", norm.placement, PLACEMENTS)
     _choice("norm.statistics", norm.statistics, STATISTICS)
+    _choice("norm.outside", norm.outside, OUTSIDE)
     _choice("init", init.scheme, SCHEMES)
     _choice("optimizer", optimizer.name, OPTIMIZERS)
     _choice("device", config.device, DEVICES)
@@ -584,6 +611,14 @@ def _check_data(data: DataConfig) -> None:
             f"data.padding={data.padding} without data.crop: the border is there to be cropped at random; "
             "give the side of the square as data.crop, or data.padding=0"
         )
+    _choice("data.pixels", data.pixels, PIXELS)
+    if data.pixels != "raw" and (data.crop or data.flip or data.distortion):
+        raise ConfigError(
+            f"data.pixels={data.pixels} with data.crop, data.flip or data.distortion: it takes statistics of every "
+            "pixel, which must stay in its place; leave them out"
+        )
+    if data.contrast and data.binarize:
+        raise ConfigError("data.contrast=true with data.binarize=true: binary images have one contrast; leave one out")
     _check("data.distortion", data.distortion, 0 <= data.distortion < 1, "a part in [0, 1)")
     _count("data.side", data.side, 1, 4096, "pixel")
     places = {"data.folder": data.folder, "data.target": data.target}
@@ -643,6 +678,8 @@ def _check_mlp(config: Config) -> None:
                 f"{key}={value} with model=mlp: many such networks are trained as one, in float32; "
                 "it is for model=inception and model=inception_small"
             )
+    if config.model.skip_init and not config.model.residual:
+        raise ConfigError("model.skip_init=true without model.residual=true: it is a factor on residual branches")
     if norm.placement == "hidden_input" and depth == 1 and norm.name != "none":
         raise ConfigError(
             "norm.placement=hidden_input with model.depth=1: the only hidden layer is the first, whose input is left "
@@ -657,7 +694,7 @@ def _check_mlp(config: Config) -> None:
             "map's locations, and a unit of a fully connected layer has but one, so variance 0; use norm=layer or "
             "norm=group"
         )
-    if norm.name == "group" and (width % norm.groups or width == norm.groups):
+    if norm.name in ("group", "zca") and (width % norm.groups or width == norm.groups):
         raise ConfigError(
             f"norm.groups={norm.groups} with model.width={width}: the units must divide into equal groups of at least 2"
         )
@@ -684,6 +721,10 @@ def _check_inception(config: Config) -> None:
     model, norm = config.model, config.norm
     if norm.placement == "hidden_input":
         raise ConfigError(f"norm.placement=hidden_input with model={model.name}: it is for model=mlp; use input")
+    if norm.name == "zca":
+        raise ConfigError(
+            f"norm=zca with model={model.name}: it whitens the units of fully connected layers, model=mlp"
+        )
     for name in model.modules:
         _choice("model.modules", name, MODULES)
     _check(
@@ -718,21 +759,35 @@ def _check_own_model(config: Config) -> None:
 
 def _check_norm(config: Config) -> None:
     norm = config.norm
-    if norm.name in ("batch", "noisy_batch", "batch_renorm") and config.batch // config.nproc == 1:
+    if norm.name in BY_BATCH and config.batch // config.nproc == 1:
         raise ConfigError(
             f"batch={config.batch} with norm={norm.name}: a mini-batch of one example has variance 0; use "
             f"batch={2 * config.nproc} or more, or norm=none"
         )
     if norm.ghost is not None:
         _check_ghost(config, norm.ghost)
-    if norm.name == "group" and norm.placement == "input":
+    _check_invariance(config)
+    if norm.name in ("group", "zca") and norm.placement == "input":
         raise ConfigError(
-            "norm.placement=input with norm=group: pixels make no equal groups; use norm=layer or another placement"
+            f"norm.placement=input with norm={norm.name}: pixels make no equal groups; use norm=layer or another "
+            "placement"
         )
     if norm.name == "module" and norm.target is None:
         raise ConfigError("norm=module without norm.target: name a layer of your own, norm.target=package.module:Class")
     if norm.source is not None:
         raise ConfigError(f"norm.source={norm.source}: it is filled in from the files of norm.target; leave it out")
+
+
+def _check_invariance(config: Config) -> None:
+    """What is asked of weights in front of a norm."""
+    norm = config.norm
+    for key, value in (("norm.weights", norm.weights), ("norm.rate", norm.rate)):
+        _check(key, value, 0 < value < float("inf"), "a factor above 0")
+        if value != 1 and (norm.name == "none" or norm.placement != "before" or config.model.name != "mlp"):
+            raise ConfigError(
+                f"{key}={value} with norm={norm.name}, norm.placement={norm.placement}, model={config.model.name}: "
+                "it is for weights right in front of a norm, in model=mlp"
+            )
 
 
 def _check_ghost(config: Config, ghost: int) -> None:

@@ -45,8 +45,17 @@ SETTINGS: dict[str, Any] = {
 PLAIN: dict[str, Any] = {"norm.name": "none"}
 BN: dict[str, Any] = {"norm.name": "batch", "norm.placement": "before", "norm.statistics": "population"}
 
+KINDS = ("sigmoid", "relu")
+"""Nonlinearities."""
+
+SELECTING = (*JUDGED, 1000)
+"""Seeds of experiments that choose settings."""
+
 Fields = dict[str, Any]
 Made = Callable[[Fields], "float | Record"]
+
+Sign = Callable[[Fields], int]
+"""Of a run, whether it is as claimed (1), the other way round (−1), or without a difference (0)."""
 
 
 def record(fields: Fields, final: float, at: int = 100, level: float | None = None, **more: Any) -> Record:

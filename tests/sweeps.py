@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from handmade import BN, JUDGED, PLAIN, STEPS, Fields, is_bn, noise, record, sweep, wandering
+from controls import CONTROLS
+from handmade import BN, KINDS, PLAIN, SELECTING, STEPS, Fields, Sign, is_bn, noise, record, sweep, wandering
 
 from bnexp.claims.adaptation import SHIFTS
 from bnexp.claims.batch_size import ABOUT
@@ -19,15 +20,8 @@ from bnexp.claims.regularisation import FIT
 from bnexp.claims.robustness import CHANGES
 from bnexp.runs.records import Record
 
-Sign = Callable[[Fields], int]
-
-SELECTING = (*JUDGED, 1000)
-"""Seeds of experiments that choose settings."""
-
 RATES = (0.00562, 0.01, 0.0178, 0.0316, 0.0562, 0.1, 0.178, 0.316, 0.562, 1.0, 1.78, 3.16, 5.62)
 """Of the middle of the grid of `lr_tolerance`, a quarter of a decade apart."""
-
-KINDS = ("sigmoid", "relu")
 
 
 def table(sign: Sign, **more: Any) -> list[Record]:
@@ -303,6 +297,7 @@ MADE: dict[str, Callable[[Sign], list[Record]]] = {
     "affine": affine,
     "step_size": step_size,
     **dict.fromkeys(MECHANISMS, mechanisms),
+    **CONTROLS,
 }
 
 

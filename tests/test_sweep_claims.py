@@ -7,14 +7,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
-from handmade import BN, JUDGED, PLAIN, TUNING, Fields, judged, noise, record, sweep, verdicts
-from sweeps import MADE, MECHANISMS, Sign, gradient_flow, init_robustness, made, placement, saturating
+from handmade import BN, JUDGED, PLAIN, TUNING, Fields, Sign, judged, noise, record, sweep, verdicts
+from sweeps import MADE, MECHANISMS, gradient_flow, init_robustness, made, placement, saturating
 
 from bnexp import claims
 from bnexp.claims import Claim
 from bnexp.claims.adaptation import SHIFTS
 from bnexp.claims.gradient_flow import EXPLOSION
+from bnexp.claims.noise import EQUAL
 from bnexp.claims.robustness import CHANGES
+from bnexp.claims.scale_invariance import FACTORS
 from bnexp.judging import measures
 from bnexp.runs.records import Record
 
@@ -141,6 +143,35 @@ EXPECTED: dict[str, dict[str, Mapping[int, str]]] = {
         "step-size-plain": dict.fromkeys(OPPOSITE, "undecided"),  # a yes or no takes six seeds
     },
     "affine": {"affine-sigmoid": OPPOSITE, "affine-relu": OPPOSITE, "affine-alone": NO_MARGIN},
+    "naive_norm": {f"naive-{what}": OPPOSITE for what in ("biases", "mean", "scaled", "averages", "blows-up", "bn")},
+    "scale_invariance": {
+        **{f"scale-symmetry-{factor:g}": NO_MARGIN for factor in FACTORS},
+        "scale-alone": OPPOSITE,
+        "scale-growth": OPPOSITE,
+        "scale-l2": {**OPPOSITE, 0: "contradicted"},
+        "scale-l2-without": OPPOSITE,
+    },
+    "whitening": {
+        "whitening-cheap": NO_WORSE,
+        "whitening-zca": NO_MARGIN,
+        "whitening-pixels": NO_MARGIN,
+        "whitening-standardised": NO_WORSE,
+    },
+    "absolute_scale": {f"absolute-scale-{of}": {**OPPOSITE, 0: "contradicted"} for of in ("example", "batch")},
+    "noise": {
+        "noise-gap": OPPOSITE,
+        **{f"noise-{what}-{ghost}": NO_MARGIN for what in ("of", "size") for ghost in EQUAL},
+        "noise-dropout-moving": OPPOSITE,
+        "noise-moving": NO_WORSE,
+        "noise-of-1-class": OPPOSITE,
+        "noise-of-2-classes": OPPOSITE,
+    },
+    "skip_init": {
+        "skip-init-steps": {**OPPOSITE, 0: "contradicted"},
+        "skip-init-accuracy": NO_WORSE,
+        "skip-init-needed": NO_MARGIN,
+        "branch-smaller": NO_MARGIN,
+    },
     "noisy_norm": {
         "noisy-speed": NO_WORSE,
         "noisy-faster": NO_MARGIN,
@@ -193,7 +224,14 @@ MIXED: dict[str, tuple[Sign, set[str]]] = {
     ),
     "affine": (by("model.activation", "relu"), {"affine-alone"}),
     "step_size": (by("model.activation", "relu"), {"step-size-gain", "step-size-own"}),
-    **{name: (by("model.activation", "relu"), set(EXPECTED[name])) for name in MECHANISMS},
+    **{
+        name: (by("model.activation", "relu"), set(EXPECTED[name])) for name in (*MECHANISMS, "naive_norm", "whitening")
+    },
+    "scale_invariance": (
+        by("model.activation", "relu"),
+        {i for i in EXPECTED["scale_invariance"] if not i.startswith("scale-l2")},
+    ),
+    "absolute_scale": (by("lr", 0.1), set(EXPECTED["absolute_scale"])),
 }
 """Where the cells say opposite things, and of which claims."""
 

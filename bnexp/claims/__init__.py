@@ -15,6 +15,7 @@ from types import ModuleType
 from bnexp import targets
 from bnexp.claims import (
     ablation,
+    absolute_scale,
     accuracy,
     adaptation,
     affine,
@@ -30,6 +31,8 @@ from bnexp.claims import (
     landscape,
     lr_tolerance,
     more_gaussian,
+    naive_norm,
+    noise,
     noisy_norm,
     norms,
     optimizers,
@@ -38,11 +41,14 @@ from bnexp.claims import (
     regularisation,
     robustness,
     saturating,
+    scale_invariance,
     signal_depth,
+    skip_init,
     speed,
     stability,
     step_size,
     table,
+    whitening,
 )
 from bnexp.claims import statistics as inference
 from bnexp.config import ConfigError
@@ -117,7 +123,8 @@ REGISTRY: dict[str, Subject] = {
             *(optimizers, placement, regularisation, inference, placebo),
             *(inception, inception_tuned, norms, ablation, ensemble),
             *(covariate_shift, noisy_norm, landscape, step_size),
-            *(jacobian, signal_depth, more_gaussian, affine, robustness, adaptation),
+            *(jacobian, signal_depth, skip_init, more_gaussian, affine, robustness, adaptation),
+            *(naive_norm, scale_invariance, whitening, absolute_scale, noise),
         ),
     )
 }

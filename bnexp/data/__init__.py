@@ -158,7 +158,7 @@ def load(config: DataConfig) -> Dataset:
 
 
 def _read(config: DataConfig) -> Dataset:
-    keys = ("name", "root", "folder", "side", "target", "settings", "binarize", "validation")
+    keys = ("name", "root", "folder", "side", "target", "settings", "binarize", "contrast", "validation")
     return _read_once(json.dumps({key: getattr(config, key) for key in keys}))
 
 
@@ -174,7 +174,8 @@ def _read_once(fields: str) -> Dataset:
         data = READERS[config.name](config.root)
     else:
         raise ValueError(f"data set {config.name} must be resolved before it is loaded")
-    return (data.binarized() if config.binarize else data).with_validation(config.validation)
+    data = data.binarized() if config.binarize else data.by_contrast() if config.contrast else data
+    return data.with_validation(config.validation)
 
 
 def fetch(name: str, root: str, console: Console | None = None) -> list[Path]:

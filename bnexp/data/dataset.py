@@ -12,6 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+CONTRASTS = (1 / 8, 1 / 4, 1 / 2, 1)
+"""By class, the factor on an image's pixels where its contrast is the class."""
+
 
 class DataError(Exception):
     """Data that cannot be had or used; the message says in one line what, where and what to do."""
@@ -74,6 +77,29 @@ class Dataset:
         order = torch.from_numpy(np.random.RandomState(0).permutation(len(self.train_labels)))
         return dataclasses.replace(
             self, train_images=subset(self.train_images, order), train_labels=self.train_labels[order]
+        )
+
+    def by_contrast(self) -> Dataset:
+        """The same images at the contrasts of `CONTRASTS`, which are the classes; always the same ones at each."""
+        if not isinstance(self.train_images, Tensor):
+            raise DataError(
+                f"data.contrast=true with {self.title}: they are decoded as they are, while they are needed"
+            )
+
+        def faded(images: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+            labels = torch.from_numpy(np.random.RandomState(seed).permutation(len(images)) % len(CONTRASTS))
+            parts = torch.tensor(CONTRASTS)[labels].view(-1, 1, 1, 1)
+            return (images * parts).round_().to(torch.uint8), labels
+
+        train, test = faded(self.train_images, 0), faded(self.test_images, 1)
+        return dataclasses.replace(
+            self,
+            title=f"{self.title}, its contrast the class",
+            train_images=train[0],
+            train_labels=train[1],
+            test_images=test[0],
+            test_labels=test[1],
+            classes=len(CONTRASTS),
         )
 
     def binarized(self) -> Dataset:

@@ -15,11 +15,16 @@ GREY = (0.299, 0.587, 0.114)
 """Parts of red, green and blue in the brightness of a pixel (ITU-R BT.601)."""
 
 
+LEAST = 0.01
+"""Added to variances of pixels in [0, 1] before they are divided by: some hardly vary."""
+
+
 class View:
     """Makes float inputs `[..., C, crop, crop]` of uint8 images `[..., C, H, W]`, all of a mini-batch at once.
 
     Pixels in [0, 1] are centred and scaled by the data set's statistics where it has them; the border that `padding`
-    adds is 0 then, the mean colour. Errors: ConfigError for a crop larger than the padded image.
+    adds is 0 then, the mean colour. With `data.pixels` statistics of the training images come on top. Errors:
+    ConfigError for a crop larger than the padded image.
     """
 
     def __init__(self, config: DataConfig, dataset: Dataset) -> None:
@@ -33,6 +38,7 @@ class View:
         device = dataset.train_labels.device
         self.centre = torch.tensor(dataset.centre, device=device).view(-1, 1, 1) if dataset.centre else None
         self.scale = 1 / torch.tensor(dataset.spread, device=device).view(-1, 1, 1) if dataset.spread else None
+        self.prepared = None if config.pixels == "raw" else _preparation(dataset.train_images, config.pixels)
         self.changes = bool(self.crop or config.flip or config.distortion)
         colours = dataset.train_images.shape[1]
         self.inputs = (colours, self.crop, self.crop) if self.crop else (colours, height, width)
@@ -76,7 +82,13 @@ class View:
         return x.reshape(n, b, *x.shape[1:])
 
     def _centred(self, x: Tensor) -> Tensor:
-        return x if self.centre is None or self.scale is None else x.sub_(self.centre).mul_(self.scale)
+        if self.centre is not None and self.scale is not None:
+            x = x.sub_(self.centre).mul_(self.scale)
+        if self.prepared is None:
+            return x
+        mean, factor = self.prepared
+        flat = x.flatten(-3) - mean
+        return (flat * factor if factor.dim() == 1 else flat @ factor).view(x.shape)
 
     def _padded(self, x: Tensor) -> Tensor:
         return functional.pad(x, (self.config.padding,) * 4) if self.config.padding else x
@@ -100,6 +112,22 @@ class View:
         mean = _grey(x).mean((1, 2, 3), keepdim=True)
         x = torch.lerp(mean, x, contrast).clamp_(0, 1)
         return torch.lerp(_grey(x), x, saturation).clamp_(0, 1)
+
+
+def _preparation(images: Tensor, how: str) -> tuple[Tensor, Tensor]:
+    """The mean of every pixel, and by what is multiplied: a factor for each, or a matrix for all, Σ^(−1/2) of ZCA."""
+    n = images[0].numel()
+    total, products = torch.zeros(n).double().to(images.device), torch.zeros(n, n).double().to(images.device)
+    for part in torch.split(images, 5000):
+        x = pixels(part).flatten(1)
+        total += x.sum(0)
+        products += x.T @ x
+    mean = total / len(images)
+    sigma = products / len(images) - torch.outer(mean, mean)
+    if how == "standardised":
+        return mean.float(), (sigma.diagonal() + LEAST).rsqrt().float()
+    values, vectors = torch.linalg.eigh(sigma)
+    return mean.float(), ((vectors * (values.clamp(min=0) + LEAST).rsqrt()) @ vectors.T).float()
 
 
 def _grey(x: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from bnexp.config import OptimizerConfig
 from bnexp.engine import optimizers
 from bnexp.engine.network import Gradients, Watch
 from bnexp.engine.stacked import Layer, Mapped, Phase, StackedAdd, StackedLinear, counterpart, kind
+from bnexp.models import in_front_of_norms
 
 
 @dataclass
@@ -60,9 +61,12 @@ class Population:
         networks: Sequence[nn.Module],
         device: torch.device | str = "cpu",
         optimizer: OptimizerConfig | None = None,
+        rates: Sequence[float] | None = None,
     ) -> None:
+        """`rates` are factors on each network's learning rate of the weights in front of its norms."""
         self.size = len(networks)
         self.device = torch.device(device)
+        fronts = [in_front_of_norms(network) for network in networks]
         self.optimizer = optimizers.build(optimizer or OptimizerConfig())
         self.positions: dict[str, list[Leaf]] = {}
         self.nonlinearities: dict[str, list[type[nn.Module]]] = {}
@@ -81,6 +85,12 @@ class Population:
             self.positions[name] = leaves
             if name.startswith("hidden"):
                 self.nonlinearities[name] = [type(module) for module in modules]
+        given = rates or [1.0] * self.size
+        self.rates = {
+            name: torch.tensor([r if name in front else 1.0 for r, front in zip(given, fronts, strict=True)]).to(device)
+            for name in (set().union(*fronts) if set(given) != {1.0} else ())
+        }
+        """By affine map, where one of them is not 1: `[N]`."""
         self.leaves = {leaf.key: leaf for leaves in self.positions.values() for leaf in leaves}
         self.draws = any(isinstance(leaf.layer, Mapped) for leaf in self.leaves.values())
         """Some modules may draw from PyTorch's generator."""
@@ -191,7 +201,8 @@ class Population:
                 shape = -1, *(1,) * (p.dim() - 1)
                 if l2 is not None and name == "weight" and isinstance(leaf.layer, StackedLinear):
                     g.addcmul_(p, l2[leaf.rows].view(shape))
-                self.optimizer.step(f"{key}.{name}", p, g, lr[leaf.rows].view(shape))
+                rate = lr * self.rates[leaf.position] if name == "weight" and leaf.position in self.rates else lr
+                self.optimizer.step(f"{key}.{name}", p, g, rate[leaf.rows].view(shape))
 
     def gradient_norms(self, gradients: Gradients) -> list[dict[str, float]]:
         """By network: the norm of all of a layer's gradients, by layer from the first on."""

@@ -20,8 +20,9 @@ from torch.func import functional_call, vmap
 from bnexp import norms
 from bnexp.engine.copies import attributes, copied, tensors_held
 from bnexp.models.dropout import Dropout, factors
-from bnexp.models.mlp import Add
+from bnexp.models.mlp import Add, SkipInit
 from bnexp.norms import batch as bn
+from bnexp.norms.naive import statistics
 from bnexp.norms.noisy import draw
 
 
@@ -233,6 +234,50 @@ class StackedNoisyBatchNorm(StackedBatchNorm):
         return super().backward(dy * scale, inner)
 
 
+class StackedNaiveNorm(Layer):
+    """Normalisation of `[N, B, F]` outside the gradient step: what it subtracts and divides by is constant to it."""
+
+    def __init__(self, modules: Sequence[nn.Module]) -> None:
+        super().__init__(modules)
+        self.plain: Any = modules[0]
+        self.average: bn.Average | None = None
+
+    def forward(self, x: Tensor, phase: Phase) -> tuple[Tensor, Any]:
+        mean, var = self.buffers["mean"].unsqueeze(1), self.buffers["var"].unsqueeze(1)
+        if self.average is not None:
+            return self._estimate(x, self.average), None
+        if phase is Phase.INFERENCE or self.plain.outside == "averages":
+            scale: Tensor = self.plain.scale(var)
+            y = (x - mean) * scale
+            if phase is Phase.TRAINING:
+                newest, _, unbiased = statistics(x, (1,))
+                bn.follow(mean, var, newest, unbiased, self.plain.momentum)
+            return y, scale
+        newest, biased, _ = statistics(x, (1,))
+        scale = self.plain.scale(biased)
+        return (x - newest) * scale, scale
+
+    def _estimate(self, x: Tensor, average: bn.Average) -> Tensor:
+        batches = x.view(len(x), -1, self.batch, x.shape[-1])  # [N, batches, batch, F]
+        mean, biased, unbiased = statistics(batches, (2,))
+        for i in range(batches.shape[1]):
+            average.add(mean[:, i], unbiased[:, i])
+        y: Tensor = (batches - mean) * self.plain.scale(biased)
+        return y.flatten(1, 2)
+
+    def backward(self, dy: Tensor, scale: Tensor) -> tuple[Tensor, list[Tensor]]:
+        return dy * scale, []
+
+    def begin_estimate(self) -> bool:
+        self.average = bn.Average() if self.plain.statistics == "population" else None
+        return self.average is not None
+
+    def end_estimate(self) -> None:
+        assert self.average is not None
+        self.average.store(self.buffers["mean"], self.buffers["var"])
+        self.average = None
+
+
 class StackedBatchRenorm(Layer):
     """Batch renormalisation of `[N, B, F]`: BN with γ·r for γ and β + γ·d for β, r and d constants to the gradient."""
 
@@ -313,6 +358,16 @@ class StackedAdd(Layer):
     def __init__(self, modules: Sequence[nn.Module]) -> None:
         super().__init__(modules)
         self.source = str(modules[0].source)
+
+
+class StackedSkipInit(Layer):
+    """A learnt factor on what is `[N, B, F]`, each network's own `[N, 1]`."""
+
+    def forward(self, x: Tensor, phase: Phase) -> tuple[Tensor, Any]:
+        return x * self.parameters["alpha"].unsqueeze(1), x
+
+    def backward(self, dy: Tensor, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        return dy * self.parameters["alpha"].unsqueeze(1), [(dy * x).sum((1, 2)).unsqueeze(1)]
 
 
 class Mapped(Layer):
@@ -438,8 +493,10 @@ COUNTERPARTS: dict[type[nn.Module], type[Layer]] = {
     nn.ReLU: StackedReLU,
     Dropout: StackedDropout,
     Add: StackedAdd,
+    SkipInit: StackedSkipInit,
     norms.BatchNorm: StackedBatchNorm,
     norms.NoisyBatchNorm: StackedNoisyBatchNorm,
+    norms.NaiveNorm: StackedNaiveNorm,
     norms.BatchRenorm: StackedBatchRenorm,
     norms.GroupNorm: StackedGroupNorm,
     norms.LayerNorm: StackedGroupNorm,

@@ -96,7 +96,7 @@ class Training:
         self.dataset = dataset
         self.view = View(first.data, dataset)
         plain = [models.build(c, self.view.inputs, dataset.classes, rank).to(device) for c in configs]
-        self.network = _network(plain, first, device)
+        self.network = _network(plain, configs, device)
         if compile:
             setattr(self.network, self.network.compiled, _compiled(getattr(self.network, self.network.compiled)))
         self.lr = torch.tensor([c.lr for c in configs], device=device)
@@ -202,10 +202,11 @@ def _order(configs: Sequence[RunConfig], dataset: Dataset) -> BatchOrder:
     return BatchOrder(len(dataset.train_labels), first.batch, seeds, first.data.examples, first.data.reshuffle)
 
 
-def _network(networks: Sequence[nn.Module], first: RunConfig, device: str) -> Network:
+def _network(networks: Sequence[nn.Module], configs: Sequence[RunConfig], device: str) -> Network:
     """These networks as they are trained."""
+    first = configs[0]
     if first.model.stacked:
-        return Population(networks, device, first.optimizer)
+        return Population(networks, device, first.optimizer, [c.norm.rate for c in configs])
     return Single(networks[0], device, first.optimizer, first.precision, first.nproc)
 
 

@@ -181,6 +181,27 @@ def probed(metric: str) -> Callable[[Record], float | None]:
     return mean
 
 
+def mean_of_layers(metric: str) -> Callable[[Record], list[float]]:
+    """A layer by layer metric's mean over the layers, at each evaluation."""
+    return lambda run: run.metrics.filter(regex=f"^{metric}(/|$)").mean(axis=1, skipna=False).tolist()
+
+
+def slope(series: Callable[[Record], Sequence[float]]) -> Callable[[Record], float | None]:
+    """Of what is above 0 at each evaluation: its slope over the steps after start-up, both on logarithms.
+
+    None where it is not finite.
+    """
+
+    def fitted(run: Record) -> float | None:
+        late = after_start(run)
+        values = np.asarray(series(run), dtype=float)[late.index]
+        if not np.isfinite(values).all() or (values <= 0).any():
+            return None
+        return float(np.polyfit(np.log10(late["step"]), np.log10(values), 1)[0])
+
+    return fitted
+
+
 # Distributions
 
 

@@ -104,7 +104,7 @@ def _shape(config: RunConfig) -> str:
     shape = run_fields(config)
     for free in ("seed", "lr", "l2", "init", "norm"):
         del shape[free]
-    for free in ("activation", "dropout", "residual"):
+    for free in ("activation", "dropout", "residual", "skip_init"):
         shape["model"].pop(free, None)
     norm = config.norm
     # a user's norm may fail, alone; the rest is the order of the layers, and what an evaluation does for all at once
@@ -115,7 +115,7 @@ def _shape(config: RunConfig) -> str:
 def _kind(config: RunConfig) -> str:
     """What makes the layers of networks in a stack differ in kind."""
     model = config.model
-    return repr((run_fields(config)["norm"], model.residual, model.activation, model.dropout > 0))
+    return repr((run_fields(config)["norm"], model.residual, model.skip_init, model.activation, model.dropout > 0))
 
 
 def cost(config: RunConfig) -> float:

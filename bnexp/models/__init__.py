@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,19 @@ from bnexp.models.mlp import MLP, Add
 from bnexp.norms import NormFactory
 from bnexp.seeds import stream
 
-__all__ = ["AFFINE", "BUILDERS", "MLP", "Add", "Dropout", "Inception", "build", "of_norm", "operations", "parameters"]
+__all__ = [
+    "AFFINE",
+    "BUILDERS",
+    "MLP",
+    "Add",
+    "Dropout",
+    "Inception",
+    "build",
+    "in_front_of_norms",
+    "of_norm",
+    "operations",
+    "parameters",
+]
 
 AFFINE = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 """The layers whose weights are drawn, and decay."""
@@ -54,6 +67,7 @@ def _mlp(plan: Plan) -> nn.Module:
         plan.config.norm.placement,
         plan.dropout if model.dropout else None,
         model.residual,
+        model.skip_init,
     )
 
 
@@ -126,7 +140,19 @@ def build(config: RunConfig, shape: tuple[int, ...], classes: int, rank: int = 0
         for name, layer in network.named_modules():
             if not of_norm(layer):
                 _initialise(layer, name, config)
+        for name in in_front_of_norms(network) if config.norm.weights != 1 else ():
+            network.get_parameter(f"{name}.weight").mul_(config.norm.weights)
     return network
+
+
+def in_front_of_norms(network: nn.Module) -> set[str]:
+    """The affine maps of a network from `build` right behind which a norm is defined."""
+    names = list(network.named_children())
+    return {
+        name
+        for (name, layer), (_, following) in itertools.pairwise(names)
+        if isinstance(layer, AFFINE) and of_norm(following)
+    }
 
 
 def of_norm(layer: nn.Module) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 
 from bnexp.norms import NormFactory
@@ -26,6 +27,17 @@ class Add(nn.Module):
         return x + earlier
 
 
+class SkipInit(nn.Module):
+    """A learnt factor on a residual branch, 0 at first, so that a block begins as the identity (De & Smith 2020)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.alpha = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.alpha
+
+
 class MLP(nn.Sequential):
     """Hidden layers z = g(norm(Wu)), the norm before the nonlinearity (§3.2), and a linear layer to the classes.
 
@@ -33,7 +45,8 @@ class MLP(nn.Sequential):
     z = norm(g(Wu + b)); on the `input`, z = g(W norm(u) + b), and so on the `hidden_input`, where the first layer has
     no norm. A hidden layer has no bias where a norm that replaces it comes right behind. `dropout` makes the layer that
     follows hidden layer i, by its name, or None for none at all; with `residual` every hidden layer but the first adds
-    its input. The layers are named `linear1`, `norm1`, `hidden1`, `dropout1`, `add1`, …, `classifier`.
+    its input, with `skip_init` to a branch that begins at 0. The layers are named `linear1`, `norm1`, `hidden1`,
+    `dropout1`, `skip2`, `add2`, …, `classifier`.
     """
 
     def __init__(
@@ -47,6 +60,7 @@ class MLP(nn.Sequential):
         placement: str = "before",
         dropout: Callable[[str], nn.Module] | None = None,
         residual: bool = False,
+        skip_init: bool = False,
     ) -> None:
         layers: dict[str, nn.Module] = {"flatten": nn.Flatten()}
         for i in range(1, depth + 1):
@@ -63,6 +77,7 @@ class MLP(nn.Sequential):
             if dropout is not None:
                 block[f"dropout{i}"] = dropout(f"dropout{i}")
             if residual and i > 1:
+                block |= {f"skip{i}": SkipInit()} if skip_init else {}
                 block[f"add{i}"] = Add(next(iter(block)))
             layers |= block
             inputs = width

@@ -17,9 +17,11 @@ from bnexp.norms import own
 from bnexp.norms.batch import BatchNorm, estimate_population, estimating, fold
 from bnexp.norms.batch_renorm import BatchRenorm, ramps
 from bnexp.norms.group import GroupNorm, InstanceNorm, LayerNorm
+from bnexp.norms.naive import NaiveNorm
 from bnexp.norms.noisy import NoisyBatchNorm
 from bnexp.norms.own import NormFactory
 from bnexp.norms.sync import SyncBatchNorm
+from bnexp.norms.zca import ZCANorm
 
 __all__ = [
     "BatchNorm",
@@ -27,9 +29,11 @@ __all__ = [
     "GroupNorm",
     "InstanceNorm",
     "LayerNorm",
+    "NaiveNorm",
     "NoisyBatchNorm",
     "NormFactory",
     "SyncBatchNorm",
+    "ZCANorm",
     "estimate_population",
     "estimating",
     "factory",
@@ -53,6 +57,8 @@ def factory(config: NormConfig, steps: int = 0) -> NormFactory:
         "layer": lambda features: LayerNorm(features, c.eps),
         "group": lambda features: GroupNorm(features, c.groups, c.eps),
         "instance": lambda features: InstanceNorm(features, c.eps),
+        "zca": lambda features: ZCANorm(features, c.groups, c.eps),
+        "naive": lambda features: NaiveNorm(features, c.outside, c.eps, c.momentum),
     }
     if c.name == "module":
         return own.factory(c)

@@ -1,0 +1,67 @@
+"""§2: statistics of a single example discard its absolute scale, those of a mini-batch keep it.
+
+The task is to tell the contrast of an image, whatever it shows. A norm by the example's own statistics on every layer's
+input sees one contrast alone.
+"""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from bnexp.claims.inception import CHANCE
+from bnexp.drawing import plots
+from bnexp.drawing.plots import Layout
+from bnexp.judging.claim import TREATED, Claim, Paper, Quantity, Rule, of_run
+from bnexp.judging.measures import TRAINS, common_chance, curve, trains
+from bnexp.judging.words import percent
+from bnexp.runs.records import Records
+
+PAPER = Paper("Statistics of one example change what the network can represent: the absolute scale is discarded.")
+CELLS = ("lr",)
+
+
+CLAIMS = [
+    Claim(
+        "absolute-scale-example",
+        "§2",
+        "With layer norm on the inputs, networks that are to tell images' contrasts stay at chance, whatever the rate.",
+        CHANCE,
+        Rule("rate"),
+        PAPER,
+        {"norm": "layer"},
+        None,
+        cells=CELLS,
+        primary=True,
+    ),
+    Claim(
+        "absolute-scale-batch",
+        "§2",
+        f"With BN there, they reach {percent(TRAINS)}, whatever the rate.",
+        Quantity(f"networks that reach {percent(TRAINS)}", of_run(lambda run: float(trains(run))), "share"),
+        Rule("rate"),
+        PAPER,
+        {"norm": TREATED},
+        None,
+        cells=CELLS,
+        control="Networks that stay at chance would say that the task, not the norm, is at fault.",
+    ),
+]
+
+
+def figures(records: Records) -> dict[str, Figure]:
+    """`absolute_scale`: test accuracy."""
+    if not records.runs:
+        return {}
+    return {
+        "absolute_scale": plots.curves(
+            records,
+            "Telling an image's contrast, by statistics of the mini-batch and of the example",
+            "Norms on the input of every layer. A network that diverged counts as chance.",
+            curve,
+            "test accuracy",
+            Layout(columns="lr"),
+            (0, 1),
+            common_chance(records.runs),
+            TRAINS,
+        )
+    }

@@ -1,0 +1,135 @@
+"""§2: normalisation outside the gradient step lets biases grow for nothing, and worse where it scales, too.
+
+What is subtracted and divided by are constants to the gradient, so that a step undoes what the last one did. That each
+step of a bias by itself changes no output is so by construction, and a test; here is what it does to a training.
+"""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from bnexp.claims.accuracy import ACCURACY, SMALLEST
+from bnexp.claims.covariate_shift import CELLS
+from bnexp.claims.lr_tolerance import HIGHEST
+from bnexp.drawing import plots
+from bnexp.drawing.plots import Layout
+from bnexp.judging.claim import PLAIN, TREATED, Claim, Of, Paper, Quantity, Rule, Settings, of_run
+from bnexp.judging.measures import TRAINS, final_accuracy, mean_of_layers, slope
+from bnexp.judging.words import percent
+from bnexp.runs.records import Record, Records
+
+SHOWS_TUNING = True
+
+GENTLE = Of("among", (0.03, 0.1))
+"""Learning rates at which networks of either nonlinearity train without a norm."""
+
+NARROWEST = 0.3
+"""Decades: the smallest difference of rates that counts; the grid's steps blur one by 0.26."""
+
+LARGER = 0.1
+"""Of slopes, the smallest difference that counts: over a tenfold number of steps a quarter more."""
+
+MEAN, BOTH, AVERAGES = ({"norm": "naive", "norm.outside": value} for value in (None, "both", "averages"))
+"""`mean` is the default, and absent from a run's settings."""
+
+LEFT = Paper("The loss stays, b grows without bound; the model blows up where the scale is normalised, too.")
+
+
+def _claim(
+    identity: str,
+    sentence: str,
+    arms: tuple[Settings, Settings],
+    quantity: Quantity,
+    rule: Rule,
+    among: Settings | None = None,
+    selected: bool = True,
+    control: str = "",
+) -> Claim:
+    return Claim(
+        f"naive-{identity}",
+        "§2",
+        f"{sentence}, whatever the nonlinearity.",
+        quantity,
+        rule,
+        LEFT,
+        *arms,
+        among or {},
+        CELLS,
+        ("lr",) if selected else (),
+        primary=identity in ("biases", "scaled"),
+        control=control,
+    )
+
+
+NONE = {"norm": PLAIN}
+LOWER = Rule("difference", SMALLEST, less=True, universal=True)
+BEST = "Within {epochs}, each at its own best rate,"
+
+CLAIMS = [
+    _claim(
+        "biases",
+        "With the mean subtracted outside the gradient step, biases grow faster than without a norm (slope of their "
+        "length over the steps, on logarithms)",
+        (MEAN, NONE),
+        Quantity("growth of the biases", of_run(slope(mean_of_layers("bias_norm"))), "decades per decade"),
+        Rule("difference", LARGER, universal=True),
+        {"lr": GENTLE},
+        selected=False,
+    ),
+    *(
+        _claim(identity, f"{BEST} {what} ends lower than no norm", (arm, NONE), ACCURACY, LOWER)
+        for identity, what, arm in (
+            ("mean", "the mean outside the gradient step", MEAN),
+            ("scaled", "mean and variance outside the gradient step", BOTH),
+            ("averages", "moving averages of both outside the gradient step", AVERAGES),
+        )
+    ),
+    _claim(
+        "blows-up",
+        f"The largest rate at which networks train, to {percent(TRAINS)}, is lower with mean and variance outside the "
+        "gradient step than without a norm",
+        (BOTH, NONE),
+        HIGHEST,
+        Rule("range", NARROWEST, less=True, universal=True),
+        selected=False,
+    ),
+    _claim(
+        "bn",
+        f"{BEST} BN, through which the gradient goes, ends higher than mean and variance outside it",
+        ({"norm": TREATED}, BOTH),
+        ACCURACY,
+        Rule("difference", SMALLEST, universal=True),
+        control="No difference would say that it does not matter where the gradient goes.",
+    ),
+]
+
+
+def figures(records: Records) -> dict[str, Figure]:
+    """`naive_accuracy` and `naive_biases`, against the rate."""
+    if not records.runs:
+        return {}
+    layout = Layout(columns=CELLS[0], arm=_arm)
+    return {
+        "naive_accuracy": plots.lines(
+            records,
+            "Final test accuracy with normalisation inside and outside the gradient step",
+            "A run that diverged counts as chance.",
+            "lr",
+            final_accuracy,
+            "test accuracy",
+            layout,
+            (0, 1),
+        ),
+        "naive_biases": plots.curves(
+            records.of([run for run in records.runs if run.value("lr") == GENTLE.values[-1] and run.norm != "batch"]),
+            "Length of the biases during training",
+            f"At a learning rate of {GENTLE.values[-1]:g}, mean over the hidden layers.",
+            lambda run: (run.metrics["step"].tolist(), mean_of_layers("bias_norm")(run)),
+            "length",
+            layout,
+        ),
+    }
+
+
+def _arm(run: Record) -> str:
+    return run.norm if run.norm != "naive" else f"naive, {run.value('norm.outside') or 'mean'}"

@@ -1,0 +1,147 @@
+"""§3.4 and later work: BN regularises by the noise of its mini-batch's statistics.
+
+Ghost batches change this noise and leave the mini-batch of the gradient; the noise that Dropout makes instead, of equal
+size, is the control. Gaps are compared when networks fit 95 % of their 2,000 training images. And what becomes of the
+statistics where the companions are of one class, or come through Dropout (Li et al. 2018).
+"""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from bnexp.claims.accuracy import ACCURACY
+from bnexp.claims.regularisation import GAP, POINT, gap_when_fit
+from bnexp.drawing import plots
+from bnexp.judging.claim import PLAIN, TREATED, Claim, Paper, Quantity, Rule, Settings, of_run
+from bnexp.judging.matching import having
+from bnexp.judging.measures import companion_noise
+from bnexp.judging.words import percent
+from bnexp.runs.records import Record, Records
+
+SHOWS_TUNING = True
+
+AS_WIDE = 0.005
+"""Half a point: gaps that differ by less are as wide."""
+
+GHOSTS = (4, 10, 30)
+"""Examples in the parts of a mini-batch of 60."""
+
+EQUAL = {30: 0.02, 10: 0.1}
+"""By ghost batch, the Dropout rate that makes as much noise: on a tuning seed 0.308 and 0.307, 0.449 and 0.437."""
+
+USUAL: dict[str, object] = {"norm.ghost": None, "model.dropout": 0, "data.classes_per_batch": None}
+WHOLE, MOVING = {"norm": TREATED, **USUAL, "norm.statistics": "population"}, {"norm.statistics": "moving"}
+LUO = Paper("An example's activations depend on its companions; that it is this noise is not said.")
+LI = Paper("Not in the paper.", outside="Dropout before BN shifts the variance (Li et al. 2018)")
+CLASS = Paper("Mini-batches are drawn at random.", outside="Label leak through companions (Wu & Johnson 2021)")
+
+
+def _ghost(examples: int) -> Settings:
+    return {**WHOLE, "norm.ghost": examples}
+
+
+def _dropout(rate: float) -> Settings:
+    return {**WHOLE, "model.dropout": rate}
+
+
+CLAIMS = [
+    Claim(
+        "noise-gap",
+        "§3.4, Luo et al. 2018",
+        f"At the same mini-batch of the gradient, normalising parts of {GHOSTS[0]} narrows the gap.",
+        GAP,
+        Rule("difference", AS_WIDE, less=True),
+        LUO,
+        _ghost(GHOSTS[0]),
+        WHOLE,
+        primary=True,
+    ),
+    *(
+        Claim(
+            f"noise-of-{ghost}",
+            "§3.4, Luo et al. 2018",
+            f"Dropout of {percent(rate)}, as noisy as parts of {ghost}, makes the gap as narrow.",
+            GAP,
+            Rule("equals", AS_WIDE),
+            LUO,
+            _dropout(rate),
+            _ghost(ghost),
+            primary=ghost == min(EQUAL),
+            control="A wider gap would say that it is more than noise.",
+        )
+        for ghost, rate in EQUAL.items()
+    ),
+    *(
+        Claim(
+            f"noise-size-{ghost}",
+            "–",
+            f"Its noise is as large as that of parts of {ghost}, within a tenth.",
+            Quantity("noise that companions and dropout make", of_run(companion_noise), "ratio"),
+            Rule("equals", 0.1),
+            LUO,
+            _dropout(rate),
+            _ghost(ghost),
+            control="Another size would make the comparison of gaps one of noises.",
+        )
+        for ghost, rate in EQUAL.items()
+    ),
+    Claim(
+        "noise-dropout-moving",
+        "Li et al. 2018",
+        "Within {epochs}, behind Dropout of half the units BN by moving averages ends lower than by population "
+        "statistics without Dropout (Algorithm 2).",
+        ACCURACY,
+        Rule("difference", AS_WIDE, less=True),
+        LI,
+        {**_dropout(0.5), **MOVING},
+        _dropout(0.5),
+    ),
+    Claim(
+        "noise-moving",
+        "Li et al. 2018",
+        "Within {epochs}, without Dropout moving averages cost at most a point.",
+        ACCURACY,
+        Rule("no_worse", POINT),
+        LI,
+        {**WHOLE, **MOVING},
+        WHOLE,
+        control="If they cost as much without Dropout, it is not Dropout's doing.",
+    ),
+    *(
+        Claim(
+            f"noise-of-{classes}-class{'es' * (classes > 1)}",
+            "Wu & Johnson 2021",
+            f"Within {{epochs}}, each at its own best rate, networks whose mini-batches have {classes} "
+            f"class{'es' * (classes > 1)} end lower with BN than without.",
+            ACCURACY,
+            Rule("difference", AS_WIDE, less=True),
+            CLASS,
+            {"norm": TREATED, "norm.ghost": None, "norm.statistics": "population"},
+            {"norm": PLAIN},
+            among={"model.dropout": 0, "data.classes_per_batch": classes},
+            selected=("lr",),
+        )
+        for classes in (1, 2)
+    ),
+]
+
+
+def figures(records: Records) -> dict[str, Figure]:
+    """`noise_gap`: the gap against the noise, of ghost batches and of Dropout."""
+    runs = having(records.runs, {"norm": "batch", "norm.statistics": "population", "data.classes_per_batch": None})
+    if not runs:
+        return {}
+    return {
+        "noise_gap": plots.dots(
+            records.of(runs),
+            "The gap at 95 % training accuracy, and the noise",
+            "Networks with BN on 2,000 training images.",
+            {"training minus test accuracy": gap_when_fit, "noise": companion_noise},
+            arm=_arm,
+        )
+    }
+
+
+def _arm(run: Record) -> str:
+    ghost, rate = run.value("norm.ghost"), run.value("model.dropout")
+    return f"ghost batches of {ghost}" if ghost else f"dropout {percent(rate)}" if rate else "neither"

@@ -1,0 +1,151 @@
+"""§3.3: BN does not see the scale of the weights before it, and what follows for rates, L2 and growth.
+
+With weights a times as large the gradient is 1/a of its length, so that (aW, a²·lr) is the same training, and L2 on
+such weights is a matter of the learning rate. The identities are tests; here they are held against trainings.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from bnexp.claims.accuracy import ACCURACY, SMALLEST
+from bnexp.claims.covariate_shift import CELLS
+from bnexp.drawing import plots
+from bnexp.drawing.plots import Layout
+from bnexp.judging.claim import TREATED, Claim, Of, Paper, Quantity, Rule, of_run
+from bnexp.judging.matching import having
+from bnexp.judging.measures import common_chance, final_accuracy, mean_of_layers, slope
+from bnexp.runs.records import Record, Records
+
+SAME = 3 * SMALLEST
+"""Accuracies that differ by less are alike: seeds of one arm differ by about as much."""
+
+FACTORS = (0.1, 10, 100)
+"""On the initial weights."""
+
+STEADIER = 0.02
+"""Of slopes, the smallest difference that counts: over a tenfold number of steps 5 % more."""
+
+ALIKE = 0.1
+"""Of shares of a variance, the smallest difference that counts."""
+
+GRID = ("lr", "l2")
+USUAL: dict[str, object] = {"norm": TREATED, "norm.weights": None, "norm.rate": None}
+ALONE, DECAYED = {"l2": 0}, {"l2": Of("above", (0,))}
+
+LAARHOVEN = "van Laarhoven 2017"
+
+
+def apart_along(runs: Sequence[Record]) -> float:
+    """Of the variance of the final accuracy over learning rates and L2 weights, the part between equal products."""
+    products: dict[float, list[float]] = {}
+    for run in runs:
+        product = round(math.log10(run.fields["lr"] * run.fields["l2"]), 1)
+        products.setdefault(product, []).append(final_accuracy(run))
+    several = [values for values in products.values() if len(values) > 1]
+    within = statistics.fmean(map(statistics.pvariance, several))
+    return within / max(statistics.pvariance([value for values in several for value in values]), 1e-12)
+
+
+APART = Quantity("part of the accuracy's variance between equal lr·L2", apart_along, "share", over=GRID)
+
+CLAIMS = [
+    *(
+        Claim(
+            f"scale-symmetry-{factor:g}",
+            "§3.3",
+            f"Within {{epochs}}, weights {factor:g} times as large at {factor**2:g} times the rate end as usual ones "
+            "do, whatever the nonlinearity.",
+            ACCURACY,
+            Rule("equals", SAME, universal=True),
+            Paper("Exact, but for ε, by the paper's equations."),
+            {"norm": TREATED, "norm.weights": factor, "norm.rate": factor**2},
+            USUAL,
+            among=ALONE,
+            cells=CELLS,
+            primary=factor == FACTORS[-1],
+        )
+        for factor in FACTORS
+    ),
+    Claim(
+        "scale-alone",
+        "§3.3",
+        f"Within {{epochs}}, at the usual rate weights {FACTORS[-1]:g} times as large end lower: that BN fails with "
+        "large initial weights is a matter of the rate.",
+        ACCURACY,
+        Rule("difference", SMALLEST, less=True, universal=True),
+        Paper("Larger weights have smaller gradients."),
+        {"norm": TREATED, "norm.weights": FACTORS[-1], "norm.rate": None},
+        USUAL,
+        among=ALONE,
+        cells=CELLS,
+        control="No difference would say that the rates of the symmetry are not needed.",
+    ),
+    Claim(
+        "scale-growth",
+        "§3.3",
+        "With BN, weights grow less (slope of their length over the steps, on logarithms), whatever the nonlinearity.",
+        Quantity("growth of the weights", of_run(slope(mean_of_layers("weight_norm"))), "decades per decade"),
+        Rule("difference", STEADIER, less=True, universal=True),
+        Paper("Parameter growth is stabilised."),
+        {"norm": TREATED, "norm.weights": None},
+        among=ALONE,
+        cells=(*CELLS, "lr"),
+        primary=True,
+    ),
+    Claim(
+        "scale-l2",
+        LAARHOVEN,
+        "With BN, L2 acts through the learning rate: of the accuracy's variance over both, less than half lies between "
+        "networks of equal lr·L2.",
+        APART,
+        Rule("difference", less=True, target=0.5),
+        Paper("L2 is made 5 times smaller where the rate is 5 times higher."),
+        USUAL,
+        None,
+        among=DECAYED,
+    ),
+    Claim(
+        "scale-l2-without",
+        LAARHOVEN,
+        "And it is less of it than without BN.",
+        APART,
+        Rule("difference", ALIKE, less=True),
+        Paper("Not said."),
+        USUAL,
+        among=DECAYED,
+        control="As much of it without BN would say that lr·L2 decides in any network.",
+    ),
+]
+
+
+def figures(records: Records) -> dict[str, Figure]:
+    """`weight_growth` over the steps; `l2_rate`: accuracy over learning rates and L2 weights."""
+    made = {}
+    if alone := having(records.runs, {"norm.weights": None, **ALONE}):
+        made["weight_growth"] = plots.curves(
+            records.of(alone),
+            "Length of the weights during training, with and without BN",
+            "Mean over the hidden layers.",
+            lambda run: (run.metrics["step"].tolist(), mean_of_layers("weight_norm")(run)),
+            "length",
+            Layout("lr", CELLS[0]),
+        )
+    if decayed := having(records.runs, DECAYED):
+        made["l2_rate"] = plots.heat_maps(
+            records.of(decayed),
+            "Final test accuracy over learning rates and L2 weights",
+            "Percent, mean over the seeds; a run that diverged counts as chance. Equal products lie on diagonals.",
+            "lr",
+            "l2",
+            lambda runs: statistics.fmean(map(final_accuracy, runs)),
+            Layout(columns="norm"),
+            Normalize(common_chance(decayed), 1),
+            lambda v: f"{100 * v:.1f}",
+        )
+    return made

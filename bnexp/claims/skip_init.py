@@ -1,0 +1,105 @@
+"""De & Smith 2020: in residual networks BN makes blocks begin near the identity, and a factor of 0 does as much.
+
+Deep residual ReLU networks without BN, with it, and with SkipInit: a learnt factor on every branch, 0 at first. Each is
+at its own best learning rate.
+"""
+
+from __future__ import annotations
+
+import math
+
+from matplotlib.figure import Figure
+
+from bnexp.claims.accuracy import ACCURACY, SMALLEST
+from bnexp.claims.inception import HARDLY
+from bnexp.claims.lr_tolerance import NEAR
+from bnexp.claims.speed import steps_to
+from bnexp.drawing import plots
+from bnexp.drawing.plots import Layout
+from bnexp.judging.claim import PLAIN, TREATED, Claim, Paper, Quantity, Rule, of_run
+from bnexp.judging.matching import at_their_best
+from bnexp.judging.measures import common_chance, curve
+from bnexp.judging.words import percent
+from bnexp.runs.records import Record, Records
+
+SHOWS_TUNING = True
+
+SOURCE = "De & Smith 2020"
+SKIP, NONE = {"norm": PLAIN, "model.skip_init": True}, {"norm": PLAIN, "model.skip_init": None}
+PAPER = Paper("Residual networks came later.", outside="Wide ResNets on CIFAR-10 as accurate (De & Smith 2020)")
+
+
+def last_branch(run: Record) -> float:
+    """At step 0, the root mean square of the last residual branch in that of what it is added to."""
+    return float(run.metrics[f"branch/add{run.value('model.depth')}"].iloc[0])
+
+
+CLAIMS = [
+    Claim(
+        "skip-init-steps",
+        SOURCE,
+        f"At each one's own best rate, SkipInit reaches {percent(NEAR)} in as many steps as BN, within a factor of "
+        f"{HARDLY:g}.",
+        steps_to(NEAR),
+        Rule("equals", math.log(HARDLY), less=True),
+        PAPER,
+        SKIP,
+        {"norm": TREATED},
+        selected=("lr",),
+        primary=True,
+    ),
+    Claim(
+        "skip-init-accuracy",
+        SOURCE,
+        "Within {epochs}, at each one's own best rate, SkipInit ends no lower than BN.",
+        ACCURACY,
+        Rule("no_worse", 3 * SMALLEST),
+        PAPER,
+        SKIP,
+        {"norm": TREATED},
+        selected=("lr",),
+        primary=True,
+    ),
+    Claim(
+        "skip-init-needed",
+        SOURCE,
+        f"At each one's own best rate, SkipInit reaches {percent(NEAR)} in fewer steps than neither.",
+        steps_to(NEAR),
+        Rule("time", less=True),
+        PAPER,
+        SKIP,
+        NONE,
+        selected=("lr",),
+        control="As many steps with neither would say that such a network needs no help.",
+    ),
+    Claim(
+        "branch-smaller",
+        SOURCE,
+        "Before any training, the last residual branch is smaller beside what it is added to with BN than without.",
+        Quantity("last branch, of what it is added to", of_run(last_branch), "ratio"),
+        Rule("difference", less=True),
+        Paper("Not in the paper.", outside="With BN about 1/√depth, without about 1 (De & Smith 2020)"),
+        reference=NONE,
+        among={"lr": 0.1},
+    ),
+]
+
+
+def figures(records: Records) -> dict[str, Figure]:
+    """`skip_init`: test accuracy, each at its own best rate."""
+    best = at_their_best(records.runs, ("norm", "model.skip_init"), ("lr",))
+    if not best:
+        return {}
+    return {
+        "skip_init": plots.curves(
+            records.of(best),
+            "Test accuracy of deep residual networks without a norm, with BN, and with SkipInit",
+            "Each at its own best learning rate.",
+            curve,
+            "test accuracy",
+            Layout(arm=lambda run: "SkipInit" if run.value("model.skip_init") else run.norm),
+            (0, 1),
+            common_chance(best),
+            NEAR,
+        )
+    }

@@ -1,0 +1,115 @@
+"""§2, §3: whitened inputs make training faster; that each activation is normalised by itself is the cheap part of it.
+
+Beside BN the same with the features of a group decorrelated (ZCA), and pixels standardised or whitened beforehand, in
+networks without a norm. Each network is at its own best learning rate.
+"""
+
+from __future__ import annotations
+
+import math
+
+from matplotlib.figure import Figure
+
+from bnexp.claims.covariate_shift import CELLS
+from bnexp.claims.lr_tolerance import NEAR
+from bnexp.claims.speed import steps_to
+from bnexp.drawing import plots
+from bnexp.drawing.plots import Layout
+from bnexp.judging.claim import PLAIN, TREATED, Claim, Paper, Rule, Settings
+from bnexp.judging.matching import at_their_best
+from bnexp.judging.measures import common_chance, curve
+from bnexp.judging.words import arm_name, percent
+from bnexp.runs.records import Record, Records
+
+SHOWS_TUNING = True
+
+MORE = 1.25
+"""Times more steps that count as more."""
+
+RAW = {"data.pixels": None}
+CHEAP = Paper("Full whitening is costly, so each feature is normalised by itself, which helps even without it.")
+FASTER = Paper("Networks converge faster if their inputs are whitened (LeCun et al. 1998).")
+
+
+def _claim(
+    identity: str, words: str, arms: tuple[Settings, Settings], rule: Rule, paper: Paper, primary: bool = False
+) -> Claim:
+    """Of the steps that two arms take, whatever the nonlinearity."""
+    return Claim(
+        f"whitening-{identity}",
+        "§2, §3",
+        f"Each at its own best rate, {words}, whatever the nonlinearity.",
+        steps_to(NEAR),
+        rule,
+        paper,
+        *arms,
+        cells=CELLS,
+        selected=("lr",),
+        primary=primary,
+    )
+
+
+def _pixels(how: str | None) -> Settings:
+    """Networks without a norm, on pixels of this kind."""
+    return {"norm": PLAIN, "data.pixels": how}
+
+
+NO_SLOWER, FEWER = Rule("no_worse", math.log(MORE), less=True, universal=True), Rule("time", less=True, universal=True)
+
+CLAIMS = [
+    _claim(
+        "cheap",
+        f"BN reaches {percent(NEAR)} in no more than {MORE:g} times the steps of ZCA of groups of ten features",
+        ({"norm": TREATED, **RAW}, {"norm": "zca", **RAW}),
+        NO_SLOWER,
+        CHEAP,
+        primary=True,
+    ),
+    _claim(
+        "zca",
+        f"ZCA reaches {percent(NEAR)} in fewer steps than no norm",
+        ({"norm": "zca", **RAW}, _pixels(None)),
+        FEWER,
+        FASTER,
+    ),
+    _claim(
+        "pixels",
+        f"with whitened pixels, networks without a norm reach {percent(NEAR)} in fewer steps than with raw ones",
+        (_pixels("whitened"), _pixels(None)),
+        FEWER,
+        FASTER,
+        primary=True,
+    ),
+    _claim(
+        "standardised",
+        f"with standardised pixels, they reach it in no more than {MORE:g} times the steps of whitened ones",
+        (_pixels("standardised"), _pixels("whitened")),
+        NO_SLOWER,
+        CHEAP,
+    ),
+]
+
+
+def figures(records: Records) -> dict[str, Figure]:
+    """`whitening`: test accuracy, each at its own best rate."""
+    best = at_their_best(records.runs, ("norm", "data.pixels", *CELLS), ("lr",))
+    if not best:
+        return {}
+    return {
+        "whitening": plots.curves(
+            records.of(best),
+            "Test accuracy with activations or pixels whitened",
+            "Each at its own best learning rate.",
+            curve,
+            "test accuracy",
+            Layout(columns=CELLS[0], arm=_arm),
+            (0, 1),
+            common_chance(best),
+            NEAR,
+        )
+    }
+
+
+def _arm(run: Record) -> str:
+    pixels = run.value("data.pixels")
+    return run.norm if pixels is None else f"{arm_name(run.norm)}, {pixels} pixels"

@@ -1,0 +1,142 @@
+"""The arms of the experiments that control an explanation of BN, by hand, as in `sweeps`."""
+
+from __future__ import annotations
+
+import math
+
+from handmade import BN, KINDS, PLAIN, SELECTING, STEPS, Fields, Sign, is_bn, noise, record, sweep
+
+from bnexp.claims.noise import EQUAL, GHOSTS
+from bnexp.claims.regularisation import FIT
+from bnexp.claims.scale_invariance import FACTORS, SAME
+from bnexp.runs.records import Record
+
+GROWN = [max(step, 1) for step in STEPS]
+
+
+def naive_norm(sign: Sign) -> list[Record]:
+    """Rates of which 0.1 is best; biases that grow by a power of the steps."""
+    naive: Fields = {"norm.name": "naive", "norm.placement": "before"}
+
+    def run(fields: Fields) -> Record:
+        worth, outside = sign(fields), fields["norm.name"] == "naive"
+        up_to = {1: 0.1, 0: 1.0, -1: 10.0}[worth] if fields.get("norm.outside") == "both" else 1.0
+        final = 0.95 - 0.01 * worth * outside - 0.005 * (fields["lr"] != 0.1) + noise(fields)
+        grows = 0.2 + (0.3 * worth + noise(fields)) * outside
+        return record(
+            fields, final if fields["lr"] <= up_to else 0.3, **{"bias_norm/hidden2": [s**grows for s in GROWN]}
+        )
+
+    arms = (PLAIN, BN, naive, *(naive | {"norm.outside": what} for what in ("both", "averages")))
+    return sweep(run, arms, SELECTING, model_activation=KINDS, lr=(0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0))
+
+
+def scale_invariance(sign: Sign) -> list[Record]:
+    """Weights of other scales; a grid of rates and L2 weights, in which the product or the quotient decides."""
+
+    def run(fields: Fields) -> Record:
+        worth, factor = sign(fields), fields.get("norm.weights")
+        final = 0.95 + noise(fields)
+        if factor and "norm.rate" in fields:
+            final -= {1: 0.0, 0: SAME, -1: 0.01}[worth]
+        elif factor:
+            final -= 0.01 * worth
+        grows = 0.2 - (0.1 * worth + noise(fields)) * is_bn(fields)
+        return record(fields, final, **{"weight_norm/hidden2": [s**grows for s in GROWN]})
+
+    def decayed(fields: Fields) -> float:
+        lr, l2 = math.log10(fields["lr"]), math.log10(fields["l2"])
+        product, quotient = lr + l2 + 2.5, lr - l2 - 2.5
+        by_product = {1: 1.0, 0: 0.5, -1: 0.0}[sign(fields)] if is_bn(fields) else 0.5
+        return 0.9 + 0.02 * (by_product * product + (1 - by_product) * quotient)
+
+    changed = [BN | {"norm.weights": factor, "norm.rate": factor**2} for factor in FACTORS]
+    arms = (PLAIN, BN, *changed, BN | {"norm.weights": FACTORS[-1]})
+    rates = (0.1, 0.316, 1.0)
+    return [
+        *sweep(run, arms, model_activation=KINDS, lr=(0.316,)),
+        *sweep(decayed, lr=rates, l2=(1e-3, 3.16e-3, 1e-2), model_activation=("relu",)),
+    ]
+
+
+def whitening(sign: Sign) -> list[Record]:
+    """Rates of which the middle one is best; steps to 95 %."""
+
+    def run(fields: Fields) -> Record:
+        worth, pixels = sign(fields), fields.get("data.pixels")
+        faster = {1: 100, 0: 200, -1: 400}[worth]
+        at = 200 if fields["norm.name"] == "none" and pixels is None else faster
+        if pixels == "standardised" or is_bn(fields):
+            at = {1: 100, 0: 200, -1: 750}[worth]
+        return record(fields, 0.98 - 0.005 * (fields["lr"] != 0.3) + noise(fields), at)
+
+    arms = (PLAIN, BN, BN | {"norm.name": "zca"}, *(PLAIN | {"data.pixels": p} for p in ("standardised", "whitened")))
+    return sweep(run, arms, SELECTING, model_activation=KINDS, lr=(0.1, 0.3, 1.0))
+
+
+def absolute_scale(sign: Sign) -> list[Record]:
+    """Ten seeds, for it is a yes or no, in two cells."""
+
+    def run(fields: Fields) -> float:
+        worth, of_example = sign(fields), fields["norm.name"] == "layer"
+        return 0.1 if (worth > 0) == of_example else 0.95
+
+    return sweep(run, (PLAIN, BN, BN | {"norm.name": "layer"}), range(10), lr=(0.03, 0.1))
+
+
+def noise_of_statistics(sign: Sign) -> list[Record]:
+    """Gaps when the training images are fit, and the noise."""
+
+    def run(fields: Fields) -> Record:
+        worth, ghost, rate = sign(fields), fields.get("norm.ghost"), fields.get("model.dropout")
+        moving = fields.get("norm.statistics") == "moving"
+        classes = fields.get("data.classes_per_batch")
+        wide, loud = 0.06, 0.25 * (1 + 20 * noise(fields))
+        if ghost:
+            wide, loud = wide - 0.02 * worth, 0.5 * (1 + 20 * noise(fields))
+        elif rate in EQUAL.values():
+            wide += {1: -0.02, 0: 0.005, -1: -0.02}[worth]
+            loud = {1: 0.5, 0: 0.5 * math.exp(0.1), -1: 1.0}[worth] * (1 + 20 * noise(fields))
+        final = 0.93 + noise(fields)
+        if moving:
+            final -= 0.02 * worth if rate else 0.02 * max(-worth, 0)
+        if classes:
+            final += -0.02 * worth * is_bn(fields) - 0.005 * (fields["lr"] != 0.03)
+        when_fit = FIT - wide + noise(fields)
+        curve = [0.1, 0.1, *[when_fit] * 3, final, final]
+        return record(fields, final, accuracy=curve, train_accuracy=[0.1] * 4 + [FIT] * 3, companion_noise=loud)
+
+    moving = BN | {"norm.statistics": "moving"}
+    small = {"data_examples": (2000,)}
+    return [
+        *sweep(run, (BN,), model_dropout=(0.0, 0.02, 0.1, 0.5), **small),
+        *sweep(run, [BN | {"norm.ghost": examples} for examples in GHOSTS], **small),
+        *sweep(run, (moving,), model_dropout=(0.0, 0.5), **small),
+        *sweep(run, seeds=SELECTING, data_classes_per_batch=(1, 2), lr=(0.01, 0.03, 0.3), **small),
+    ]
+
+
+def skip_init(sign: Sign) -> list[Record]:
+    """Rates of which the middle one is best."""
+
+    def run(fields: Fields) -> Record:
+        worth, skips = sign(fields), "model.skip_init" in fields
+        at = {1: 100, 0: 200, -1: 750}[worth] if skips else {1: 100, 0: 100, -1: 200}[worth]
+        if not skips and not is_bn(fields):
+            at = 200 if worth >= 0 else 400
+        final = 0.97 + 0.01 * min(worth, 0) * skips - 0.005 * (fields["lr"] != 0.1) + noise(fields)
+        branch = 1 - 0.5 * worth * is_bn(fields) + noise(fields)
+        return record(fields, final, at, **{"branch/add12": branch})
+
+    arms = (PLAIN, BN, PLAIN | {"model.skip_init": True})
+    return sweep(run, arms, SELECTING, model_depth=(12,), lr=(0.03, 0.1, 0.3))
+
+
+CONTROLS = {
+    "naive_norm": naive_norm,
+    "scale_invariance": scale_invariance,
+    "whitening": whitening,
+    "absolute_scale": absolute_scale,
+    "noise": noise_of_statistics,
+    "skip_init": skip_init,
+}
