@@ -38,6 +38,7 @@ NORMS = ("none", "batch", "noisy_batch", "batch_renorm", "layer", "group", "inst
 PLACEMENTS = ("before", "after", "input", "hidden_input")
 STATISTICS = ("population", "moving", "batch")
 PIXELS = ("raw", "standardised", "whitened")
+TRANSFERS = ("new", "frozen", "recomputed")
 OUTSIDE = ("mean", "both", "averages")
 SCHEMES = ("gaussian", "xavier", "he", "orthogonal", "equal_biases")
 OPTIMIZERS = ("sgd", "momentum", "adam", "adagrad")
@@ -125,6 +126,9 @@ class DataConfig:
     classes_per_batch: int | None = field(default=None, metadata=LATER)
     """Classes in a training mini-batch, drawn anew for each, equally many examples of each (Ioffe 2017, §4.3); by
     default examples are drawn whatever their class. The mini-batches of Algorithm 2 stay so."""
+    first_classes: int | None = field(default=None, metadata=LATER)
+    """Train on the examples of the first so many classes in the first half of the steps, and on those of the others in
+    the second; tests and validation are on these others, and so are the mini-batches of Algorithm 2."""
     reshuffle: bool = True
     """Draw new mini-batches in every epoch (§4.2.1); otherwise an example always has the same companions."""
     root: str = field(default_factory=data_root)
@@ -240,6 +244,9 @@ class NormConfig:
     outside: str = field(default="mean", metadata=LATER)
     """For `naive`: what is computed outside the gradient step: the mini-batch's `mean`, `both` it and the variance, or
     moving `averages` of both."""
+    transfer: str = field(default="new", metadata=LATER)
+    """For `batch`, with `data.first_classes`: in the second half `new` statistics, of its mini-batches; or as constants
+    the population statistics of the first half's examples (`frozen`) or of its own (`recomputed`)."""
     affine: bool = field(default=True, metadata=LATER)
     """Whether γ and β are learnt; they stay at 1 and 0 otherwise."""
     weights: float = field(default=1.0, metadata=LATER)
@@ -255,7 +262,7 @@ RAMPS = ("warmup", "r_ramp", "d_ramp")
 
 NORM_FIELDS: dict[str, tuple[str, ...]] = {
     "none": (),
-    "batch": ("placement", "eps", "statistics", "ghost"),
+    "batch": ("placement", "eps", "statistics", "ghost", "transfer"),
     "noisy_batch": ("placement", "eps", "batches"),
     "batch_renorm": ("placement", "eps", "momentum", "r_max", "d_max", *RAMPS, "schedule"),
     "layer": ("placement", "eps"),
@@ -535,6 +542,7 @@ def validate(config: Config) -> None:
     _choice("norm.placement", norm.placement, PLACEMENTS)
     _choice("norm.statistics", norm.statistics, STATISTICS)
     _choice("norm.outside", norm.outside, OUTSIDE)
+    _choice("norm.transfer", norm.transfer, TRANSFERS)
     _choice("init", init.scheme, SCHEMES)
     _choice("optimizer", optimizer.name, OPTIMIZERS)
     _choice("device", config.device, DEVICES)
@@ -645,7 +653,8 @@ def _check_data(data: DataConfig) -> None:
 
 
 def _check_classes(config: Config) -> None:
-    """Mini-batches of few classes."""
+    """Mini-batches of few classes, and trainings on some classes first."""
+    _check_transfer(config)
     classes = config.data.classes_per_batch
     if classes is None:
         return
@@ -659,6 +668,27 @@ def _check_classes(config: Config) -> None:
             f"data.classes_per_batch={classes} with data.reshuffle=false: classes are drawn anew for every mini-batch; "
             "leave one of them out"
         )
+
+
+def _check_transfer(config: Config) -> None:
+    first, norm = config.data.first_classes, config.norm
+    if norm.transfer != "new" and (first is None or norm.name != "batch" or norm.statistics != "population"):
+        raise ConfigError(
+            f"norm.transfer={norm.transfer} with data.first_classes={first}, norm={norm.name}, "
+            f"norm.statistics={norm.statistics}: it is for population statistics of norm=batch where classes change"
+        )
+    if first is None:
+        return
+    _check("data.first_classes", first, first >= 1, "at least 1 class")
+    for key, value in (
+        ("data.examples", config.data.examples),
+        ("data.classes_per_batch", config.data.classes_per_batch),
+        ("probes", config.probes),
+    ):
+        if value:
+            raise ConfigError(f"data.first_classes={first} with {key}={value}: leave one of them out")
+    if not config.model.stacked:
+        raise ConfigError(f"data.first_classes={first} with model={config.model.name}: it is for model=mlp")
 
 
 def _check_mlp(config: Config) -> None:

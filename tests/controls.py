@@ -132,6 +132,19 @@ def skip_init(sign: Sign) -> list[Record]:
     return sweep(run, arms, SELECTING, model_depth=(12,), lr=(0.03, 0.1, 0.3))
 
 
+def fine_tuning(sign: Sign) -> list[Record]:
+    """Rates of which the middle one is best."""
+
+    def run(fields: Fields) -> float:
+        worth, fixed = sign(fields), "norm.transfer" in fields
+        final = 0.95 - 0.005 * (fields["lr"] != 0.3) - 0.01 * worth * (not fixed and not is_bn(fields))
+        recomputed = fields.get("norm.transfer") == "recomputed"
+        return final + 0.01 * (worth < 0) * (fixed and not recomputed)
+
+    arms = (PLAIN, BN, *(BN | {"norm.transfer": how} for how in ("frozen", "recomputed")))
+    return sweep(run, arms, SELECTING, model_activation=KINDS, lr=(0.1, 0.3, 1.0))
+
+
 CONTROLS = {
     "naive_norm": naive_norm,
     "scale_invariance": scale_invariance,
@@ -139,4 +152,5 @@ CONTROLS = {
     "absolute_scale": absolute_scale,
     "noise": noise_of_statistics,
     "skip_init": skip_init,
+    "fine_tuning": fine_tuning,
 }

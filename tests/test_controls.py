@@ -11,11 +11,13 @@ from tiny import RUN, dataset
 from torch import Tensor, nn
 
 from bnexp import data, models
-from bnexp.config import Config, ConfigError, DataConfig, NormConfig, RunConfig, run_id, validate
-from bnexp.data import View
+from bnexp.config import TRANSFERS, Config, ConfigError, DataConfig, NormConfig, RunConfig, run_id, validate
+from bnexp.data import Transfer, View
 from bnexp.data.dataset import CONTRASTS
 from bnexp.data.view import LEAST
-from bnexp.engine.train import train
+from bnexp.engine.population import Population
+from bnexp.engine.stacked import Phase
+from bnexp.engine.train import Training, train
 from bnexp.models.mlp import SkipInit
 from bnexp.norms import BatchNorm, NaiveNorm, ZCANorm, estimate_population
 from bnexp.norms.zca import InverseRoot
@@ -215,6 +217,71 @@ def test_of_contrasts_the_class_is_the_factor_whatever_is_shown() -> None:
     assert min(map(min, shown)) > 10, "every contrast has every digit"
 
 
+# Another domain
+
+
+def halves(transfer: str = "new", **changes: Any) -> RunConfig:
+    norm = replace(RUN.norm, transfer=transfer)
+    return replace(RUN, norm=norm, data=replace(RUN.data, first_classes=2), **changes)
+
+
+def test_the_first_classes_come_first_and_then_the_others() -> None:
+    labels = torch.arange(60) % 4
+    order = Transfer(labels, 10, [0, 1, 0], 2, steps=4)
+    drawn = [labels[order.next()] for _ in range(9)]
+    assert all((batch < 2).all() for batch in drawn[:4])
+    assert all((batch >= 2).all() for batch in drawn[4:])
+    assert torch.equal(drawn[3][0], drawn[3][2])
+    assert not torch.equal(drawn[3][0], drawn[3][1])
+    assert (labels[order.first] < 2).all()
+    assert (labels[order.examples] >= 2).all()
+
+
+@pytest.mark.parametrize("transfer", TRANSFERS)
+def test_networks_that_go_on_share_a_stack(transfer: str) -> None:
+    assert_together([halves(transfer), halves(transfer, seed=1), halves(transfer, seed=1, lr=0.1)])
+
+
+def test_until_the_classes_change_the_statistics_are_the_same_and_fixed_ones_stay() -> None:
+    found = {how: losses(halves(how, steps=12, evaluations=12)) for how in TRANSFERS}
+    for how in ("frozen", "recomputed"):
+        assert found[how][:6] == found["new"][:6]
+        assert found[how][8:] != found["new"][8:]
+    assert found["frozen"][8:] != found["recomputed"][8:]
+    training = Training([halves("frozen", steps=12, evaluations=12)], dataset(), "cpu", False, 0, lambda: None)
+    kept = [training.network.tensors(0)["norm1.mean"].clone() for _ in training.steps(lambda step: None)]
+    assert all(torch.equal(kept[6], later) for later in kept[7:])
+    assert not torch.equal(kept[5], kept[6])
+
+
+def test_fixed_statistics_are_constants_to_the_gradient() -> None:
+    population = Population([models.build(RUN, (1, 4, 4), 4)])
+    norm = population.leaves["norm1"].layer
+    norm.buffers["mean"] += 0.3
+    norm.buffers["var"] *= 2
+    population.fix_statistics()
+    plain = BatchNorm(8)
+    plain.load_state_dict({name: t[0] for name, t in (norm.parameters | norm.buffers).items()})
+    x, dy = normal(1, 10, 8).float(), normal(1, 10, 8, seed=1).float()
+    y, cache = norm.forward(x, Phase.TRAINING)
+    leaf = x[0].clone().requires_grad_()
+    expected = plain.eval()(leaf)
+    torch.testing.assert_close(y[0], expected)
+    gradients = torch.autograd.grad(expected, [leaf, plain.gamma, plain.beta], dy[0])
+    dx, of_parameters = norm.backward(dy, cache)
+    for ours, theirs in zip((dx, *of_parameters), gradients, strict=True):
+        torch.testing.assert_close(ours[0], theirs)
+
+
+def test_what_comes_first_is_not_tested() -> None:
+    later = data.load(DataConfig(name="digits", validation=100, first_classes=5))
+    assert later.test_labels.min() == 5
+    assert later.validation_labels is not None
+    assert later.validation_labels.min() == 5
+    assert later.train_labels.min() == 0
+    assert "last 5 classes" in later.title
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -231,6 +298,9 @@ def test_of_contrasts_the_class_is_the_factor_whatever_is_shown() -> None:
         ({"model": replace(RUN.model, skip_init=True)}, "model.skip_init=true without model.residual=true"),
         ({"data": DataConfig(pixels="white")}, "data.pixels=white: choose from raw, standardised, whitened"),
         ({"data": DataConfig(pixels="whitened", crop=20)}, "data.pixels=whitened with data.crop"),
+        ({"norm": NormConfig(transfer="frozen")}, "norm.transfer=frozen with data.first_classes=None"),
+        ({"data": DataConfig(first_classes=0)}, "data.first_classes=0 is out of range"),
+        ({"data": DataConfig(first_classes=5, examples=100)}, "data.first_classes=5 with data.examples=100"),
         ({"data": DataConfig(contrast=True, binarize=True)}, "data.contrast=true with data.binarize=true"),
     ],
 )

@@ -166,6 +166,7 @@ EXPECTED: dict[str, dict[str, Mapping[int, str]]] = {
         "noise-of-1-class": OPPOSITE,
         "noise-of-2-classes": OPPOSITE,
     },
+    "fine_tuning": {"fine-tuning-new": NO_WORSE, "fine-tuning-recomputed": NO_WORSE, "fine-tuning-bn": OPPOSITE},
     "skip_init": {
         "skip-init-steps": {**OPPOSITE, 0: "contradicted"},
         "skip-init-accuracy": NO_WORSE,
@@ -225,7 +226,8 @@ MIXED: dict[str, tuple[Sign, set[str]]] = {
     "affine": (by("model.activation", "relu"), {"affine-alone"}),
     "step_size": (by("model.activation", "relu"), {"step-size-gain", "step-size-own"}),
     **{
-        name: (by("model.activation", "relu"), set(EXPECTED[name])) for name in (*MECHANISMS, "naive_norm", "whitening")
+        name: (by("model.activation", "relu"), set(EXPECTED[name]))
+        for name in (*MECHANISMS, "naive_norm", "whitening", "fine_tuning")
     },
     "scale_invariance": (
         by("model.activation", "relu"),

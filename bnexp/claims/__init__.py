@@ -23,6 +23,7 @@ from bnexp.claims import (
     covariate_shift,
     ensemble,
     figure_1,
+    fine_tuning,
     gradient_flow,
     inception,
     inception_tuned,
@@ -124,7 +125,7 @@ REGISTRY: dict[str, Subject] = {
             *(inception, inception_tuned, norms, ablation, ensemble),
             *(covariate_shift, noisy_norm, landscape, step_size),
             *(jacobian, signal_depth, skip_init, more_gaussian, affine, robustness, adaptation),
-            *(naive_norm, scale_invariance, whitening, absolute_scale, noise),
+            *(naive_norm, scale_invariance, whitening, absolute_scale, noise, fine_tuning),
         ),
     )
 }

@@ -18,7 +18,7 @@ from bnexp.console import err
 from bnexp.data import cifar10, digits, folders, mnist, own, tiny_imagenet
 from bnexp.data.batches import BatchOrder, feed
 from bnexp.data.dataset import DataError, Dataset, FileStatus, coloured, pixels
-from bnexp.data.few_classes import FewClasses
+from bnexp.data.few_classes import FewClasses, Transfer
 from bnexp.data.view import View
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Dataset",
     "FewClasses",
     "FileStatus",
+    "Transfer",
     "View",
     "coloured",
     "feed",
@@ -158,7 +159,18 @@ def load(config: DataConfig) -> Dataset:
 
 
 def _read(config: DataConfig) -> Dataset:
-    keys = ("name", "root", "folder", "side", "target", "settings", "binarize", "contrast", "validation")
+    keys = (
+        "name",
+        "root",
+        "folder",
+        "side",
+        "target",
+        "settings",
+        "binarize",
+        "contrast",
+        "validation",
+        "first_classes",
+    )
     return _read_once(json.dumps({key: getattr(config, key) for key in keys}))
 
 
@@ -175,7 +187,8 @@ def _read_once(fields: str) -> Dataset:
     else:
         raise ValueError(f"data set {config.name} must be resolved before it is loaded")
     data = data.binarized() if config.binarize else data.by_contrast() if config.contrast else data
-    return data.with_validation(config.validation)
+    data = data.with_validation(config.validation)
+    return data if config.first_classes is None else data.tested_beyond(config.first_classes)
 
 
 def fetch(name: str, root: str, console: Console | None = None) -> list[Path]:

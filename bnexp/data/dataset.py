@@ -72,6 +72,19 @@ class Dataset:
             validation_labels=self.train_labels[aside],
         )
 
+    def tested_beyond(self, first: int) -> Dataset:
+        """The same data set, tests and validation on the images of all but the first so many classes."""
+        if not first < self.classes:
+            raise DataError(f"data.first_classes={first} of {self.classes} classes leaves none for afterwards")
+        parts: dict[str, Tensor] = {}
+        for part in ("test", "validation"):
+            images, labels = getattr(self, f"{part}_images"), getattr(self, f"{part}_labels")
+            if images is not None:
+                later = (labels >= first).nonzero().flatten()
+                parts |= {f"{part}_images": subset(images, later), f"{part}_labels": labels[later]}
+        title = f"{self.title}, its last {self.classes - first} classes"
+        return dataclasses.replace(self, title=title, **parts)  # type: ignore[arg-type]
+
     def mixed(self) -> Dataset:
         """The same data set with its training images in another order, always the same: files lie class by class."""
         order = torch.from_numpy(np.random.RandomState(0).permutation(len(self.train_labels)))

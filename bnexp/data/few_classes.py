@@ -39,6 +39,27 @@ class FewClasses(BatchOrder):
         return torch.stack(drawn)[self._rows]
 
 
+class Transfer(BatchOrder):
+    """The mini-batches of N networks, of the first classes for so many steps, then of the others.
+
+    Within each half they are as a `BatchOrder` of its examples has them.
+    """
+
+    def __init__(self, labels: Tensor, batch: int, seeds: Sequence[int], classes: int, steps: int) -> None:
+        at = [(labels < classes).nonzero().flatten(), (labels >= classes).nonzero().flatten()]
+        self._halves = [BatchOrder(len(examples), batch, seeds) for examples in at]
+        self._at_half = at
+        self.first, self.examples = (examples.expand(len(seeds), -1) for examples in at)
+        self._steps = steps
+        self._taken = 0
+
+    def next(self) -> Tensor:
+        """See `BatchOrder.next`."""
+        half = int(self._taken >= self._steps)
+        self._taken += 1
+        return self._at_half[half][self._halves[half].next()]
+
+
 class _Passes:
     """One network's examples, class by class in shuffled passes."""
 

@@ -123,7 +123,7 @@ class Probes:
         noise = self.companions.noise(
             lambda indices: self._test(examples_at(self.dataset, indices)[0]), self.networks.look
         )
-        self.networks.estimate_statistics(self._training_batches(), self.batch)
+        self.networks.estimate_statistics(self.training_batches(self.examples), self.batch)
         on_training = self._training_accuracy()
         observed = self.observer.observe(self.networks.infer)
         monitored = [seen.accuracy for seen in observed]
@@ -171,17 +171,17 @@ class Probes:
         self.beat()
         return self.view.test(images)
 
-    def _training_batches(self) -> Iterator[Tensor]:
+    def training_batches(self, examples: Tensor) -> Iterator[Tensor]:
         """The training mini-batches of Algorithm 2, as many in each `[N, B, C, H, W]` as the networks take at once.
 
-        Each network's are drawn, and changed as in training, by streams of its own from its own examples: independently
+        Each network's are drawn, and changed as in training, by streams of its own from its `examples`: independently
         of each other and of their classes, whatever `data.classes_per_batch` does to those of the training.
         """
         for rows in chunks(self.batches * self.batch, self.networks.together * self.batch):
             drawn = rows.stop - rows.start
-            at = torch.stack([torch.randint(self.examples.shape[1], (drawn,), generator=d) for d in self.statistics])
+            at = torch.stack([torch.randint(examples.shape[1], (drawn,), generator=d) for d in self.statistics])
             self.beat()
-            yield self.view.training(examples_at(self.dataset, self.examples.gather(1, at))[0], self.augmentation)
+            yield self.view.training(examples_at(self.dataset, examples.gather(1, at))[0], self.augmentation)
 
     def _training_accuracy(self) -> list[float]:
         """Fraction of the training examples, at inference; NaN when a logit is not finite."""

@@ -229,6 +229,11 @@ class Population:
         for layer in estimated:
             layer.end_estimate()
 
+    def fix_statistics(self) -> None:
+        """From now on BN normalises by the population statistics that it has, in training, too."""
+        for leaf in self.leaves.values():
+            leaf.layer.fixed = True
+
     def _untouched(self) -> contextlib.AbstractContextManager[None]:
         """Nothing that a module draws at random while this is open is missing afterwards."""
         on_gpu = [self.device] if self.device.type == "cuda" else []

@@ -50,6 +50,9 @@ class Layer:
     bottom = False
     """Nothing below has parameters, so nobody needs ∂l/∂x."""
 
+    fixed = False
+    """Statistics of the mini-batch are constants, those in the buffers, in training, too."""
+
     batch = 0
     """Examples in each of the mini-batches of Algorithm 2, several of which come as one."""
 
@@ -161,8 +164,8 @@ class StackedBatchNorm(Layer):
         gamma, beta = (self.parameters[name].unsqueeze(1) for name in ("gamma", "beta"))
         mean, var = self.buffers["mean"].unsqueeze(1), self.buffers["var"].unsqueeze(1)
         batch_statistics = self.plain.statistics == "batch"
-        if phase is Phase.INFERENCE and not batch_statistics:
-            return bn.infer(x, gamma, beta, mean, var, self.plain.eps), None
+        if self.fixed or (phase is Phase.INFERENCE and not batch_statistics):
+            return bn.infer(x, gamma, beta, mean, var, self.plain.eps), x if self.fixed else None
         if self.average is not None:
             return self._estimate(x, self.average), None
         if self.plain.ghost is not None:
@@ -197,15 +200,20 @@ class StackedBatchNorm(Layer):
             average.add(mu[:, i], biased[:, i] * (m / (m - 1)))
         return y.flatten(1, 2)
 
-    def backward(self, dy: Tensor, cache: tuple[Tensor, Tensor]) -> tuple[Tensor, list[Tensor]]:
+    def backward(self, dy: Tensor, cache: Any) -> tuple[Tensor, list[Tensor]]:
+        if self.fixed:
+            scale = torch.rsqrt(self.buffers["var"] + self.plain.eps).unsqueeze(1)
+            x_hat = (cache - self.buffers["mean"].unsqueeze(1)) * scale
+            return dy * scale * self.parameters["gamma"].unsqueeze(1), [(dy * x_hat).sum(1), dy.sum(1)]
+        x_hat, slope = cache
         if self.plain.ghost is not None:
-            dx, dgamma, dbeta = bn.back_propagate(bn.ghost_batches(dy, 1, self.plain.ghost), *cache, (2,))
+            dx, dgamma, dbeta = bn.back_propagate(bn.ghost_batches(dy, 1, self.plain.ghost), x_hat, slope, (2,))
             return dx.flatten(1, 2), [dgamma.sum((1, 2)), dbeta.sum((1, 2))]
-        dx, dgamma, dbeta = bn.back_propagate(dy, *cache, (1,))
+        dx, dgamma, dbeta = bn.back_propagate(dy, x_hat, slope, (1,))
         return dx, [dgamma.squeeze(1), dbeta.squeeze(1)]
 
     def begin_estimate(self) -> bool:
-        self.average = bn.Average() if self.plain.statistics == "population" else None
+        self.average = bn.Average() if self.plain.statistics == "population" and not self.fixed else None
         return self.average is not None
 
     def end_estimate(self) -> None:

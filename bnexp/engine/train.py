@@ -13,7 +13,7 @@ from torch import nn
 
 from bnexp import data, models
 from bnexp.config import RunConfig
-from bnexp.data import BatchOrder, Dataset, FewClasses, View
+from bnexp.data import BatchOrder, Dataset, FewClasses, Transfer, View
 from bnexp.engine.evaluation import Evaluation, Probes
 from bnexp.engine.network import Network, Resumable
 from bnexp.engine.population import Population
@@ -108,6 +108,8 @@ class Training:
         self.part = slice(rank * share, (rank + 1) * share)
         """Of every mini-batch, what this process works on."""
         self.evaluates = rank == 0
+        self.fixes = first.norm.transfer if first.norm.transfer != "new" else ""
+        """Whose statistics are constants in the second half, if they are."""
         self.augmentation = [stream(c.seed, "augmentation") for c in configs]
         self.probes = Probes(configs, dataset, self.view, self.network, self.order.examples)
         self.probes.beat = evaluating
@@ -125,6 +127,8 @@ class Training:
         feed = data.feed(self.dataset, self.order, self.last + 1 - self.step, self.part)
         for step, (images, labels) in enumerate(feed, self.step):  # uint8 [N, B, C, H, W], int64 [N, B]
             progress(step)
+            if self.fixes and step == self.last // 2:
+                self.fix_statistics()
             x = self.view.training(images, self.augmentation, self.part, self.batch)
             loss, gradients = self.network.back_propagate(x, labels)  # [N], [N, …] each
             evaluations = []
@@ -146,6 +150,14 @@ class Training:
             if self.step % LOST == 0 and self.network.lost:
                 yield self.skip()
                 return
+
+    def fix_statistics(self) -> None:
+        """Make the population statistics, of the examples so far or of those to come, constants of the training."""
+        assert isinstance(self.order, Transfer)
+        assert isinstance(self.network, Population)
+        examples = self.order.first if self.fixes == "frozen" else self.order.examples
+        self.network.estimate_statistics(self.probes.training_batches(examples), self.probes.batch)
+        self.network.fix_statistics()
 
     def rate(self, step: int) -> torch.Tensor:
         """The learning rates of a step, `[N]`."""
@@ -196,6 +208,9 @@ class Training:
 def _order(configs: Sequence[RunConfig], dataset: Dataset) -> BatchOrder:
     """The mini-batches of these runs."""
     first, seeds = configs[0], [c.seed for c in configs]
+    if first.data.first_classes is not None:
+        labels = dataset.train_labels.cpu()
+        return Transfer(labels, first.batch, seeds, first.data.first_classes, first.steps // 2)
     if first.data.classes_per_batch is not None:
         labels = dataset.train_labels.cpu()
         return FewClasses(labels, first.batch, seeds, first.data.classes_per_batch, first.data.examples)

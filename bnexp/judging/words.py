@@ -51,6 +51,7 @@ SETTINGS = {
     "norm.momentum": "momentum of the averages",
     "norm.ghost": "ghost batch",
     "norm.affine": "learnt γ and β",
+    "norm.transfer": "statistics afterwards",
     "norm.outside": "outside the gradient step:",
     "norm.weights": "initial weights times",
     "norm.rate": "their learning rate times",

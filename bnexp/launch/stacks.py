@@ -108,7 +108,15 @@ def _shape(config: RunConfig) -> str:
         shape["model"].pop(free, None)
     norm = config.norm
     # a user's norm may fail, alone; the rest is the order of the layers, and what an evaluation does for all at once
-    alike = norm.target, norm.settings, norm.placement, norm.batches, norm.statistics == "batch", norm.ghost
+    alike = (
+        norm.target,
+        norm.settings,
+        norm.placement,
+        norm.batches,
+        norm.statistics == "batch",
+        norm.ghost,
+        norm.transfer,
+    )
     return repr((shape, *alike))
 
 

@@ -1,0 +1,85 @@
+"""§5, popular accounts: a network goes on to another domain; with BN's statistics frozen, recomputed, or new.
+
+Networks are trained on the digits 0 to 4, and then as long on 5 to 9, on which they are tested.
+"""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from bnexp.claims.accuracy import ACCURACY, SMALLEST
+from bnexp.claims.covariate_shift import CELLS
+from bnexp.drawing import plots
+from bnexp.drawing.plots import Layout
+from bnexp.judging.claim import PLAIN, TREATED, Claim, Paper, Rule, Settings
+from bnexp.judging.matching import at_their_best
+from bnexp.judging.measures import common_chance, curve
+from bnexp.judging.words import arm_name
+from bnexp.runs.records import Record, Records
+
+SHOWS_TUNING = True
+
+NEW, FROZEN, RECOMPUTED = ({"norm": TREATED, "norm.transfer": how} for how in (None, "frozen", "recomputed"))
+"""`new` is the default, and absent from a run's settings."""
+
+PAPER = Paper("Future work: recomputed population statistics may adapt a network to another domain.")
+NO_WORSE = Rule("no_worse", 2 * SMALLEST, universal=True)
+
+
+def _claim(identity: str, words: str, arms: tuple[Settings, Settings], rule: Rule, control: str = "") -> Claim:
+    return Claim(
+        f"fine-tuning-{identity}",
+        "§5, popular accounts",
+        f"After {{epochs}} in all, each at its own best rate, networks end {words}, whatever the nonlinearity.",
+        ACCURACY,
+        rule,
+        PAPER,
+        *arms,
+        cells=CELLS,
+        selected=("lr",),
+        primary=identity == "new",
+        control=control,
+    )
+
+
+CLAIMS = [
+    _claim(
+        "new",
+        "no lower on other digits with their mini-batches' statistics than with frozen ones",
+        (NEW, FROZEN),
+        NO_WORSE,
+    ),
+    _claim("recomputed", "no lower on them with statistics recomputed once", (RECOMPUTED, FROZEN), NO_WORSE),
+    _claim(
+        "bn",
+        "higher on them with new statistics than without BN",
+        (NEW, {"norm": PLAIN}),
+        Rule("difference", SMALLEST, universal=True),
+        "No difference would say that BN is nothing to a network that goes on.",
+    ),
+]
+
+
+def figures(records: Records) -> dict[str, Figure]:
+    """`fine_tuning`: test accuracy on the later digits."""
+    best = at_their_best(records.runs, ("norm", "norm.transfer", *CELLS), ("lr",))
+    if not best:
+        return {}
+    return {
+        "fine_tuning": plots.curves(
+            records.of(best),
+            "Test accuracy on the digits of the second half of the training",
+            "Each at its own best learning rate.",
+            curve,
+            "test accuracy",
+            Layout(columns=CELLS[0], arm=_arm),
+            (0, 1),
+            common_chance(best),
+            linear=True,
+        )
+    }
+
+
+def _arm(run: Record) -> str:
+    how = run.value("norm.transfer")
+    return run.norm if how is None else f"{arm_name(run.norm)}, {how}"
