@@ -38,6 +38,9 @@ NORMS = ("none", "batch", "noisy_batch", "batch_renorm", "layer", "group", "inst
 PLACEMENTS = ("before", "after", "input", "hidden_input")
 STATISTICS = ("population", "moving", "batch")
 PIXELS = ("raw", "standardised", "whitened")
+CELLS = ("tanh", "lstm")
+SCANS = ("rows", "pixels")
+NORMED = ("inputs", "all")
 TRANSFERS = ("new", "frozen", "recomputed")
 OUTSIDE = ("mean", "both", "averages")
 SCHEMES = ("gaussian", "xavier", "he", "orthogonal", "equal_biases")
@@ -152,6 +155,7 @@ MODELS = {
     "mlp": ModelKind(("depth", "width", "activation", "residual", "skip_init", "dropout"), stacked=True),
     "inception": INCEPTION,
     "inception_small": INCEPTION,
+    "recurrent": ModelKind(("width", "cell", "scan", "normed"), without=("placement", "per_activation")),
     "module": ModelKind(("target", "settings", "source"), without=("placement", "per_activation")),
 }
 """By name; `models.BUILDERS` makes them."""
@@ -162,8 +166,9 @@ class ModelConfig:
     """The network without its normalisation."""
 
     name: str = "mlp"
-    """`mlp`, fully connected layers (§4.1); `inception` (Figure 5, for 224 pixels); `inception_small`: its modules
-    behind a first convolution for images of 32 or 64 pixels; or `module`: any `nn.Module`, that of `target`."""
+    """`mlp`, fully connected layers (§4.1); `recurrent` (§5); `inception` (Figure 5, for 224 pixels);
+    `inception_small`, its modules behind a first convolution for images of 32 or 64 pixels; or `module`: any
+    `nn.Module`, that of `target`."""
     target: str | None = field(default=None, metadata=LATER)
     """`package.module:function`, called with an image's shape, the number of classes and a maker of norms; where no
     model is chosen it chooses `module`."""
@@ -181,6 +186,13 @@ class ModelConfig:
     """Add each hidden layer's input to its output, from the second on."""
     skip_init: bool = field(default=False, metadata=LATER)
     """Multiply what is added to by a learnt factor, 0 at first (De & Smith 2020)."""
+    cell: str = "tanh"
+    """Of `recurrent`: `tanh`, or `lstm`."""
+    scan: str = "rows"
+    """Of `recurrent`: what is read in a time step: `rows` of the image, or `pixels` of one of half the size."""
+    normed: str = "all"
+    """Of `recurrent`: norms on what comes from the `inputs`, or on `all`: from the last state, too, and on an LSTM's
+    cell (Cooijmans et al. 2016)."""
     dropout: float = 0.0
     """Probability with which an output of a hidden layer, in `inception` an input of the last layer, is left out."""
     modules: list[str] = field(default_factory=lambda: list(MODULES))
@@ -593,7 +605,8 @@ def validate(config: Config) -> None:
         _check_mlp(config)
     else:
         _check_single(config)
-        (_check_own_model if model.name == "module" else _check_inception)(config)
+        checks = {"module": _check_own_model, "recurrent": _check_recurrent}
+        checks.get(model.name, _check_inception)(config)
     _check_norm(config)
     _check_classes(config)
 
@@ -769,6 +782,24 @@ def _check_inception(config: Config) -> None:
         raise ConfigError(
             f"norm.groups={norm.groups} with model={model.name}: feature maps come in multiples of 8; use 1, 2, 4 or 8"
         )
+
+
+def _check_recurrent(config: Config) -> None:
+    model, norm = config.model, config.norm
+    for key, value, choices in (
+        ("cell", model.cell, CELLS),
+        ("scan", model.scan, SCANS),
+        ("normed", model.normed, NORMED),
+    ):
+        _choice(f"model.{key}", value, choices)
+    if norm.name not in ("none", "batch", "layer"):
+        raise ConfigError(f"norm={norm.name} with model=recurrent: choose from none, batch, layer")
+    if norm.placement != "before":
+        raise ConfigError(f"norm.placement={norm.placement} with model=recurrent: see model.normed")
+    if config.arm in ARMS:
+        raise ConfigError(f"arm={config.arm} with model=recurrent: it is one of Figure 3's Inceptions")
+    if config.data.crop:
+        raise ConfigError(f"data.crop={config.data.crop} with model=recurrent: it reads whole images")
 
 
 def _check_own_model(config: Config) -> None:

@@ -145,6 +145,25 @@ def fine_tuning(sign: Sign) -> list[Record]:
     return sweep(run, arms, SELECTING, model_activation=KINDS, lr=(0.1, 0.3, 1.0))
 
 
+def recurrent(sign: Sign) -> list[Record]:
+    """Rates of which the middle one is best; seven seeds, for some of it is a yes or no."""
+
+    def run(fields: Fields) -> Record:
+        worth, on_all = sign(fields), fields.get("model.normed") == "all"
+        at = 200 if not is_bn(fields) else {1: 100, 0: 200, -1: 750}[worth]
+        if is_bn(fields) and on_all and worth:
+            at = {1: 50, -1: 1000}[worth]
+        high = 0.3 if fields["model.scan"] == "pixels" and worth >= 0 else 0.95
+        return record(fields, high - 0.005 * (fields["lr"] != 0.1) + noise(fields), at)
+
+    seeds, rates = (*range(6), 1000), (0.03, 0.1, 0.3)
+    normed = [BN | {"model.normed": where} for where in ("inputs", "all")]
+    return [
+        *sweep(run, (PLAIN, *normed), seeds, model_cell=("tanh", "lstm"), model_scan=("rows",), lr=rates),
+        *sweep(run, (PLAIN,), seeds, model_cell=("tanh",), model_scan=("pixels",), lr=rates),
+    ]
+
+
 CONTROLS = {
     "naive_norm": naive_norm,
     "scale_invariance": scale_invariance,
@@ -153,4 +172,5 @@ CONTROLS = {
     "noise": noise_of_statistics,
     "skip_init": skip_init,
     "fine_tuning": fine_tuning,
+    "recurrent": recurrent,
 }

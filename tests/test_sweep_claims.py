@@ -166,6 +166,11 @@ EXPECTED: dict[str, dict[str, Mapping[int, str]]] = {
         "noise-of-1-class": OPPOSITE,
         "noise-of-2-classes": OPPOSITE,
     },
+    "recurrent": {
+        **{f"recurrent-{what}": NO_MARGIN for what in ("all", "inputs", "state")},
+        "recurrent-trains": dict.fromkeys(OPPOSITE, "reproduced"),
+        "recurrent-pixels": NO_WORSE,
+    },
     "fine_tuning": {"fine-tuning-new": NO_WORSE, "fine-tuning-recomputed": NO_WORSE, "fine-tuning-bn": OPPOSITE},
     "skip_init": {
         "skip-init-steps": {**OPPOSITE, 0: "contradicted"},
@@ -234,6 +239,7 @@ MIXED: dict[str, tuple[Sign, set[str]]] = {
         {i for i in EXPECTED["scale_invariance"] if not i.startswith("scale-l2")},
     ),
     "absolute_scale": (by("lr", 0.1), set(EXPECTED["absolute_scale"])),
+    "recurrent": (by("model.cell", "lstm"), {f"recurrent-{what}" for what in ("all", "inputs", "state")}),
 }
 """Where the cells say opposite things, and of which claims."""
 
@@ -254,7 +260,12 @@ def test_every_claim_on_mnist_is_tested_and_every_one_with_cells_in_several_ways
     }
     cells = {c.id for n in EXPECTED for c in claims.REGISTRY[n].claims if isinstance(c, Claim) and c.cells}
     alone = {"usual-batch-bn", "large-batch-bn", "trains-deep"}  # of one size each, and of one that fails
-    alone |= {"lr-own-best-trains-bn", "lr-own-best-trains-without", "step-size-plain"}  # which take six seeds
+    alone |= {
+        "recurrent-trains",
+        "lr-own-best-trains-bn",
+        "lr-own-best-trains-without",
+        "step-size-plain",
+    }  # which take six seeds
     assert cells - {identity for _, ids in MIXED.values() for identity in ids} == {"sigmoid-trains-with-bn", *alone}
 
 

@@ -39,6 +39,7 @@ from bnexp.claims import (
     optimizers,
     placebo,
     placement,
+    recurrent,
     regularisation,
     robustness,
     saturating,
@@ -125,7 +126,7 @@ REGISTRY: dict[str, Subject] = {
             *(inception, inception_tuned, norms, ablation, ensemble),
             *(covariate_shift, noisy_norm, landscape, step_size),
             *(jacobian, signal_depth, skip_init, more_gaussian, affine, robustness, adaptation),
-            *(naive_norm, scale_invariance, whitening, absolute_scale, noise, fine_tuning),
+            *(naive_norm, scale_invariance, whitening, absolute_scale, noise, fine_tuning, recurrent),
         ),
     )
 }

@@ -26,6 +26,9 @@ DEEPER = 0.18
 EVALUATION = 120
 """Steps that take as long as an evaluation."""
 
+TIME_STEP = 0.01
+"""Of a recurrent network, in what a step of the smallest Inception takes."""
+
 OPERATIONS = 27_494_144
 """Of the smallest Inception for an image of 32×32 (`models.operations`), and of one that nobody counted."""
 
@@ -145,6 +148,8 @@ def _convolutional_cost(config: RunConfig) -> float:
         from bnexp.launch.trial import operations  # imports PyTorch
 
         size = (operations(config) or OPERATIONS) / OPERATIONS
+    elif model.name == "recurrent":
+        size = TIME_STEP * (28 if model.scan == "rows" else 196)
     else:
         size = (config.data.crop or 32) ** 2 / 32**2 * (model.multiplier / 0.1875) ** 1.5 * len(model.modules) / 8
     norm = 0.7 if config.norm.name == "none" else 1.0

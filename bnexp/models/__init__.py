@@ -16,6 +16,7 @@ from bnexp.models import own
 from bnexp.models.dropout import Dropout
 from bnexp.models.inception import TABLE, Convolution, Inception, Maker, Row
 from bnexp.models.mlp import MLP, Add
+from bnexp.models.recurrent import Recurrent
 from bnexp.norms import NormFactory
 from bnexp.seeds import stream
 
@@ -86,10 +87,16 @@ def _inception(plan: Plan) -> nn.Module:
     )
 
 
+def _recurrent(plan: Plan) -> nn.Module:
+    model = plan.config.model
+    return Recurrent(plan.shape, model.width, plan.classes, plan.norm, model.cell, model.scan, model.normed)
+
+
 BUILDERS: dict[str, Callable[[Plan], nn.Module]] = {
     "mlp": _mlp,
     "inception": _inception,
     "inception_small": _inception,
+    "recurrent": _recurrent,
     "module": lambda plan: own.build(plan.config, plan.shape, plan.classes, plan.norm),
 }
 """By the names in `config.MODELS`."""
@@ -106,9 +113,11 @@ def parameters(
 
 
 def layers(model: ModelConfig) -> int:
-    """The affine maps on the longest way from the input to the logits."""
+    """The affine maps on the longest way from the input to the logits; of recurrent networks in a time step."""
     if model.name == "mlp":
         return model.depth + 1
+    if model.name == "recurrent":
+        return 2
     return 2 + 3 * len(model.modules) + (2 if model.name == "inception" else 0)
 
 

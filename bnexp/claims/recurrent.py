@@ -1,0 +1,107 @@
+"""§5: BN in recurrent networks, that read images row by row.
+
+On what comes from the inputs alone, or on what comes from the last state, too, with statistics for each time step
+(Cooijmans et al. 2016). A plain network that reads pixel by pixel is the control that should fail. Each network is at
+its own best learning rate.
+"""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from bnexp.claims.saturating import TRAINED
+from bnexp.claims.speed import steps_to
+from bnexp.drawing import plots
+from bnexp.drawing.plots import Layout
+from bnexp.judging.claim import PLAIN, TREATED, Claim, Paper, Quantity, Rule, Settings, of_run
+from bnexp.judging.matching import at_their_best, having
+from bnexp.judging.measures import TRAINS, common_chance, curve, trains
+from bnexp.judging.words import arm_name, percent
+from bnexp.runs.records import Record, Records
+
+SHOWS_TUNING = True
+
+COOIJMANS = "Cooijmans et al. 2016"
+CELLS = ("model.cell",)
+ROWS = {"model.scan": "rows"}
+ALL, INPUTS = ({"norm": TREATED, "model.normed": where} for where in ("all", "inputs"))
+NONE = {"norm": PLAIN}
+PAPER = Paper("Future work, where vanishing and exploding gradients are worst.")
+LSTM = Paper(PAPER.text, outside="LSTM on pixel by pixel MNIST: sooner, and 99.0 against 98.9 % (Cooijmans et al.)")
+FAILED = Quantity(f"networks that do not reach {percent(TRAINS)}", of_run(lambda run: 1.0 - trains(run)), "share")
+
+
+def _faster(identity: str, words: str, arms: tuple[Settings, Settings], paper: Paper) -> Claim:
+    return Claim(
+        f"recurrent-{identity}",
+        "§5" if identity == "inputs" else f"§5, {COOIJMANS}",
+        f"Each at its own best rate, {words}, be it a plain one or an LSTM.",
+        steps_to(TRAINS),
+        Rule("time", less=True, universal=True),
+        paper,
+        *arms,
+        ROWS,
+        CELLS,
+        ("lr",),
+        primary=identity == "all",
+    )
+
+
+REACHES = f"a recurrent network reaches {percent(TRAINS)} in fewer steps"
+
+CLAIMS = [
+    _faster("all", f"{REACHES} with BN on what comes from inputs and last state than without", (ALL, NONE), LSTM),
+    _faster("inputs", f"{REACHES} with BN on what comes from the inputs alone than without", (INPUTS, NONE), PAPER),
+    _faster("state", f"{REACHES} with BN on what comes from the last state, too", (ALL, INPUTS), LSTM),
+    Claim(
+        "recurrent-trains",
+        "§5",
+        f"At its own best rate, a recurrent network without BN reaches {percent(TRAINS)}, be it plain or an LSTM.",
+        TRAINED,
+        Rule("rate"),
+        PAPER,
+        NONE,
+        None,
+        among=ROWS,
+        cells=CELLS,
+        selected=("lr",),
+    ),
+    Claim(
+        "recurrent-pixels",
+        COOIJMANS,
+        f"At its own best rate, a plain network without BN that reads pixels does not reach {percent(TRAINS)}.",
+        FAILED,
+        Rule("rate"),
+        PAPER,
+        NONE,
+        None,
+        among={"model.scan": "pixels"},
+        selected=("lr",),
+        control="A network that learns it would say that nothing is lost over 196 time steps.",
+    ),
+]
+
+
+def figures(records: Records) -> dict[str, Figure]:
+    """`recurrent`: test accuracy of each at its own best rate, row by row."""
+    best = at_their_best(having(records.runs, ROWS), ("norm", "model.normed", *CELLS), ("lr",))
+    if not best:
+        return {}
+    return {
+        "recurrent": plots.curves(
+            records.of(best),
+            "Test accuracy of recurrent networks that read images row by row",
+            "Each at its own best learning rate; BN with statistics of each time step.",
+            curve,
+            "test accuracy",
+            Layout(columns=CELLS[0], arm=_arm),
+            (0, 1),
+            common_chance(best),
+            TRAINS,
+            linear=True,
+        )
+    }
+
+
+def _arm(run: Record) -> str:
+    return f"{arm_name(run.norm)}, on inputs alone" if run.value("model.normed") == "inputs" else run.norm
