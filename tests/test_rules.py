@@ -305,6 +305,8 @@ def test_two_shares_are_told_apart_by_their_interval() -> None:
     assert rules.decide_rates(many, few, 0.17).verdict == "reproduced"  # the interval begins at 0.1705
     assert rules.decide_rates(many, few, 0.18).verdict == "undecided"
     assert rules.decide_rates(Share(5, 10), Share(5, 10)).verdict == "undecided"
+    assert rules.newcombe(Share(3, 6), Share(0, 6))[0] > 0
+    assert rules.decide_rates(Share(3, 6), Share(0, 6)).verdict == "undecided", "Boschloo's p is 3.4 %"
     assert rules.decide_rates(Share(0, 10), Share(0, 20), 0.28).verdict == "no difference"
     assert rules.decide_rates(Share(0, 10), Share(0, 20), 0.27).verdict == "undecided"
     assert rules.decide_rates(Share(2, 2), Share(0, 9)) == Decision("undecided", 1)

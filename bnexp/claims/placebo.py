@@ -43,9 +43,6 @@ ALIKE = ("no_worse", "equals")
 POINT = 0.01
 """What networks that are alike differ by at most: more than seeds make."""
 
-MOST = 0.1
-"""The difference of shares that counts; with so few seeds none can be told."""
-
 EDGE = {"lr": Of("above", (1.0,))}
 """Where the largest rate that trains is sought."""
 
@@ -61,7 +58,7 @@ RULES = [
     _claim("equals", ACCURACY, Rule("equals", POINT), {"lr": RATE}),
     _claim("time", steps_to(0.8), Rule("time", less=True), {"lr": RATE}),
     _claim("range", HIGHEST, Rule("range", NARROWEST), EDGE),
-    _claim("rate", TRAINED, Rule("rate", MOST), {"lr": LEAST}),
+    _claim("rate", TRAINED, Rule("rate"), {"lr": LEAST}),
 ]
 
 

@@ -199,7 +199,7 @@ def _shares(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell]) -> Outcome
 
 _RATE_WORDS = {
     1: "by the exact interval of the share, against one half",
-    2: "by Newcombe's interval of the difference of the shares",
+    2: "by Newcombe's interval of the difference of the shares and Boschloo's test",
 }
 
 

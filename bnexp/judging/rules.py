@@ -231,16 +231,19 @@ def newcombe(a: Share, b: Share) -> tuple[float, float]:
 
 
 def decide_rates(a: Share, b: Share, margin: float = 0.0) -> Decision:
-    """Two arms: by Newcombe's interval; p is Boschloo's, of the side on which the difference lies."""
+    """Two arms: by Newcombe's interval, which of few seeds is too short, and Boschloo's exact test, whose p it is.
+
+    The p is of the side on which the difference lies.
+    """
     if min(a.n, b.n) < FEWEST:
         return Decision("undecided", 1.0)
     low, high = newcombe(a, b)
     table = [[a.yes, b.yes], [a.n - a.yes, b.n - b.yes]]
     side = "greater" if a.rate >= b.rate else "less"
     p = float(distributions.boschloo_exact(table, alternative=side).pvalue)
-    if low > margin:
+    if low > margin and p < LEVEL:
         return Decision("reproduced", p)
-    if high < -margin:
+    if high < -margin and p < LEVEL:
         return Decision("contradicted", p)
     return Decision("no difference" if margin and low > -margin and high < margin else "undecided", p)
 
