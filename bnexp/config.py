@@ -394,6 +394,8 @@ class Config(RunConfig):
     base: BaseConfig = field(default_factory=BaseConfig)
     title: str = ""
     """What the experiment shows, in a line."""
+    question: str = ""
+    """What the experiment helps to answer, by which overviews group it."""
     claims: list[str] = field(default_factory=list)
     """Claims judged on its records."""
     budget: dict[str, Any] = field(default_factory=dict)

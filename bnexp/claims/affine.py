@@ -8,7 +8,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from bnexp.claims.accuracy import ACCURACY, SMALLEST
-from bnexp.claims.covariate_shift import CELLS
+from bnexp.claims.mechanisms import CELLS
 from bnexp.drawing import plots
 from bnexp.judging.claim import TREATED, Claim, Paper, Rule
 from bnexp.judging.matching import at_their_best

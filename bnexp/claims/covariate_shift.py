@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
+from bnexp.claims.mechanisms import CELLS
 from bnexp.drawing import plots
 from bnexp.judging.claim import Claim, Paper, Quantity, Rule, of_run
 from bnexp.judging.measures import probed
 from bnexp.runs.records import Records
 
 SHOWS_TUNING = True
-
-CELLS = ("model.activation",)
 
 LESS = Paper(
     "Internal covariate shift is reduced; no number is given.", outside="Reduced, and useful (Awais et al. 2020)"

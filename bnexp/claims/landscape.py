@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from bnexp.claims.covariate_shift import CELLS
+from bnexp.claims.mechanisms import CELLS
 from bnexp.drawing import plots
 from bnexp.judging.claim import Claim, Paper, Quantity, Rule, of_run
 from bnexp.judging.measures import probed

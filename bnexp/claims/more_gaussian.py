@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from matplotlib.figure import Figure
 
-from bnexp.claims.covariate_shift import CELLS
+from bnexp.claims.mechanisms import CELLS
 from bnexp.drawing import plots
 from bnexp.judging.claim import PLAIN, TREATED, Claim, Paper, Quantity, Rule, of_run
 from bnexp.judging.measures import after_start, probed

@@ -7,16 +7,13 @@ import math
 from matplotlib.figure import Figure
 
 from bnexp.claims.accuracy import ACCURACY, SMALLEST
-from bnexp.claims.covariate_shift import CELLS
 from bnexp.claims.inception import HARDLY
-from bnexp.claims.lr_tolerance import NEAR
-from bnexp.claims.speed import steps_to
+from bnexp.claims.mechanisms import CELLS, STEPS, TARGET_WORDS, target
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
 from bnexp.judging.claim import PLAIN, TREATED, Claim, Paper, Quantity, Rule, of_run
 from bnexp.judging.matching import at_their_best
 from bnexp.judging.measures import common_chance, curve, probed
-from bnexp.judging.words import percent
 from bnexp.runs.records import Records
 
 SHOWS_TUNING = True
@@ -48,9 +45,9 @@ def _claim(identity: str, sentence: str, quantity: Quantity, rule: Rule, other: 
 CLAIMS = [
     _claim(
         "speed",
-        f"At each one's own best rate, noisy BN reaches {percent(NEAR)} in as many steps as BN, within a factor of "
+        f"At each one's own best rate, noisy BN reaches {TARGET_WORDS} in as many steps as BN, within a factor of "
         f"{HARDLY:g}",
-        steps_to(NEAR),
+        STEPS,
         Rule("equals", math.log(HARDLY), less=True, universal=True),
         TREATED,
         primary=True,
@@ -58,7 +55,7 @@ CLAIMS = [
     _claim(
         "faster",
         "And in fewer steps than no norm",
-        steps_to(NEAR),
+        STEPS,
         Rule("time", less=True, universal=True),
         PLAIN,
     ),
@@ -95,6 +92,6 @@ def figures(records: Records) -> dict[str, Figure]:
             Layout(columns=CELLS[0]),
             (0, 1),
             common_chance(best),
-            NEAR,
+            target(best),
         )
     return made

@@ -14,7 +14,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from bnexp.claims.accuracy import ACCURACY, SMALLEST
-from bnexp.claims.covariate_shift import CELLS
+from bnexp.claims.mechanisms import CELLS
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
 from bnexp.judging.claim import TREATED, Claim, Of, Paper, Quantity, Rule, of_run

@@ -10,8 +10,8 @@ import math
 
 from matplotlib.figure import Figure
 
-from bnexp.claims.covariate_shift import CELLS
 from bnexp.claims.lr_tolerance import NEAR
+from bnexp.claims.mechanisms import CELLS
 from bnexp.claims.speed import steps_to
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout

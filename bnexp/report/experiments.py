@@ -27,6 +27,7 @@ class Experiment:
     path: Path | None
     title: str
     claims: tuple[str, ...] | None
+    question: str = ""
 
 
 def files(config_dir: Path | None) -> dict[str, Path]:
@@ -69,10 +70,10 @@ def read(path: Path) -> Experiment:
     """An experiment's file. Errors: ReportError for one that cannot be read."""
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        title, claims = values.get("title", ""), values.get("claims")
+        title, claims, question = values.get("title", ""), values.get("claims"), values.get("question", "")
     except (OSError, ValueError, AttributeError, yaml.YAMLError) as error:
         raise ReportError(f"{path} cannot be read as an experiment: {error}") from error
-    return Experiment(path, str(title), tuple(map(str, claims)) if isinstance(claims, list) else None)
+    return Experiment(path, str(title), tuple(map(str, claims)) if isinstance(claims, list) else None, str(question))
 
 
 def known(results: Path, config_dir: Path | None) -> dict[str, Experiment]:

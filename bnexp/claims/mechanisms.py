@@ -1,0 +1,44 @@
+"""What the mechanisms' claims share: they are judged on the network of §4.1 and on a small Inception.
+
+This is no subject; those that are import it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from bnexp.claims.inception import TARGETS, learns, target_of
+from bnexp.claims.lr_tolerance import NEAR
+from bnexp.judging.claim import Quantity, of_run
+from bnexp.judging.measures import TRAINS, final_accuracy, steps_of
+from bnexp.judging.words import percent
+from bnexp.runs.records import Record
+
+CELLS = ("model.activation",)
+
+DIGITS = ("mnist", "digits")
+
+TARGET_WORDS = f"{percent(NEAR)} ({percent(TARGETS[''][1])} of pictures)"
+
+
+def target(runs: Sequence[Record]) -> float:
+    """The accuracy near the end to which steps are counted: of pictures what Inception reaches on tuning seeds."""
+    first = runs[0]
+    return NEAR if first.fields["data.name"] in DIGITS else target_of(first, TARGETS)
+
+
+def steps_to_target(runs: Sequence[Record]) -> float:
+    """Infinity for never."""
+    (run,) = runs
+    steps = steps_of(run, target(runs))
+    return math.inf if steps is None else steps
+
+
+def trains(run: Record) -> float:
+    """Whether a network ends at 90 % on digits; on pictures, whether it has learnt anything."""
+    return float(final_accuracy(run) >= TRAINS) if run.fields["data.name"] in DIGITS else learns(run)
+
+
+STEPS = Quantity("steps to the target", steps_to_target, "ratio")
+THAT_TRAIN = Quantity("networks that train", of_run(trains), "share")

@@ -1,0 +1,267 @@
+"""The explanations of why BN works, each beside the verdicts that speak for it and against it."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from matplotlib.figure import Figure
+
+from bnexp import claims
+from bnexp.judging.words import difference_in, on_scale
+
+Speaks = Literal["for", "against", "neither", "not judged"]
+
+MNIST, INCEPTION = "MNIST", "Inception"
+SUFFIX = "_inception"
+"""Of an experiment that judges a subject on the small Inception."""
+
+COLUMN = 8.2
+"""Where the first network's column stands in the figure, inches."""
+
+COLOURS: dict[Speaks, str] = {"for": "#009E73", "against": "#D55E00", "neither": "#BBBBBB", "not judged": "#FFFFFF"}
+
+
+@dataclass(frozen=True)
+class Witness:
+    """A claim that speaks for an explanation where it is reproduced."""
+
+    subject: str
+    claim: str
+    primary: bool = False
+    denies: bool = False
+    """It speaks against the explanation where it is reproduced, and for it where it is contradicted."""
+    both: bool = False
+    """It is judged on a small Inception, too."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why BN is said to work."""
+
+    name: str
+    sentence: str
+    source: str
+    witnesses: tuple[Witness, ...]
+
+
+EXPLANATIONS = (
+    Explanation(
+        "Covariate shift",
+        "BN keeps the distributions of layers' inputs from moving while the layers below learn.",
+        "the paper's title",
+        (
+            Witness("covariate_shift", "shift-w1", primary=True, both=True),
+            Witness("covariate_shift", "shift-gradient", primary=True, both=True),
+            Witness("covariate_shift", "shift-mean", both=True),
+            Witness("covariate_shift", "shift-spread", both=True),
+            Witness("covariate_shift", "shift-w1-training", both=True),
+            Witness("covariate_shift", "shift-direction", both=True),
+            Witness("noisy_norm", "noisy-speed", primary=True, denies=True, both=True),
+            Witness("noisy_norm", "noisy-unstable", both=True),
+        ),
+    ),
+    Explanation(
+        "Smoothness",
+        "BN makes the loss and its gradient change more smoothly.",
+        "Santurkar et al. 2018",
+        (
+            Witness("landscape", "landscape-gradient-change", primary=True, both=True),
+            Witness("landscape", "landscape-loss-range", both=True),
+            Witness("landscape", "landscape-smoothness", both=True),
+        ),
+    ),
+    Explanation(
+        "Larger rates",
+        "BN allows larger learning rates, and these are what helps.",
+        "Bjorck et al. 2018",
+        (
+            Witness("step_size", "step-size-gain", primary=True, both=True),
+            Witness("step_size", "step-size-own", both=True),
+            Witness("lr_tolerance", "lr-highest", primary=True),
+            Witness("lr_tolerance", "lr-best"),
+        ),
+    ),
+    Explanation(
+        "Scale invariance",
+        "BN does not see the scale of the weights, so that growing weights make steps smaller by themselves.",
+        "§3.3, van Laarhoven 2017, Arora et al. 2018",
+        (
+            Witness("scale_invariance", "scale-symmetry-100", primary=True),
+            Witness("scale_invariance", "scale-growth", primary=True),
+            Witness("scale_invariance", "scale-alone"),
+            Witness("scale_invariance", "scale-l2"),
+        ),
+    ),
+    Explanation(
+        "Noise",
+        "The noise of the mini-batch's statistics regularises.",
+        "§3.4, Luo et al. 2018",
+        (
+            Witness("noise", "noise-gap", primary=True),
+            Witness("noise", "noise-of-10", primary=True),
+            Witness("regularisation", "narrower-gap", primary=True),
+            Witness("regularisation", "weaker-dropout"),
+        ),
+    ),
+    Explanation(
+        "Signal propagation",
+        "Signals and gradients keep their size through BN's layers, whose Jacobians have singular values near 1.",
+        "§3.3",
+        (
+            Witness("jacobian", "jacobian-spread", primary=True, both=True),
+            Witness("jacobian", "jacobian-median", both=True),
+            Witness("gradient_flow", "gradient-flow", primary=True),
+            Witness("signal_depth", "depth-rank"),
+            Witness("signal_depth", "depth-small-changes"),
+            Witness("signal_depth", "depth-explodes", denies=True),
+        ),
+    ),
+    Explanation(
+        "Nothing but good initialisation",
+        "Networks that start well need no BN.",
+        "De & Smith 2020, Zhang et al. 2019",
+        (
+            Witness("skip_init", "skip-init-steps", primary=True),
+            Witness("skip_init", "skip-init-accuracy", primary=True),
+            Witness("init_robustness", "init-own-best", primary=True, denies=True),
+        ),
+    ),
+)
+
+Found = Mapping[tuple[str, str], Mapping[str, Any]]
+"""By experiment and claim, the entry of `verdict.json`."""
+
+
+def found_in(verdict_files: Iterable[tuple[Path, Mapping[str, Any]]]) -> Found:
+    """The claims of these reports."""
+    return {(verdict["experiment"], claim["id"]): claim for _, verdict in verdict_files for claim in verdict["claims"]}
+
+
+def networks(witness: Witness) -> tuple[str, ...]:
+    """Those on which a witness is judged."""
+    return (MNIST, INCEPTION) if witness.both else (MNIST,)
+
+
+def entry(witness: Witness, network: str, found: Found) -> Mapping[str, Any] | None:
+    """What was judged of a witness on a network, if it was."""
+    return found.get((witness.subject + (SUFFIX if network == INCEPTION else ""), witness.claim))
+
+
+def speaks(witness: Witness, judged: Mapping[str, Any] | None) -> Speaks:
+    """For the explanation, against it, or neither."""
+    if judged is None:
+        return "not judged"
+    sides: tuple[Speaks, Speaks] = ("against", "for") if witness.denies else ("for", "against")
+    return {"reproduced": sides[0], "contradicted": sides[1]}.get(judged["verdict"], "neither")
+
+
+def word(explanation: Explanation, found: Found) -> str:
+    """*survives* where all primary witnesses are for it, on every network, *refuted* where one denies it, or *open*."""
+    said = {
+        speaks(witness, entry(witness, network, found))
+        for witness in explanation.witnesses
+        if witness.primary
+        for network in networks(witness)
+    }
+    return "refuted" if "against" in said else "survives" if said == {"for"} else "open"
+
+
+def page(found: Found) -> str:
+    """The page in Markdown, with links from the folder of results."""
+    lines = [
+        "# Why does it work?",
+        "",
+        "Generated by `bnexp report`. An explanation *survives* if all its primary claims speak for it, on both "
+        "networks where they are judged on both; it is *refuted* if one of them speaks against it; else it is *open*. "
+        "Primary claims are in bold. A claim that an explanation would have false speaks against it where it is "
+        "reproduced.",
+        "",
+        "![For and against each explanation](explanations.png)",
+        "",
+        "| explanation | source | |",
+        "|---|---|---|",
+        *(f"| {e.name}: {e.sentence} | {e.source} | *{word(e, found)}* |" for e in EXPLANATIONS),
+    ]
+    for explanation in EXPLANATIONS:
+        lines += ["", f"## {explanation.name}: {word(explanation, found)}", "", explanation.sentence, ""]
+        lines += ["| claim | on | speaks | verdict | measured |", "|---|---|---|---|---|"]
+        for witness in explanation.witnesses:
+            for network in networks(witness):
+                lines.append(_row(witness, network, found))
+    return "\n".join(lines) + "\n"
+
+
+def _row(witness: Witness, network: str, found: Found) -> str:
+    judged = entry(witness, network, found)
+    side = speaks(witness, judged)
+    if judged is None:
+        return f"| {_marked(witness, sentence(witness))} | {network} | {side} | – | – |"
+    experiment = witness.subject + (SUFFIX if network == INCEPTION else "")
+    flags = "".join(f", *{flag}*" for flag in judged["flags"])
+    verdict = f"[{judged['verdict']}]({experiment}/README.md){flags}"
+    return f"| {_marked(witness, judged['claim'])} | {network} | {side} | {verdict} | {judged['measured']} |"
+
+
+def _marked(witness: Witness, text: str) -> str:
+    return f"**{text}**" if witness.primary else text
+
+
+def sentence(witness: Witness) -> str:
+    """What the claim says."""
+    (claim,) = (claim for claim in claims.REGISTRY[witness.subject].claims if claim.id == witness.claim)
+    return claim.sentence.replace("{epochs}", "so many epochs")
+
+
+def figure(found: Found) -> Figure:
+    """All explanations side by side: a row a claim, a column a network, coloured by what it speaks for."""
+    rows = [(e, w) for e in EXPLANATIONS for w in e.witnesses]
+    height = 0.36 * len(rows) + 0.5 * len(EXPLANATIONS) + 0.9
+    made = Figure(figsize=(11, height), dpi=100)
+    axes = made.add_axes((0.0, 0.0, 1.0, 1.0))
+    axes.set_axis_off()
+    axes.set_xlim(0, 11)
+    axes.set_ylim(height, 0)
+    axes.text(0.15, 0.3, "Why BN works: what speaks for each explanation, and what against it", fontsize=13)
+    at = 0.65
+    for side, colour in COLOURS.items():
+        place = 0.3 + 1.6 * list(COLOURS).index(side)
+        axes.plot(place, at, "s", color=colour, ms=10, mec="0.5", mew=0.6)
+        axes.text(place + 0.2, at, side, va="center", fontsize=10)
+    for i, network in enumerate((MNIST, INCEPTION)):
+        axes.text(COLUMN + 1.6 * i, at, network, ha="center", va="center", fontsize=11)
+    for explanation in EXPLANATIONS:
+        at += 0.5
+        axes.text(0.15, at, f"{explanation.name}: {word(explanation, found)}", va="center", fontsize=11, weight="bold")
+        for witness in explanation.witnesses:
+            at += 0.36
+            shown = textwrap.shorten(sentence(witness), 105, placeholder=" …")
+            weight = "bold" if witness.primary else "normal"
+            axes.text(0.35, at, shown, va="center", fontsize=8.5, weight=weight)
+            for i, network in enumerate(networks(witness)):
+                _cell(axes, COLUMN + 1.6 * i, at, witness, entry(witness, network, found))
+    return made
+
+
+def _cell(axes: Any, x: float, y: float, witness: Witness, judged: Mapping[str, Any] | None) -> None:
+    side = speaks(witness, judged)
+    axes.text(
+        x,
+        y,
+        "–" if judged is None else _effect(judged),
+        ha="center",
+        va="center",
+        fontsize=8.5,
+        color="black" if side in ("neither", "not judged") else "white",
+        bbox={"boxstyle": "square,pad=0.35", "facecolor": COLOURS[side], "edgecolor": "0.6", "linewidth": 0.6},
+    )
+
+
+def _effect(judged: Mapping[str, Any]) -> str:
+    """The effect in its unit; of a claim without one the verdict."""
+    if judged["effect"] is None or judged["verdict"] == "mixed":
+        return str(judged["verdict"])
+    return difference_in(on_scale(judged["effect"], judged["unit"]), judged["unit"])

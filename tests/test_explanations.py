@@ -1,0 +1,101 @@
+"""The page of explanations: what verdicts make of them, by rule."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bnexp import claims, paths
+from bnexp.report import index
+from bnexp.report.experiments import read
+from bnexp.report.explanations import EXPLANATIONS, INCEPTION, MNIST, Explanation, Witness, figure, page, speaks, word
+
+NAMED = [witness for explanation in EXPLANATIONS for witness in explanation.witnesses]
+
+FIRST = Witness("one", "a", primary=True, both=True)
+DENIES = Witness("two", "b", primary=True, denies=True)
+ASIDE = Witness("two", "c")
+MADE = Explanation("Made up", "It works.", "–", (FIRST, DENIES, ASIDE))
+
+FOR = {("one", "a"): "reproduced", ("one_inception", "a"): "reproduced", ("two", "b"): "contradicted"}
+
+
+def found(verdicts: dict[tuple[str, str], str]) -> dict[tuple[str, str], dict[str, Any]]:
+    entry = {"claim": "So it is.", "flags": {}, "measured": "much", "effect": 0.1, "unit": "points"}
+    return {key: {**entry, "verdict": verdict} for key, verdict in verdicts.items()}
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({}, "survives"),
+        ({("two", "c"): "contradicted"}, "survives"),
+        ({("one", "a"): "undecided"}, "open"),
+        ({("one_inception", "a"): None}, "open"),
+        ({("one_inception", "a"): "mixed"}, "open"),
+        ({("two", "b"): "no difference"}, "open"),
+        ({("two", "b"): "reproduced"}, "refuted"),
+        ({("one_inception", "a"): "contradicted"}, "refuted"),
+        ({("one", "a"): None, ("two", "b"): "reproduced"}, "refuted"),
+    ],
+)
+def test_the_word_follows_the_primary_claims(changed: dict[tuple[str, str], str | None], expected: str) -> None:
+    verdicts = {key: verdict for key, verdict in {**FOR, **changed}.items() if verdict is not None}
+    assert word(MADE, found(verdicts)) == expected
+
+
+def test_a_claim_that_it_would_have_false_speaks_against_it_where_it_is_reproduced() -> None:
+    for verdict, sides in {"reproduced": ("for", "against"), "contradicted": ("against", "for")}.items():
+        assert tuple(speaks(witness, {"verdict": verdict}) for witness in (FIRST, DENIES)) == sides
+    for verdict in ("undecided", "mixed", "no difference"):
+        assert speaks(DENIES, {"verdict": verdict}) == "neither"
+    assert speaks(FIRST, None) == "not judged"
+
+
+def test_every_witness_is_a_claim_of_an_experiment_of_its_subjects_name() -> None:
+    for witness in NAMED:
+        assert witness.claim in {claim.id for claim in claims.REGISTRY[witness.subject].claims}
+        assert witness.subject in (read(paths.experiments()[witness.subject]).claims or ())
+    assert all(any(witness.primary for witness in e.witnesses) for e in EXPLANATIONS)
+
+
+def test_the_page_has_every_explanation_and_claim_judged_or_not() -> None:
+    text = page(found({("covariate_shift", "shift-w1"): "contradicted"}))
+    assert "## Covariate shift: refuted" in text
+    assert "## Smoothness: open" in text
+    assert text.count(f"| {MNIST} |") == len(NAMED)
+    assert text.count(f"| {INCEPTION} |") == sum(witness.both for witness in NAMED)
+    assert "| against | [contradicted](covariate_shift/README.md) | much |" in text
+    assert "{epochs}" not in text
+
+
+def test_the_figure_has_a_cell_for_every_claim_and_network() -> None:
+    judged = {("covariate_shift", "shift-w1"): "contradicted", ("landscape", "landscape-loss-range"): "mixed"}
+    made = figure(found(judged))
+    boxes = [text for text in made.axes[0].texts if text.get_bbox_patch() is not None]
+    assert len(boxes) == len(NAMED) + sum(witness.both for witness in NAMED)
+    shown = [text.get_text() for text in boxes]
+    assert shown.count("–") == len(boxes) - 2
+    assert {"+10.00 points", "mixed"} <= set(shown)
+
+
+def test_every_experiment_of_ours_answers_a_question_of_the_overview() -> None:
+    assert {read(path).question for path in paths.experiments().values()} == set(index.QUESTIONS)
+
+
+def test_the_overview_groups_by_question_and_leads_to_the_page(tmp_path: Path) -> None:
+    for name in ("placebo", "landscape", "of_mine"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "verdict.json").write_text(
+            f'{{"experiment": "{name}", "title": "About {name}", "scale": "smoke", "dataset": {{"name": "mnist"}}, '
+            '"claims": []}'
+        )
+    index.write(tmp_path)
+    text = (tmp_path / "README.md").read_text()
+    parts = "## Why does it work?", "### About landscape", "## Can the rules be believed?", "### About placebo"
+    order = [text.index(part) for part in parts]
+    assert order == sorted(order)
+    assert text.index("## Other questions") < text.index("### About of_mine")
+    assert "(explanations.md)" not in text, "nothing is judged that bears on one"
