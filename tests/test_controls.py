@@ -18,6 +18,7 @@ from bnexp.data.view import LEAST
 from bnexp.engine.population import Population
 from bnexp.engine.stacked import Phase
 from bnexp.engine.train import Training, train
+from bnexp.launch.stacks import form
 from bnexp.models.mlp import SkipInit
 from bnexp.norms import BatchNorm, NaiveNorm, ZCANorm, estimate_population
 from bnexp.norms.zca import InverseRoot
@@ -49,7 +50,8 @@ def test_residual_networks_with_and_without_skip_init_share_a_stack(activation: 
 
 
 def assert_together(configs: list[RunConfig]) -> None:
-    """What comes out of a stack is what each network alone gives."""
+    """They share a stack, and what comes out of it is what each network alone gives."""
+    assert len(form(configs, processes=1, largest=16)) == 1
     together = [evaluation.metrics for evaluation in train(configs, dataset())]
     for i, config in enumerate(configs):
         for row, alone in zip(together[i :: len(configs)], train([config], dataset()), strict=True):

@@ -12,7 +12,8 @@ import pytest
 
 from bnexp import claims
 from bnexp.claims import Judgement, ensemble, inception_tuned
-from bnexp.claims.inception import TARGETS, never, steps_to, target_of
+from bnexp.claims.figure_3 import never
+from bnexp.claims.inception import TARGETS, steps_to, target_of
 from bnexp.runs.records import Record, Records
 
 CIFAR = {"name": "cifar10_jpeg", "title": "CIFAR-10 (JPEG copies)", "stand_in": False, "sha256": {}}
@@ -63,8 +64,12 @@ def records(runs: list[Record]) -> Records:
     return Records("handmade", "laptop", CIFAR, runs)
 
 
-def judged(name: str, of: Records) -> dict[str, Judgement]:
-    return {judgement.id: judgement for judgement in claims.judge(of, [name])}
+WHOLE = ("inception", "figure_3", "inception_controls")
+"""What the experiment on Figures 2 and 3 names."""
+
+
+def judged(names: str | Sequence[str], of: Records) -> dict[str, Judgement]:
+    return {judgement.id: judgement for judgement in claims.judge(of, [names] if isinstance(names, str) else names)}
 
 
 AS_CLAIMED = {
@@ -99,14 +104,14 @@ def arms(curves: dict[str, tuple[float, float] | None], diverge: bool = True, se
 
 
 def test_the_papers_table_is_reproduced_where_it_holds() -> None:
-    found = judged("inception", arms(AS_CLAIMED))
+    found = judged(WHOLE, arms(AS_CLAIMED))
     assert {name for name, j in found.items() if j.verdict != "reproduced"} == {"steps-at-one-rate"}
     assert found["steps-at-one-rate"].verdict == "contradicted", "BN is worth more than next to nothing"
     assert len(found) == 20
 
 
 def test_and_contradicted_where_the_opposite_does() -> None:
-    found = {name: j.verdict for name, j in judged("inception", arms(OTHERWISE, diverge=False)).items()}
+    found = {name: j.verdict for name, j in judged(WHOLE, arms(OTHERWISE, diverge=False)).items()}
     assert found.pop("sigmoid-trains") == "reproduced"
     assert found.pop("x30-later") == "contradicted", "BN-x30 is faster here"
     assert set(found.values()) == {"contradicted"}
@@ -114,14 +119,14 @@ def test_and_contradicted_where_the_opposite_does() -> None:
 
 @pytest.mark.parametrize("seeds", [0, 1, 2])
 def test_fewer_than_three_seeds_decide_nothing(seeds: int) -> None:
-    found = judged("inception", arms(AS_CLAIMED, seeds=range(seeds)))
+    found = judged(WHOLE, arms(AS_CLAIMED, seeds=range(seeds)))
     assert {j.verdict for j in found.values()} == {"undecided"}
     assert {j.n for j in found.values()} == {seeds}
 
 
 @pytest.mark.parametrize("seeds", [3, 5])
 def test_whether_a_network_fails_takes_six_seeds(seeds: int) -> None:
-    found = judged("inception", arms(AS_CLAIMED, seeds=range(seeds)))
+    found = judged(WHOLE, arms(AS_CLAIMED, seeds=range(seeds)))
     rates = {"x5-diverges", "x9-diverges-fair", "sigmoid-at-chance", "sigmoid-trains", "sigmoid-never"}
     assert {name for name, judgement in found.items() if judgement.verdict == "undecided"} >= rates
 
@@ -129,7 +134,7 @@ def test_whether_a_network_fails_takes_six_seeds(seeds: int) -> None:
 def test_whether_a_rate_diverges_is_asked_at_each_initial_scale() -> None:
     runs = [r for r in arms(AS_CLAIMED).runs if r.fields["arm"] == "inception_x5"]
     fair = [run("inception_x5", s, rising(0.3, 0.5, s)) for s in SEEDS]
-    found = judged("inception", records([*fair, *(r for r in runs if r.fields["init.scale"] == 1.25)]))
+    found = judged(WHOLE, records([*fair, *(r for r in runs if r.fields["init.scale"] == 1.25)]))
     assert found["x5-diverges"].verdict == "reproduced"
     assert found["x5-diverges-fair"].verdict == "contradicted"
 
@@ -145,7 +150,7 @@ def test_steps_are_counted_to_a_fixed_accuracy() -> None:
 
 
 def test_named_arms_that_differ_in_much_are_a_bundle() -> None:
-    found = judged("inception", arms(AS_CLAIMED))
+    found = judged(WHOLE, arms(AS_CLAIMED))
     assert "dropout" in found["steps-bn_x5"].flags["bundle"]
     assert not {"steps-bn_baseline", "steps-of-bn", "x30-later", "sigmoid-lower"} & {
         name for name, judgement in found.items() if "bundle" in judgement.flags

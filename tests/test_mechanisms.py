@@ -272,9 +272,11 @@ def stack(**more: Any) -> list[RunConfig]:
     return [replace(run, seed=seed) for run in runs for seed in (0, 1)]
 
 
-@pytest.mark.parametrize("single", [False, True])
-def test_probes_leave_no_trace(single: bool) -> None:
-    runs = [replace(RUN, model=replace(RUN.model, **SMALL))] if single else stack()
+@pytest.mark.parametrize("single", [False, True], ids=["stack", "single"])
+@pytest.mark.parametrize("norm", ["batch", "noisy_batch", "batch_renorm"])
+def test_probes_leave_no_trace(single: bool, norm: str) -> None:
+    run = replace(RUN, norm=replace(RUN.norm, name=norm))
+    runs = [replace(run, model=replace(RUN.model, **SMALL))] if single else [*stack()[:2], run, replace(run, seed=1)]
     without = metrics(runs)
     probed = metrics([replace(run, probes=list(PROBES)) for run in runs])
     assert len(probed) == len(without) == 4 * len(runs)

@@ -14,6 +14,7 @@ from bnexp import models
 from bnexp.config import ModelConfig, NormConfig, RunConfig
 from bnexp.engine.population import Population
 from bnexp.engine.train import Training, train
+from bnexp.launch.stacks import form
 from bnexp.norms import BatchNorm, NoisyBatchNorm, estimate_population
 from bnexp.norms.noisy import AROUND, MEAN, SPREAD, draw
 
@@ -119,6 +120,7 @@ def test_gamma_and_beta_may_stay_as_they_are(model: ModelConfig, norm: str) -> N
 
 def test_networks_with_and_without_them_share_a_stack() -> None:
     configs = [replace(NOISY, norm=NormConfig("batch", batches=2, affine=affine)) for affine in (True, False)]
+    assert len(form(configs, processes=1, largest=16)) == 1
     together = [e.metrics for e in train(configs, dataset())]
     for i, config in enumerate(configs):
         for row, alone in zip(together[i::2], train([config], dataset()), strict=True):

@@ -14,6 +14,7 @@ from bnexp.claims.mechanisms import CELLS
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
 from bnexp.judging.claim import PLAIN, TREATED, Claim, Of, Paper, Quantity, Rule, Settings, of_run
+from bnexp.judging.matching import having
 from bnexp.judging.measures import TRAINS, final_accuracy, mean_of_layers, slope
 from bnexp.judging.words import percent
 from bnexp.runs.records import Record, Records
@@ -109,7 +110,7 @@ def figures(records: Records) -> dict[str, Figure]:
     if not records.runs:
         return {}
     layout = Layout(columns=CELLS[0], arm=_arm)
-    return {
+    made = {
         "naive_accuracy": plots.lines(
             records,
             "Final test accuracy with normalisation inside and outside the gradient step",
@@ -119,16 +120,20 @@ def figures(records: Records) -> dict[str, Figure]:
             "test accuracy",
             layout,
             (0, 1),
-        ),
-        "naive_biases": plots.curves(
-            records.of([run for run in records.runs if run.value("lr") == GENTLE.values[-1] and run.norm != "batch"]),
+        )
+    }
+    rate = GENTLE.values[-1]
+    with_biases = [run for run in having(records.runs, {"lr": rate}) if run.norm in ("none", "naive")]
+    if with_biases:
+        made["naive_biases"] = plots.curves(
+            records.of(with_biases),
             "Length of the biases during training",
-            f"At a learning rate of {GENTLE.values[-1]:g}, mean over the hidden layers.",
+            f"At a learning rate of {rate:g}, mean over the hidden layers.",
             lambda run: (run.metrics["step"].tolist(), mean_of_layers("bias_norm")(run)),
             "length",
             layout,
-        ),
-    }
+        )
+    return made
 
 
 def _arm(run: Record) -> str:

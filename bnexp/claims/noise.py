@@ -105,7 +105,7 @@ CLAIMS = [
         LI,
         {**WHOLE, **MOVING},
         WHOLE,
-        control="If they cost as much without Dropout, it is not Dropout's doing.",
+        control="As much without Dropout would say that it is not Dropout's doing.",
     ),
     *(
         Claim(
