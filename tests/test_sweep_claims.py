@@ -510,3 +510,23 @@ def test_and_a_rule_that_does_raises_an_alarm() -> None:
 
 def test_too_few_seeds_for_two_sets_are_no_placebo() -> None:
     assert set(verdicts("placebo", placebo(5)).values()) == {"undecided"}
+
+
+@pytest.mark.parametrize(
+    ("subject", "claim"),
+    [
+        ("lr_tolerance", "lr-own-best-trains-bn"),
+        ("lr_tolerance", "lr-own-best-trains-without"),
+        ("step_size", "step-size-plain"),
+        ("recurrent", "recurrent-trains"),
+    ],
+)
+@pytest.mark.parametrize(("high", "verdict"), [(0.95, "reproduced"), (0.3, "contradicted")])
+def test_whether_networks_train_is_decided_by_six_seeds(subject: str, claim: str, high: float, verdict: str) -> None:
+    def final(fields: Fields) -> float:
+        return high - 0.005 * (fields["lr"] != 0.3)
+
+    axes = {"model_depth": (3,), "model_cell": ("tanh",), "model_scan": ("rows",), "lr": (0.1, 0.3, 1.0)}
+    of_six, of_five = (sweep(final, seeds=(*range(n), 1000), **axes) for n in (6, 5))
+    assert verdicts(subject, of_six)[claim] == verdict
+    assert verdicts(subject, of_five)[claim] == "undecided"
