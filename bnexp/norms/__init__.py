@@ -16,6 +16,7 @@ from bnexp.config import NormConfig
 from bnexp.norms import own
 from bnexp.norms.batch import BatchNorm, estimate_population, estimating, fold
 from bnexp.norms.batch_renorm import BatchRenorm, ramps
+from bnexp.norms.contract import checks
 from bnexp.norms.group import GroupNorm, InstanceNorm, LayerNorm
 from bnexp.norms.naive import NaiveNorm
 from bnexp.norms.noisy import NoisyBatchNorm
@@ -34,6 +35,7 @@ __all__ = [
     "NormFactory",
     "SyncBatchNorm",
     "ZCANorm",
+    "checks",
     "estimate_population",
     "estimating",
     "factory",

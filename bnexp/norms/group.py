@@ -37,6 +37,7 @@ class InstanceNorm(GroupNorm):
     """
 
     per_feature = True
+    inputs = ("maps",)
 
     def __init__(self, features: int, eps: float = 1e-5) -> None:
         super().__init__(features, features, eps)

@@ -26,6 +26,9 @@ class NoisyBatchNorm(BatchNorm):
     Source: Santurkar et al. 2018, §2.1 and appendix.
     """
 
+    random = True
+    """Its outputs in training are drawn."""
+
     def __init__(self, features: int, **settings: Any) -> None:
         super().__init__(features, **settings)
         self.generator = torch.Generator()

@@ -1,0 +1,238 @@
+"""The contract of a norm: ours keep it, and each way of breaking it is found by the check that is for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from bnexp.norms import (
+    BatchNorm,
+    BatchRenorm,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    NaiveNorm,
+    NoisyBatchNorm,
+    SyncBatchNorm,
+    ZCANorm,
+    checks,
+)
+from bnexp.norms.contract import CHECKS, Result, results
+
+
+class Plain(nn.Module):
+    """Keeps every promise."""
+
+    def __init__(self, features: int, scale: float = 1.0) -> None:
+        super().__init__()
+        self.scale = scale
+        self.gain = nn.Parameter(torch.ones(features))
+        self.register_buffer("mean", torch.zeros(features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        places = (1, -1, *(1,) * (x.dim() - 2))
+        return x * self.scale * self.gain.view(places)
+
+
+OURS: dict[str, tuple[Callable[..., nn.Module], dict[str, Any], tuple[str, ...]]] = {
+    "batch": (BatchNorm, {}, ("flat", "maps")),
+    "moving": (BatchNorm, {"statistics": "moving"}, ("flat", "maps")),
+    "sync": (SyncBatchNorm, {}, ("flat", "maps")),
+    "noisy": (NoisyBatchNorm, {}, ("flat", "maps")),
+    "renorm": (BatchRenorm, {}, ("flat", "maps")),
+    "layer": (LayerNorm, {}, ("flat", "maps")),
+    "group": (GroupNorm, {"groups": 4}, ("flat", "maps")),
+    "instance": (InstanceNorm, {}, ("maps",)),
+    "zca": (ZCANorm, {"groups": 4}, ("flat",)),
+    "naive": (NaiveNorm, {"outside": "both"}, ("flat", "maps")),
+    "averages": (NaiveNorm, {"outside": "averages"}, ("flat", "maps")),
+    "plain": (Plain, {"scale": 2.0}, ("flat", "maps")),
+}
+
+
+def broken(make: Callable[..., nn.Module], **settings: Any) -> dict[str, Result]:
+    return {result.check: result for result in results(make, settings) if not result.passed}
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_own_norms_keep_it(name: str) -> None:
+    make, settings, kinds = OURS[name]
+    found = results(make, settings)
+    assert {result.check for result in found} == {f"{check.name}[{kind}]" for check in CHECKS for kind in kinds}
+    assert [result.sentence for result in found if not result.fine] == []
+
+
+class Wider(Plain):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([x, x], 1)
+
+
+class Nothing(Plain):
+    def forward(self, x: Tensor) -> Tensor:
+        super().forward(x)
+        return None  # type: ignore[return-value]
+
+
+class InDouble(Plain):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).float()
+
+
+class Detached(Plain):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).detach() + x * 0
+
+
+class WithoutEpsilon(Plain):
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - x.mean(0)) / x.std(0) * self.gain.mean()
+
+
+class ByTheBatch(Plain):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x - x.mean(0))
+
+
+class FirstOnly(Plain):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x - x[:1]) if self.training else super().forward(x)
+
+
+class LearnsAtInference(Plain):
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            self.mean = self.mean + 1
+        return super().forward(x)
+
+
+class Remembers(Plain):
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            self.last = float(x.detach().mean())
+        return super().forward(x) + getattr(self, "last", 0.0)
+
+
+class Lazy(Plain):
+    def forward(self, x: Tensor) -> Tensor:
+        if not hasattr(self, "late"):
+            self.late = nn.Parameter(torch.ones((), dtype=x.dtype))
+        return super().forward(x) * self.late
+
+
+class InPlace(Plain):
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            x += 1
+        return super().forward(x)
+
+
+class Draws(Plain):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) * (1 + torch.rand(()).to(x) * 0)
+
+
+class KeepsGraph(Plain):
+    def forward(self, x: Tensor) -> Tensor:
+        self.kept = super().forward(x)
+        return self.kept
+
+
+class Talks(Plain):
+    def forward(self, x: Tensor) -> Tensor:
+        print("hello")
+        return super().forward(x)
+
+
+class Raises(Plain):
+    def forward(self, x: Tensor) -> Tensor:
+        raise RuntimeError("not today")
+
+
+@pytest.mark.parametrize(
+    ("make", "names", "words"),
+    [
+        (Wider, {"keeps_shape"}, "return as many values as came in"),
+        (Nothing, {"keeps_shape"}, "is the `return` missing?"),
+        (InDouble, {"keeps_dtype"}, "it maps float64 to float32"),
+        (Detached, {"finite_gradients"}, "no gradient reaches gain"),
+        (WithoutEpsilon, {"constant_input"}, "add ε"),
+        (ByTheBatch, {"alone_at_inference"}, "use population statistics there"),
+        (FirstOnly, {"order_is_nothing"}, "take statistics over all examples alike"),
+        (LearnsAtInference, {"inference_changes_nothing"}, "inference changes mean"),
+        (Remembers, {"state_round_trip"}, "keep what it remembers in register_buffer"),
+        (Lazy, {"state_round_trip"}, "make all parameters and buffers in __init__"),
+        (InPlace, {"leaves_input"}, "write x = x - mean"),
+        (Draws, {"no_global_randomness"}, "draw from a torch.Generator of its own"),
+        (KeepsGraph, {"can_be_copied"}, ".detach()"),
+        (Talks, {"is_quiet"}, "it prints 'hello'"),
+    ],
+)
+def test_each_way_of_breaking_it_has_a_sentence_with_the_remedy(
+    make: type[nn.Module], names: set[str], words: str
+) -> None:
+    found = broken(make)
+    assert {f"{name}[{kind}]" for name in names for kind in ("flat", "maps")} <= found.keys()
+    for name in names:
+        assert words in found[f"{name}[flat]"].sentence
+
+
+@pytest.mark.parametrize("make", [Detached, FirstOnly, Draws, Talks, LearnsAtInference])
+def test_and_no_other_is_broken_by_it(make: type[nn.Module]) -> None:
+    assert len({name.partition("[")[0] for name in broken(make)}) == 1
+
+
+def test_what_raises_is_named() -> None:
+    found = broken(Raises)
+    assert len(found) == 2 * len(CHECKS)
+    assert all("RuntimeError: not today" in result.sentence for result in found.values())
+
+
+class Expected(Wider):
+    expected_failures: ClassVar[dict[str, str]] = {"keeps_shape": "it is a lesson", "steps_on[maps]": "so is this"}
+
+
+def test_a_norm_may_say_what_it_fails_and_why() -> None:
+    found = {result.check: result for result in results(Expected)}
+    assert (found["keeps_shape[maps]"].passed, found["keeps_shape[maps]"].fine) == (False, True)
+    assert found["keeps_shape[flat]"].expected == "it is a lesson"
+    assert found["steps_on[flat]"].expected == ""
+
+
+class Flat(Plain):
+    inputs = ("flat",)
+
+    def forward(self, x: Tensor) -> Tensor:
+        assert x.dim() == 2
+        return super().forward(x)
+
+
+def test_a_norm_may_say_which_inputs_it_takes() -> None:
+    assert {result.check.partition("[")[2] for result in results(Flat)} == {"flat]"}
+    assert not broken(Flat)
+    with pytest.raises(ValueError, match="'cubes': a norm takes 'flat' or 'maps'"):
+        results(type("Odd", (Plain,), {"inputs": ("cubes",)}))
+
+
+@pytest.mark.parametrize("check", checks(BatchNorm))
+def test_as_cases_of_somebodys_own_tests(check: Callable[[], None]) -> None:
+    check()
+
+
+@pytest.mark.parametrize("check", [case for case in checks(Expected) if "keeps_shape" in case.id])
+def test_failures_that_are_expected_are_marked_so(check: Callable[[], None]) -> None:
+    check()
+
+
+def test_it_is_told_whether_its_input_is_spatial() -> None:
+    told = []
+
+    def make(features: int, spatial: bool) -> nn.Module:
+        told.append(spatial)
+        return Plain(features)
+
+    assert all(result.passed for result in results(make))
+    assert set(told) == {True, False}
