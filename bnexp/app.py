@@ -17,14 +17,17 @@ from bnexp.command import compose, outcome
 from bnexp.command.typed import OURS, Typed
 from bnexp.config import DATASETS, LAUNCH, RESOLVED, STAND_INS, Config, ConfigError, DataConfig, run_id
 from bnexp.console import err, out
+from bnexp.judge import profile, writing
+from bnexp.judge.candidate import Candidate
 from bnexp.launch import stacks
 from bnexp.launch.estimate import dry_run, estimate
 from bnexp.launch.inventory import inventory
 from bnexp.launch.pool import LaunchError, launch
 from bnexp.launch.trial import LIMIT, try_all, try_imports
 from bnexp.norms import own
+from bnexp.norms.contract import Result
 from bnexp.report import experiments
-from bnexp.report.conclude import check_writable, conclude_partly
+from bnexp.report.conclude import check_writable, conclude_partly, gather
 from bnexp.report.conclude import conclude as report
 from bnexp.report.takeover import take_over
 from bnexp.runs.folder import RunFolder
@@ -48,7 +51,13 @@ def train_jobs(
     Hydra's callbacks hear of every job before the training and after it. Errors: ConfigError, DataError, LaunchError.
     """
     sweeper = master.hydra.runtime.choices["hydra/sweeper"]
-    configs = prepare(compose.configs(context.config_loader, master, jobs), complete=sweeper == OURS)
+    composed = compose.configs(context.config_loader, master, jobs)
+    if outcome.changes:
+        for change in outcome.changes:
+            composed = change(composed)
+        train(prepare(composed))
+        return []  # these are not the jobs that Hydra knows
+    configs = prepare(composed, complete=sweeper == OURS)
     if sweeper != OURS and not outcome.trained and not all(config.data.validation for config in configs):
         err.print(
             f"hydra/sweeper={sweeper} is given accuracies on the test images: data.validation=0 sets no others aside."
@@ -141,14 +150,14 @@ def train(configs: Sequence[Config]) -> None:
     runs = unique(configs)
     settings, stacked = stacks.plan(first, list(parts(runs).values()))
     taken_over = take_over(runs)
-    settings = dataclasses.replace(settings, taken_over=frozenset(taken_over.runs))
+    settings = dataclasses.replace(settings, taken_over=frozenset({*taken_over.runs, *outcome.elsewhere}))
     for sentence in [*inventory(first.outputs, runs), *taken_over.sentences]:
         err.print(sentence, soft_wrap=True)
     if first.dry_run:
         dry_run(settings, stacked)
         return
     check_folders(configs)
-    if max(config.steps for config in configs) >= LONG:
+    if outcome.changes or max(config.steps for config in configs) >= LONG:
         out.print(estimate(settings, stacked))
     outcome.trained.extend(configs)
     launch(settings, stacked)
@@ -253,6 +262,21 @@ def conclude(configs: Sequence[Config], line: Typed) -> None:
         taken_over = take_over(runs).runs
         if all(run_id(run) in taken_over or RunFolder(run.outputs, run).summary() for run in runs):
             report(runs, other, taken_over)
+
+
+def conclude_judge(configs: Sequence[Config], candidate: Candidate, contract: Sequence[Result]) -> None:
+    """Judge a norm in BN's place on the runs of one command, and write its report."""
+    first = configs[0]
+    entries, gathered = [], []
+    for part in parts(configs).values():
+        records = gather(unique(part), outcome.elsewhere)
+        names = profile.subjects(part[0].claims)
+        gathered.append(records)
+        entries += profile.profile(records, names, candidate.norm, bool(outcome.elsewhere))
+    folder = Path(first.results) / "judge" / candidate.name
+    check_writable(str(folder))
+    writing.write(folder, candidate, contract, entries, gathered)
+    out.print(f"Report: {folder / 'README.md'}", soft_wrap=True)
 
 
 def altered(run: Config, line: Typed) -> bool:

@@ -25,6 +25,7 @@ USAGE = """usage: bnexp COMMAND …
   run [KEY=VALUE …]          train, judge and draw: experiment=NAME, or one network, or a sweep (-m)
   list [models]              experiments and claims, with what the paper says and the newest verdict; or models
   report [EXPERIMENT …]      redraw results/ from the records, without training; or outputs/SWEEP
+  judge NORM                 your own norm, my_norm.py:MyNorm, in BN's place: its contract, and every claim of it
   data [NAME]                which data sets are here, where, whole or not; fetch what is missing of one
   diff A B                   settings and results of two runs or arms: EXPERIMENT:norm=batch, a folder, a run's id
   clean                      what is unfinished, damaged or of an older engine, with its size; removed if you say yes
@@ -231,6 +232,34 @@ def _report(arguments: list[str]) -> None:
     redraw(options.experiment, options.results, options.config_dir)
 
 
+def _judge(arguments: list[str]) -> None:
+    about = "A norm of your own in BN's place: the contract it keeps, and what becomes of the claims."
+    parser = Parser("judge", about)
+    words = "my_norm.py, my_norm.py:Class or package.module:Class; then norm.settings.KEY=VALUE, scale=smoke, …"
+    parser.add_argument("words", nargs="+", metavar="NORM", help=words)
+    parser.add_argument("--claims", help="experiments or subjects to judge it by, such as figure_1,batch_size")
+    parser.add_argument("--contract", action="store_true", help="the contract alone, in seconds")
+    options = parser.parse_intermixed_args(arguments)
+    from bnexp.judge import asked
+
+    request = asked.read(options.words, options.claims)
+    outcome.clear()
+    contract = asked.contract(request.candidate)
+    if options.contract:
+        if not all(result.fine for result in contract):
+            raise config.ConfigError(asked.broken(request.candidate, contract))
+        return
+    asked.begin(request, contract)
+    from bnexp.command import typed  # imports Hydra
+
+    line = typed.read(["-m", *request.overrides])
+    _through_hydra(line.flags, line.overrides)
+    if outcome.trained:
+        from bnexp import app
+
+        app.conclude_judge(outcome.trained, request.candidate, contract)
+
+
 def _diff(arguments: list[str]) -> None:
     about = "Settings and results of two runs or arms beside each other."
     parser = Parser("diff", about)
@@ -322,6 +351,6 @@ def _view(arguments: list[str]) -> None:
 
 
 COMMANDS: dict[str, Callable[[list[str]], None]] = {
-    **{"run": _run, "list": _list, "report": _report, "diff": _diff},
+    **{"run": _run, "list": _list, "report": _report, "judge": _judge, "diff": _diff},
     **{"data": _data, "clean": _clean, "view": _view},
 }

@@ -13,6 +13,11 @@ def configs() -> Path:
     return inside if inside.is_dir() else _PACKAGE.parent / "configs"
 
 
+def references() -> Path:
+    """The folder of the records that come with bnexp, by scale and experiment."""
+    return _PACKAGE / "references"
+
+
 def experiments() -> dict[str, Path]:
     """The experiments' files by name."""
     return {path.stem: path for path in sorted((configs() / "experiment").glob("*.yaml"))}

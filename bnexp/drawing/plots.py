@@ -49,6 +49,9 @@ COLOURS = {
 }
 """Of arms by name, the same in all figures."""
 
+OF_THE_USER = "#332288"
+"""Of a norm that does not come with bnexp."""
+
 Measure = Callable[[Record], float | None]
 Arm = Callable[[Record], str]
 
@@ -343,8 +346,9 @@ def values(runs: Iterable[Record], setting: str | None) -> list[Any]:
 
 
 def colours(arms: Sequence[str]) -> dict[str, str]:
-    """A colour for each arm, in their order."""
-    spare = iter(itertools.cycle(c for c in PALETTE if c not in {COLOURS.get(arm) for arm in arms}))
+    """A colour for each arm, in their order; the first that has none of its own has the one of the user's norms."""
+    taken = {COLOURS.get(arm) for arm in arms}
+    spare = iter(itertools.cycle([OF_THE_USER, *(c for c in PALETTE if c not in {*taken, OF_THE_USER})]))
     return {arm: COLOURS.get(arm) or next(spare) for arm in arms}
 
 

@@ -93,7 +93,7 @@ def try_imports(configs: Sequence[Config], limit: int = LIMIT) -> None:
     jobs = [(setting, target) for setting, target in written if target.partition(":")[0] not in sys.modules]
     if not jobs:
         return
-    with _in_a_process(_import, jobs, limit) as next_outcome:
+    with in_a_process(_import, jobs, limit) as next_outcome:
         for setting, target in jobs:
             outcome, cause = next_outcome()
             if outcome == "lost":
@@ -114,7 +114,7 @@ def _targets(config: Config) -> Iterator[tuple[str, str]]:
 
 def _tried(jobs: Sequence[_Job], limit: int) -> Iterator[Trial]:
     """The trials one after the other, up to the first that takes the process with it."""
-    with _in_a_process(_try, jobs, limit) as next_outcome:
+    with in_a_process(_try, jobs, limit) as next_outcome:
         for job in jobs:
             outcome, value = next_outcome()
             if outcome == "refused":
@@ -129,9 +129,7 @@ def _tried(jobs: Sequence[_Job], limit: int) -> Iterator[Trial]:
 
 
 @contextlib.contextmanager
-def _in_a_process(
-    work: Callable[..., None], jobs: Sequence[Any], limit: int
-) -> Iterator[Callable[[], tuple[str, Any]]]:
+def in_a_process(work: Callable[..., None], jobs: Sequence[Any], limit: int) -> Iterator[Callable[[], tuple[str, Any]]]:
     """A process that does the jobs one after the other, as long as the context lasts.
 
     What is yielded waits for the next job: what was sent of it, or `lost` and the cause in words.

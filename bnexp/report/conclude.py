@@ -49,16 +49,21 @@ def conclude(configs: Sequence[Config], altered: bool, taken_over: Mapping[str, 
     own under the outputs.
     """
     first = configs[0]
-    folders = [RunFolder(first.outputs, config) for config in configs]
+    gathered = gather(configs, taken_over)
+    if len(configs) == 1 and not (first.experiment or first.claims):
+        _conclude_one(gathered, RunFolder(first.outputs, first).path)
+    else:
+        _report(gathered, configs, altered)
+
+
+def gather(configs: Sequence[Config], taken_over: Mapping[str, Record]) -> Records:
+    """The records of one command's runs; of those that are not here the one that is taken over."""
+    folders = [RunFolder(configs[0].outputs, config) for config in configs]
     runs = [
         _labelled(taken_over.get(folder.id) or folder.read(), config)
         for folder, config in zip(folders, configs, strict=True)
     ]
-    gathered = _gathered(first, runs)
-    if len(configs) == 1 and not (first.experiment or first.claims):
-        _conclude_one(gathered, folders[0].path)
-    else:
-        _report(gathered, configs, altered)
+    return _gathered(configs[0], runs)
 
 
 def conclude_partly(configs: Sequence[Config], altered: bool) -> None:

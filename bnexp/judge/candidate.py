@@ -1,0 +1,91 @@
+"""The norm that is put to the test, as it is typed: a file, a class in it, or `package.module:Class`."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from bnexp import targets
+from bnexp.config import Config, ConfigError, NormConfig
+
+KEY = "norm.target"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A norm of somebody's."""
+
+    target: str
+    """`package.module:Class`."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What its report is called: one word, that a folder can have."""
+        words = [self.target.rpartition(":")[2], *(f"{key}={value}" for key, value in self.settings.items())]
+        return re.sub(r"[^\w.=-]+", "_", "-".join(words))
+
+    @property
+    def norm(self) -> str:
+        """What records call it."""
+        return self.target
+
+    def make(self) -> Any:
+        """The class or function itself. Errors: ConfigError where it is not to be had."""
+        return targets.load(KEY, self.target)
+
+    def in_place_of_bn(self, config: Config) -> Config:
+        """The run with this norm."""
+        norm = replace(config.norm, name="module", target=self.target, settings=dict(self.settings))
+        return replace(config, norm=norm)
+
+
+def read(typed: str, settings: Mapping[str, Any]) -> Candidate:
+    """What `my_norm.py`, `my_norm.py:Class` or `package.module:Class` names.
+
+    Errors: ConfigError for a file that is not here, and where it has no class that could be meant, or several.
+    """
+    place, _, name = typed.partition(":")
+    if not place.endswith(".py"):
+        if not name:
+            raise ConfigError(f"{typed}: write a file, my_norm.py, or package.module:Class")
+        return Candidate(typed, settings)
+    path = Path(place)
+    if not path.is_file():
+        raise ConfigError(f"{typed}: there is no file {place} in {Path.cwd()}")
+    if path.resolve().parent != Path.cwd().resolve():
+        raise ConfigError(f"{typed}: give the command in the folder of the file, {path.resolve().parent}")
+    classes = _classes(path)
+    if not name:
+        if len(classes) != 1:
+            found = f"it has {', '.join(classes)}" if classes else "it defines no class"
+            raise ConfigError(f"{typed}: {found}; name one, {place}:{classes[0] if classes else 'MyNorm'}")
+        (name,) = classes
+    return Candidate(f"{path.stem}:{name}", settings)
+
+
+def _classes(path: Path) -> Sequence[str]:
+    """The classes that a file defines, but for those whose names begin with an underscore."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except SyntaxError as error:
+        raise ConfigError(f"{path}: {error.msg}, line {error.lineno}") from error
+    return [node.name for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
+
+
+PLAIN_BN = NormConfig()
+KEPT = ("name", "eps", "batches", "momentum")
+"""Settings of BN that do not make it another norm."""
+
+
+def stands_for(config: Config) -> bool:
+    """Whether a run has BN as it is, in whose place another norm can be put."""
+    norm = config.norm
+    same = all(
+        getattr(norm, name) == getattr(PLAIN_BN, name) for name in vars(PLAIN_BN) if name not in (*KEPT, "groups")
+    )
+    return norm.name == "batch" and config.trained == "all" and same

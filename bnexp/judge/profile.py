@@ -1,0 +1,77 @@
+"""What becomes of every claim with the candidate in BN's place: beside BN and layer norm, and against BN itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from bnexp import claims
+from bnexp.claims import BN, PLAIN, TREATED, Claim, Judgement, Of, Records
+from bnexp.judging.judgement import judge
+
+BESIDE = (BN, "layer")
+"""The norms beside which the candidate is shown, where they were trained."""
+
+OTHER_MACHINE = "other machine"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A claim with several norms in BN's place."""
+
+    experiment: str
+    subject: str
+    claim: Claim
+    judgements: Mapping[str, Judgement]
+    """By norm, the candidate last."""
+    against_bn: Judgement
+    """The candidate held against BN, by the same measure."""
+
+
+def asked(subject: str) -> Iterator[Claim]:
+    """The claims of a subject that can be asked of any norm: of BN alone, or of BN and no norm."""
+    for claim in claims.REGISTRY[subject].claims:
+        if not isinstance(claim, Claim) or claim.best_of is not None or claim.treated.get("norm") != TREATED:
+            continue
+        if any(name != "norm" and not name.startswith("norm.") for name in claim.treated):
+            continue  # it differs in more than the norm
+        of_norms = {name: value for name, value in {**claim.treated, **claim.among}.items() if name.startswith("norm.")}
+        if claim.reference in (None, {"norm": PLAIN}) and all(map(_can_be_absent, of_norms.values())):
+            yield claim
+
+
+def _can_be_absent(value: object) -> bool:
+    """Whether a norm without such a setting fits."""
+    return value is None or (isinstance(value, Of) and None in value.values)
+
+
+def profile(records: Records, subjects: Iterable[str], candidate: str, elsewhere: bool) -> list[Entry]:
+    """Every claim of these subjects; `elsewhere` where BN and no norm were trained on another machine."""
+    present = {run.norm for run in records.runs}
+    shown = [*(norm for norm in BESIDE if norm in present), candidate]
+    entries = []
+    for subject in subjects:
+        for claim in asked(subject):
+            judged = {norm: judge(claim, records, norm) for norm in shown}
+            against = judge(_against_bn(claim), records, candidate)
+            if elsewhere:
+                judged[candidate], against = (_marked(each) for each in (judged[candidate], against))
+            entries.append(Entry(records.experiment, subject, claim, judged, against))
+    return entries
+
+
+def _against_bn(claim: Claim) -> Claim:
+    """The claim's measure, of the candidate beside BN: which has more of what the claim says."""
+    kind = claim.rule.kind if claim.rule.kind in ("time", "range", "rate") else "difference"
+    rule = replace(claim.rule, kind=kind, target=0.0)
+    return replace(claim, id=f"{claim.id}-against-bn", rule=rule, reference={"norm": BN}, primary=False)
+
+
+def _marked(judgement: Judgement) -> Judgement:
+    flag = {OTHER_MACHINE: "the networks that it is held against were trained on another machine"}
+    return replace(judgement, flags={**judgement.flags, **flag})
+
+
+def subjects(names: Sequence[str]) -> list[str]:
+    """Those that have a claim to ask, of an experiment's."""
+    return [name for name in names if name in claims.REGISTRY and any(True for _ in asked(name))]

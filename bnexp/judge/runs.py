@@ -1,0 +1,44 @@
+"""Which runs of an experiment the candidate has, and which others it is held against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from bnexp import paths
+from bnexp.config import Config
+from bnexp.judge.candidate import Candidate, stands_for
+from bnexp.runs import records
+from bnexp.runs.records import Record
+
+EXPERIMENTS = {
+    "smoke": ("mnist_activations", "lr_tolerance", "init_robustness", "batch_size", "saturating"),
+    "laptop": (
+        *("mnist_activations", "mnist_table", "lr_tolerance", "init_robustness", "saturating", "gradient_flow"),
+        *("batch_size", "optimizers", "regularisation"),
+    ),
+}
+"""By scale, what a norm is put to where nothing else is asked for."""
+
+HELD_AGAINST = ("none", "batch", "layer")
+
+
+def of(configs: Iterable[Config], candidate: Candidate) -> list[Config]:
+    """The runs that it is held against, and its own, each of them in BN's place."""
+    kept: list[Config] = []
+    own: list[Config] = []
+    for config in configs:
+        if config.norm.name in HELD_AGAINST and (config.norm.name != "batch" or stands_for(config)):
+            kept.append(config)
+        if stands_for(config):
+            own.append(candidate.in_place_of_bn(config))
+    return [*kept, *own]
+
+
+def references(experiments: Sequence[str], scale: str) -> dict[str, Record]:
+    """By id, the runs of these experiments that come with bnexp."""
+    found: dict[str, Record] = {}
+    for name in experiments:
+        folder = paths.references() / scale / name
+        if (folder / "runs.json").exists():
+            found |= {run.id: run for run in records.load(folder).runs}
+    return found

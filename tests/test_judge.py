@@ -1,0 +1,202 @@
+"""Somebody's own norm in BN's place: what is typed, which runs it has, and what becomes of the claims."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Command
+from handmade import BN, PLAIN, Fields, is_bn, records, sweep
+
+from bnexp.claims import REGISTRY, TREATED
+from bnexp.config import Config, ConfigError, NormConfig, run_id
+from bnexp.judge import asked, runs
+from bnexp.judge.candidate import Candidate, read, stands_for
+from bnexp.judge.profile import OTHER_MACHINE, profile
+from bnexp.judge.profile import asked as asked_of
+from bnexp.judge.writing import profile_figure
+
+MINE = """
+import time
+from torch import nn
+
+
+class Mine(nn.Module):
+    def __init__(self, features, scale=1.0):
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, x):
+        return x * self.scale
+
+
+class _Helper:
+    pass
+"""
+
+OTHER = "my_norm:Mine"
+
+
+@pytest.fixture(autouse=True)
+def _file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_norm.py").write_text(MINE)
+
+
+# What is typed
+
+
+@pytest.mark.parametrize("typed", ["my_norm.py", "my_norm.py:Mine", "./my_norm.py", OTHER])
+def test_a_file_a_class_in_it_or_a_module(typed: str) -> None:
+    candidate = read(typed, {"scale": 2})
+    assert (candidate.target, candidate.name) == (OTHER, "Mine-scale=2")
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("my_norms.py", "there is no file my_norms.py in"),
+        ("two.py", r"it has First, Second; name one, two.py:First"),
+        ("none.py", r"it defines no class; name one, none.py:MyNorm"),
+        ("broken.py", r"broken.py: .*, line 1"),
+        ("mine", "write a file, my_norm.py, or package.module:Class"),
+        ("deeper/my_norm.py", "give the command in the folder of the file"),
+    ],
+)
+def test_what_names_no_norm_is_refused(typed: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "two.py").write_text("class First: ...\nclass Second: ...\n")
+    (tmp_path / "none.py").write_text("x = 1\n")
+    (tmp_path / "broken.py").write_text("class (\n")
+    (tmp_path / "deeper").mkdir()
+    (tmp_path / "deeper" / "my_norm.py").write_text(MINE)
+    with pytest.raises(ConfigError, match=message):
+        read(typed, {})
+
+
+def test_a_request_in_full() -> None:
+    words = ["my_norm.py", "scale=smoke", "norm.settings.scale=1e-3", "outputs=there", "data=digits"]
+    request = asked.read(words, "figure1,batch_size")
+    assert request.experiments == ("mnist_activations", "batch_size")
+    assert request.candidate.settings == {"scale": 1e-3}
+    assert request.overrides == [
+        "experiment=mnist_activations,batch_size", "scale=smoke", "outputs=there", "data=digits"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "names", "message"),
+    [
+        (["scale=smoke"], None, "takes one norm, my_norm.py"),
+        (["my_norm.py", "other.py"], None, "takes one norm, not my_norm.py, other.py"),
+        (["my_norm.py", "lr=0.3"], None, "lr=0.3 would be another experiment"),
+        (["my_norm.py", "scale=paper"], None, "scale=paper: a norm is judged at smoke or laptop"),
+        (["my_norm.py", "references=none"], None, "references=none: choose from package, train"),
+        (["my_norm.py"], "batchsize,magic", "--claims magic: there is nothing of that name to ask"),
+    ],
+)
+def test_requests_that_cannot_be(words: list[str], names: str | None, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        asked.read(words, names)
+
+
+# Its runs
+
+
+def test_it_has_the_runs_of_bn_as_it_is() -> None:
+    def config(seed: int = 0, **norm: Any) -> Config:
+        return replace(Config(scale="smoke"), seed=seed, norm=NormConfig(**norm))
+
+    plain, batch, layer = (config(name=name) for name in ("none", "batch", "layer"))
+    others = [config(ghost=4), config(statistics="moving"), config(placement="after"), config(affine=False)]
+    others += [config(name="group"), config(name="batch_renorm"), replace(config(), trained="norms")]
+    assert [stands_for(c) for c in (plain, batch, layer, *others)] == [False, True, *[False] * 8]
+    assert stands_for(config(batches=7, momentum=0.3, eps=1e-3))
+    candidate = Candidate(OTHER, {"scale": 2.0})
+    kept = runs.of([plain, batch, layer, *others, config(seed=1)], candidate)
+    assert [c.norm.name for c in kept] == ["none", "batch", "layer", "batch", "module", "module"]
+    own = kept[-1]
+    assert (own.norm.target, own.norm.settings, own.seed) == (OTHER, {"scale": 2.0}, 1)
+    assert run_id(own) != run_id(config(seed=1))
+
+
+# The claims
+
+
+def candidate_is(like: str) -> list[Any]:
+    """Runs of no norm, BN, and a candidate that does as one of them does; each on seeds of its own."""
+
+    def final(fields: Fields) -> float:
+        good = is_bn(fields) or (fields.get("norm.target") == OTHER and like == "batch")
+        return 0.95 + 0.01 * good
+
+    arms = (PLAIN, BN, {"norm.name": "module", "norm.target": OTHER, "norm.placement": "before"})
+    return [
+        run for i, arm in enumerate(arms) for run in sweep(final, (arm,), range(10 * i, 10 * i + 10), model_depth=(3,))
+    ]
+
+
+@pytest.mark.parametrize("like", ["batch", "none"])
+def test_a_copy_of_bn_does_as_bn_does_and_one_of_nothing_as_nothing(like: str) -> None:
+    (entry,) = profile(records(candidate_is(like)), ["accuracy"], OTHER, elsewhere=False)
+    found = {norm: judgement.verdict for norm, judgement in entry.judgements.items()}
+    assert found == {"batch": "reproduced", OTHER: "reproduced" if like == "batch" else "no difference"}
+    assert entry.against_bn.verdict == ("no difference" if like == "batch" else "contradicted")
+    assert "Mine" in entry.judgements[OTHER].claim
+
+
+def test_what_was_trained_elsewhere_is_flagged() -> None:
+    here, away = (profile(records(candidate_is("batch")), ["accuracy"], OTHER, e)[0] for e in (False, True))
+    assert OTHER_MACHINE not in here.judgements[OTHER].flags
+    assert OTHER_MACHINE in away.judgements[OTHER].flags
+    assert OTHER_MACHINE in away.against_bn.flags
+    assert OTHER_MACHINE not in away.judgements["batch"].flags
+
+
+def test_only_claims_are_asked_that_fit_any_norm() -> None:
+    ids = {claim.id for subject in REGISTRY for claim in asked_of(subject)}
+    assert {"higher-accuracy-grey", "lr-highest", "init-spread", "small-batch-bn", "narrower-gap"} <= ids
+    assert ids.isdisjoint({"ghost-costs", "small-batch-layer", "step-size-gain", "noisy-speed", "affine-alone"})
+    for subject in REGISTRY:
+        for claim in asked_of(subject):
+            assert claim.treated["norm"] == TREATED
+
+
+def test_the_profile_has_a_column_for_every_norm() -> None:
+    entries = profile(records(candidate_is("batch")), ["accuracy", "speed"], OTHER, elsewhere=False)
+    made = profile_figure(Candidate(OTHER), entries)
+    texts = [text.get_text() for text in made.axes[0].texts]
+    assert {"with BN", "Mine", "against BN"} <= set(texts)
+    assert len([text for text in made.axes[0].texts if text.get_bbox_patch()]) == 3 * len(entries)
+
+
+# The command
+
+
+def test_the_contract_alone(command: Command) -> None:
+    done = command("judge", "--contract", "my_norm.py")
+    assert (done.code, done.out.strip().splitlines()[-1]) == (0, "Mine keeps 30 of the 30 promises of a norm.")
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("return x - x.mean(0)", "breaks alone_at_inference[flat]"),
+        ("return x.flatten()", "breaks keeps_shape[flat]"),
+        ("raise SystemExit(3)", "breaks keeps_shape[flat]"),
+        ("import os; os._exit(3)", "its process ended"),
+        ("time.sleep(60)", "it came to no end in 2 s"),
+        ("print('hello'); return x", "it prints 'hello'; leave out print"),
+    ],
+)
+def test_what_breaks_it_is_refused_with_a_sentence(
+    body: str, words: str, command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("bnexp.judge.trial.LIMIT", 2)
+    (tmp_path / "odd.py").write_text(MINE.replace("return x * self.scale", body))
+    done = command("judge", "odd.py", "scale=smoke")
+    assert done.code == 2
+    assert words in done.err
+    assert "odd:Mine" in done.err
+    assert not (tmp_path / "outputs").exists()
