@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -200,3 +201,41 @@ def test_what_breaks_it_is_refused_with_a_sentence(
     assert words in done.err
     assert "odd:Mine" in done.err
     assert not (tmp_path / "outputs").exists()
+
+
+# The examples
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.py")))
+def test_the_examples_keep_it_but_for_the_lesson(
+    name: str, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / name).write_text((EXAMPLES / name).read_text())
+    done = command("judge", "--contract", name)
+    if name == "centring.py":
+        assert done.code == 2
+        assert "breaks alone_at_inference[flat], alone_at_inference[maps]: " in done.err
+        assert "use population statistics there" in done.err
+    else:
+        assert (done.code, done.err) == (0, "")
+
+
+def test_an_example_is_judged_from_end_to_end(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "rms_norm.py").write_text((EXAMPLES / "rms_norm.py").read_text())
+    words = ("judge", "rms_norm.py", "--claims", "saturating", "scale=smoke", "data=digits")
+    done = command(*words)
+    assert done.code == 0, done.err
+    assert "runs to train: about" in done.out
+    folder = tmp_path / "results" / "judge" / "RMSNorm"
+    assert {path.name for path in folder.iterdir()} == {"README.md", "verdict.json", "profile.png", "figures"}
+    found = json.loads((folder / "verdict.json").read_text())
+    assert len(found["contract"]) == 30
+    assert {tuple(entry["norms"]) for entry in found["claims"]} == {("batch", "rms_norm:RMSNorm")}
+    assert {entry["experiment"] for entry in found["claims"]} == {"saturating"}
+    text = (folder / "README.md").read_text()
+    assert "STAND-IN" in text
+    assert "RMSNorm against BN" in text
+    again = command(*words)
+    assert "All runs are there already" in again.err
