@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bnexp.judging.words import count, difference_in, number_in, on_scale, tally
+from bnexp.judging.words import difference_in, number_in, on_scale
 from bnexp.report import verdicts
+from bnexp.report.page import score
 
 ROOT = Path(__file__).parent.parent
 SCORE = re.compile(r"(<!-- score: .*? -->\n).*?(<!-- end of score -->)", re.DOTALL)
@@ -18,20 +19,8 @@ BETWEEN = re.compile(r"(<!-- verdicts: .*? -->\n).*?(<!-- end of verdicts -->)",
 def with_verdicts(readme: str) -> str:
     """The README with score and table as the verdicts are now."""
     of_experiments = [verdict for _, verdict in verdicts.read_all(ROOT / "results")[0]]
-    readme = SCORE.sub(lambda match: match[1] + score(of_experiments) + match[2], readme)
+    readme = SCORE.sub(lambda match: match[1] + f"**{score(of_experiments)}**\n" + match[2], readme)
     return BETWEEN.sub(lambda match: match[1] + table(of_experiments) + match[2], readme)
-
-
-def score(of_experiments: Sequence[Mapping[str, Any]]) -> str:
-    """How many claims came out how; controls, which check our measuring and not BN, are counted apart."""
-    claims = [claim for verdict in of_experiments for claim in verdict["claims"]]
-    if not claims:
-        return ""
-    controls = [claim["verdict"] for claim in claims if claim.get("control")]
-    others = [claim["verdict"] for claim in claims if not claim.get("control")]
-    judged = f"{count(len(others), 'claim')} judged in {count(len(of_experiments), 'experiment')}: {tally(others)}"
-    held = f"; of {count(len(controls), 'control')}: {tally(controls)}" if controls else ""
-    return f"**{judged}{held}.**\n"
 
 
 def table(of_experiments: Sequence[Mapping[str, Any]]) -> str:

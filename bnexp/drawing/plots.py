@@ -33,8 +33,11 @@ PALETTE = (
 )
 """Okabe and Ito's colours, which colour-blind readers can tell apart; then some of Tol's."""
 
+PLAIN_COLOUR, BN_COLOUR, OTHER_COLOUR = "#D55E00", "#0072B2", "#009E73"
+"""Of the two networks that are compared most, and of any other beside them."""
+
 COLOURS = {
-    **{PLAIN: "#D55E00", BN: "#0072B2", "inception": "#D55E00", "bn_baseline": "#0072B2"},
+    **{PLAIN: PLAIN_COLOUR, BN: BN_COLOUR, "inception": PLAIN_COLOUR, "bn_baseline": BN_COLOUR},
     **{
         "layer": "#009E73",
         "group": "#CC79A7",

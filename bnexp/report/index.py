@@ -10,7 +10,7 @@ from typing import Any
 from bnexp import paths
 from bnexp.console import err
 from bnexp.files import write_atomically
-from bnexp.report import experiments, explanations, verdicts
+from bnexp.report import experiments, explanations, page, verdicts
 from bnexp.report.forest import forest
 from bnexp.report.pictures import png
 
@@ -78,6 +78,8 @@ def write(results: Path) -> None:
     if picture is not None:
         write_atomically(results / "forest.png", png(picture))
     write_atomically(results / "README.md", text)
+    if verdict_files:
+        write_atomically(results / "index.html", page.page(results, verdict_files, QUESTIONS, picture))
 
 
 def primary(of_experiments: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

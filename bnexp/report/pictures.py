@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import re
+from typing import Any
 
+import matplotlib
 from matplotlib.figure import Figure
 
 
@@ -18,3 +22,55 @@ def png(figure: Figure) -> bytes:
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=100, metadata={"Software": None})
     return content.getvalue()
+
+
+MOST = 50_000
+"""Characters of a drawing within a page; one of more is shown as pixels."""
+
+FONTS = "DejaVu Sans, Verdana, sans-serif"
+"""Verdana is as wide, where there is no DejaVu."""
+
+
+GROUP = re.compile(r"<g((?: [^>]*)?)>((?:<use [^>]*/>)+)</g>")
+STYLE = re.compile(r' style="([^"]*)"')
+
+
+def svg(figure: Figure, most: int = MOST) -> str | None:
+    """A figure as an element of a page, its text as text; None where it would be longer than `most`."""
+    content = io.StringIO()
+    settings: Any = {"svg.fonttype": "none", "svg.hashsalt": "bnexp", "path.simplify_threshold": 0.5}
+    with matplotlib.rc_context(settings):
+        figure.savefig(content, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    drawn = content.getvalue()
+    drawn = re.sub(r"<metadata>.*?</metadata>", "", drawn[drawn.index("<svg") :], flags=re.DOTALL)
+    drawn = re.sub(r"<[^>]*>", lambda tag: _thinned(tag[0]), drawn)
+    drawn = re.sub(r">\s+<", "><", drawn)
+    drawn = GROUP.sub(lambda group: _styled_once(group[1], group[2]), drawn)
+    drawn = _short_names(drawn.replace("xlink:href", "href"))
+    if len(drawn) > most:
+        drawn = re.sub(r"<[^>]*>", lambda tag: re.sub(r'([ "])(-?\d+)\.\d(?=[ "])', r"\1\2", tag[0]), drawn)
+    return drawn if len(drawn) <= most else None
+
+
+def _short_names(drawn: str) -> str:
+    """What is referred to by shorter names, other than those of any other drawing on the page."""
+    prefix = hashlib.sha256(drawn.encode()).hexdigest()[:4]
+    names = dict.fromkeys(re.findall(r' id="([mp][0-9a-f]{10})"', drawn))
+    for i, name in enumerate(names):
+        drawn = drawn.replace(name, f"d{prefix}{i}")
+    return drawn
+
+
+def _thinned(tag: str) -> str:
+    """Without the names of groups, to which nothing refers, and with coordinates to a tenth of a pixel."""
+    tag = re.sub(r' id="[A-Za-z0-9]+_\d+"', "", tag)
+    tag = re.sub(r"-?\d+\.\d{2,}", lambda number: f"{float(number[0]):.1f}".removesuffix(".0"), tag)
+    return re.sub(r"'DejaVu Sans'[^;\"]*", FONTS, " ".join(tag.split()))
+
+
+def _styled_once(group: str, uses: str) -> str:
+    """Dots of one style in a group that has it."""
+    styles = set(STYLE.findall(uses))
+    if len(styles) != 1 or uses.count("style=") != uses.count("<use ") or "style=" in group:
+        return f"<g{group}>{uses}</g>"
+    return f'<g{group} style="{styles.pop()}">{STYLE.sub("", uses)}</g>'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from bnexp.judging.matching import shown
 from bnexp.judging.measures import epochs
 from bnexp.judging.words import tally
 from bnexp.report import ReportError, verdicts
-from bnexp.report.pictures import png, title
+from bnexp.report.pictures import png, svg, title
 from bnexp.report.provenance import dated
 from bnexp.report.readme import common_stamp, readme
 from bnexp.report.size import model_size
@@ -40,6 +40,7 @@ def write(gathered: Records, folder: Path) -> tuple[list[claims.Judgement], dict
     pictures = {stem: png(figure) for stem, figure in figures.items()}
     for stem, picture in pictures.items():
         write_atomically(folder / "figures" / f"{stem}.png", picture)
+    _draw_for_the_page(figures, folder / "figures")
     by_arm = arms(shown(gathered))
     write_atomically(folder / "table.csv", by_arm.to_csv(index=False))
     altered = folder.name != gathered.experiment
@@ -48,6 +49,16 @@ def write(gathered: Records, folder: Path) -> tuple[list[claims.Judgement], dict
     verdict = json.dumps(_verdict(gathered, judgements), indent=1, ensure_ascii=False)
     write_atomically(folder / "verdict.json", verdict + "\n")
     return judgements, pictures
+
+
+def _draw_for_the_page(figures: Mapping[str, Figure], folder: Path) -> None:
+    """The first figure that is small enough as a drawing, which `results/index.html` shows."""
+    for old in folder.glob("*.svg"):
+        old.unlink()
+    for stem, figure in figures.items():
+        if drawing := svg(figure):
+            write_atomically(folder / f"{stem}.svg", drawing)
+            return
 
 
 def _drawn(gathered: Records, judgements: Sequence[claims.Judgement]) -> tuple[dict[str, Figure], dict[str, DataFrame]]:

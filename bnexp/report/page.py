@@ -1,0 +1,169 @@
+"""`index.html` of a folder of results: one file that needs nothing else, for whoever the results are passed on to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader
+from markupsafe import Markup, escape
+from matplotlib.figure import Figure
+
+from bnexp import paths
+from bnexp.drawing.plots import BN_COLOUR, OTHER_COLOUR, PLAIN_COLOUR
+from bnexp.judging.words import count, difference_in, number_in, on_scale, tally
+from bnexp.report import experiments, explanations
+from bnexp.report.pictures import svg
+
+VERDICTS = ("reproduced", "contradicted", "no difference", "mixed", "undecided")
+
+Verdicts = Sequence[tuple[Path, Mapping[str, Any]]]
+
+
+def page(results: Path, verdict_files: Verdicts, questions: Sequence[str], forest: Figure | None) -> str:
+    """The page in HTML; figures are taken from the SVG files of the reports, where there are some."""
+    ours = paths.experiments()
+    asked = {
+        v["experiment"]: experiments.read(ours[v["experiment"]]).question
+        for _, v in verdict_files
+        if v["experiment"] in ours
+    }
+    rows = [
+        _row(verdict, claim, asked.get(verdict["experiment"], ""))
+        for _, verdict in verdict_files
+        for claim in verdict["claims"]
+    ]
+    found = explanations.found_in(verdict_files)
+    template = Environment(loader=PackageLoader("bnexp", "report"), autoescape=True).get_template("page.html")
+    return template.render(
+        score=score([verdict for _, verdict in verdict_files]),
+        verdicts=VERDICTS,
+        questions=[question for question in questions if any(row["question"] == question for row in rows)],
+        experiments=[_experiment(path.parent, verdict, results) for path, verdict in verdict_files],
+        rows=rows,
+        first=_drawing(results / "mnist_activations" / "figures" / "figure_1a.svg"),
+        forest=Markup(drawn) if forest is not None and (drawn := svg(forest, 200_000)) else "",
+        explained=Markup(svg(explanations.figure(found), 200_000) or ""),
+        explanations=[(e, explanations.word(e, found)) for e in explanations.EXPLANATIONS],
+        judged=_judged(results / "judge"),
+    )
+
+
+def score(of_experiments: Sequence[Mapping[str, Any]]) -> str:
+    """How many claims came out how; controls, which check our measuring and not BN, are counted apart."""
+    claims = [claim for verdict in of_experiments for claim in verdict["claims"]]
+    if not claims:
+        return ""
+    controls = [claim["verdict"] for claim in claims if claim.get("control")]
+    others = [claim["verdict"] for claim in claims if not claim.get("control")]
+    judged = f"{count(len(others), 'claim')} judged in {count(len(of_experiments), 'experiment')}: {tally(others)}"
+    held = f"; of {count(len(controls), 'control')}: {tally(controls)}" if controls else ""
+    return f"{judged}{held}."
+
+
+def _row(verdict: Mapping[str, Any], claim: Mapping[str, Any], question: str) -> dict[str, Any]:
+    """A claim as the page shows it."""
+    old = "kind" not in claim
+    return {
+        **claim,
+        "experiment": verdict["experiment"],
+        "question": question,
+        "old": old,
+        "flags": claim.get("flags") or {},
+        "effect": "" if old else _effect(claim),
+        "interval": "" if old else _interval(claim),
+        "strip": "" if old else strip(claim["values"], claim["unit"]),
+        "command": f"bnexp run experiment={verdict['experiment']} scale={verdict['scale']}",
+        "dataset": verdict["dataset"]["name"],
+        "scale": verdict["scale"],
+        "stamp": verdict.get("stamp", {}),
+    }
+
+
+def _effect(claim: Mapping[str, Any]) -> str:
+    if claim["effect"] is None or claim["verdict"] == "mixed":
+        return ""
+    return difference_in(on_scale(claim["effect"], claim["unit"]), claim["unit"])
+
+
+def _interval(claim: Mapping[str, Any]) -> str:
+    if claim["ci95"] is None or claim["verdict"] == "mixed":
+        return ""
+    ends = ("open" if end is None else number_in(on_scale(end, claim["unit"]), claim["unit"]) for end in claim["ci95"])
+    return f"[{', '.join(ends)}]"
+
+
+WIDE, ROW, LEFT = 560, 18, 210
+"""Of a strip of dots, in its own units."""
+
+
+def strip(values: Sequence[Mapping[str, Any]], unit: str) -> Markup:
+    """Every seed's value as a dot, a line an arm and cell; at most some thirty lines, or nothing."""
+    lines: dict[tuple[str, str], list[float]] = {}
+    for value in values:
+        if value["value"] is not None:
+            lines.setdefault((str(value["cell"]), str(value["arm"])), []).append(float(value["value"]))
+    known = [value for of_line in lines.values() for value in of_line]
+    if not known or len(lines) > 30:
+        return Markup("")
+    low, high = min(known), max(known)
+    reach = (high - low) or 1.0
+    drawn = []
+    for i, ((cell, arm), of_line) in enumerate(sorted(lines.items())):
+        y = ROW * (i + 0.7)
+        colour = BN_COLOUR if arm == "with BN" else PLAIN_COLOUR if arm == "without BN" else OTHER_COLOUR
+        label = ", ".join(part for part in (cell, arm) if part)
+        drawn.append(f'<text x="{LEFT - 8}" y="{y + 4:.0f}" text-anchor="end">{escape(label[:40])}</text>')
+        at = [LEFT + (WIDE - LEFT - 10) * (value - low) / reach for value in of_line]
+        drawn += [f'<circle cx="{x:.1f}" cy="{y:.0f}" r="3.5" fill="{colour}"/>' for x in at]
+    ends = [level_of(end, unit) for end in (low, high)]
+    foot = ROW * (len(lines) + 0.9)
+    drawn.append(f'<text x="{LEFT}" y="{foot:.0f}">{escape(ends[0])}</text>')
+    drawn.append(f'<text x="{WIDE - 10}" y="{foot:.0f}" text-anchor="end">{escape(ends[1])}</text>')
+    box = f"0 0 {WIDE} {ROW * (len(lines) + 1.2):.0f}"
+    return Markup(f'<svg class="strip" viewBox="{box}" role="img" aria-label="every seed">{"".join(drawn)}</svg>')
+
+
+def level_of(value: float, unit: str) -> str:
+    """The end of a strip's axis; of ratios the values are as they are."""
+    return f"{100 * value:.4g} %" if unit in ("points", "share") else f"{value:.4g}"
+
+
+def _experiment(folder: Path, verdict: Mapping[str, Any], results: Path) -> dict[str, Any]:
+    """An experiment's heading, its first drawing, and the pictures beside it."""
+    drawings = sorted((folder / "figures").glob("*.svg"), key=lambda path: path.stat().st_mtime)
+    where = folder.relative_to(results).as_posix()
+    counts = tally(claim["verdict"] for claim in verdict["claims"])
+    return {
+        "name": verdict["experiment"],
+        "title": verdict.get("title", verdict["experiment"]),
+        "folder": where,
+        "counts": counts,
+        "drawing": next(filter(None, map(_drawing, drawings)), ""),
+        "pictures": [f"{where}/figures/{path.name}" for path in sorted((folder / "figures").glob("*.png"))],
+    }
+
+
+def _drawing(path: Path) -> Markup | str:
+    return Markup(path.read_text(encoding="utf-8")) if path.is_file() else ""
+
+
+def _judged(folder: Path) -> list[dict[str, Any]]:
+    """The norms that were judged: each its name, its contract and its verdicts by claim."""
+    judged = []
+    for path in sorted(folder.glob("*/verdict.json")):
+        verdict = json.loads(path.read_text(encoding="utf-8"))
+        norm = verdict["norm"]
+        judged.append(
+            {
+                "name": path.parent.name,
+                "kept": sum(bool(result["passed"]) for result in verdict["contract"]),
+                "of": len(verdict["contract"]),
+                "counts": tally(entry["norms"][norm]["verdict"] for entry in verdict["claims"]),
+                "against": tally(entry["against_bn"]["verdict"] for entry in verdict["claims"]),
+                "folder": f"judge/{path.parent.name}",
+            }
+        )
+    return judged

@@ -1,0 +1,60 @@
+// What tests/test_page.py asks of results/index.html in a browser; the answers are left in an element called said.
+window.addEventListener("load", () => {
+  const every = (query) => [...document.querySelectorAll(query)];
+  const shown = () => every("details.claim").filter((claim) => !claim.hidden).length;
+
+  const set = (id, property, value) => {
+    const element = document.getElementById(id);
+    element[property] = value;
+    element.dispatchEvent(new Event("input"));
+  };
+
+  // WCAG's relative luminance and contrast
+  const channel = (v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+  const luminance = (colour) => {
+    const [r, g, b] = colour.match(/[\d.]+/g).map((part) => channel(part / 255));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ground = (element) => {
+    for (let e = element; e; e = e.parentElement) {
+      const colour = getComputedStyle(e).backgroundColor;
+      if (!colour.endsWith(", 0)") && colour !== "transparent") return colour;
+    }
+    return "rgb(255, 255, 255)";
+  };
+  const contrast = (element) => {
+    const pair = [luminance(getComputedStyle(element).color), luminance(ground(element))].sort((a, b) => b - a);
+    return (pair[0] + 0.05) / (pair[1] + 0.05);
+  };
+
+  const overlap = (p, q) =>
+    p.left < q.right - 1 && q.left < p.right - 1 && p.top < q.bottom - 1 && q.top < p.bottom - 1;
+  const overlaps = every("summary").filter((summary) => {
+    const boxes = [...summary.children].map((child) => child.getBoundingClientRect());
+    return boxes.some((p, i) => boxes.slice(i + 1).some((q) => overlap(p, q)));
+  });
+
+  const said = {
+    errors: window.problems,
+    wide: document.documentElement.scrollWidth,
+    inner: window.innerWidth,
+    overlaps: overlaps.length,
+    contrast: Math.min(...every("h1, h2, h3, p, a, .verdict, small, dt, dd, td, summary span").map(contrast)),
+  };
+  said.all = shown();
+  set("experiment", "value", "signal_depth");
+  said.experiment = shown();
+  set("words", "value", "gradients");
+  said.words = shown();
+  set("experiment", "value", "");
+  set("words", "value", "");
+  set("primary", "checked", true);
+  said.primary = shown();
+  set("primary", "checked", false);
+  said.again = shown();
+
+  const answer = document.createElement("pre");
+  answer.id = "said";
+  answer.textContent = JSON.stringify(said);
+  document.body.append(answer);
+});
