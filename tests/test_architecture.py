@@ -15,7 +15,7 @@ ROW = re.compile(r"^\| (\d+) \| `([^`]+)` \|", re.MULTILINE)
 PLUGIN = "hydra_plugins/bnexp_population/"
 TOP = {
     "CHANGELOG.md",
-    *("bnexp", "configs", "docs", "hydra_plugins", "results", "scripts", "tests"),
+    *("bnexp", "configs", "docs", "examples", "hydra_plugins", "results", "scripts", "tests"),
     *("CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "pyproject.toml"),
 }
 
