@@ -59,11 +59,11 @@ def check_contents(wheel: Path) -> None:
         held = set(archive.namelist())
     sources = {p.relative_to(ROOT).as_posix() for name in ("bnexp", PLUGIN) for p in (ROOT / name).rglob("*.py")}
     configs = {f"bnexp/{p.relative_to(ROOT).as_posix()}" for p in (ROOT / "configs").rglob("*.yaml")}
-    rules = {"bnexp/claims/rules.json"}
+    others = {"bnexp/claims/rules.json", "bnexp/report/page.html"}
     metadata = {name for name in held if name.split("/")[0].endswith(".dist-info")}
     expect(bool(configs), "there are no configs")
-    expect(not (missing := (sources | configs | rules) - held), f"not in the wheel: {sorted(missing)}")
-    expect(not (extra := held - sources - configs - rules - metadata), f"does not belong in the wheel: {sorted(extra)}")
+    expect(not (missing := (sources | configs | others) - held), f"not in the wheel: {sorted(missing)}")
+    expect(not (extra := held - sources - configs - others - metadata), f"does not belong in the wheel: {sorted(extra)}")
     expect(any(name.endswith("/LICENSE") for name in metadata), "the licence is not in the wheel")
 
 
