@@ -63,7 +63,9 @@ def check_contents(wheel: Path) -> None:
     metadata = {name for name in held if name.split("/")[0].endswith(".dist-info")}
     expect(bool(configs), "there are no configs")
     expect(not (missing := (sources | configs | others) - held), f"not in the wheel: {sorted(missing)}")
-    expect(not (extra := held - sources - configs - others - metadata), f"does not belong in the wheel: {sorted(extra)}")
+    expect(
+        not (extra := held - sources - configs - others - metadata), f"does not belong in the wheel: {sorted(extra)}"
+    )
     expect(any(name.endswith("/LICENSE") for name in metadata), "the licence is not in the wheel")
 
 

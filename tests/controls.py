@@ -7,7 +7,6 @@ import math
 from handmade import BN, KINDS, PLAIN, SELECTING, STEPS, Fields, Sign, is_bn, noise, record, sweep
 
 from bnexp.claims.noise import EQUAL, GHOSTS
-from bnexp.claims.regularisation import FIT
 from bnexp.claims.scale_invariance import FACTORS, SAME
 from bnexp.runs.records import Record
 
@@ -22,12 +21,12 @@ def naive_norm(sign: Sign) -> list[Record]:
         worth, outside = sign(fields), fields["norm.name"] == "naive"
         up_to = {1: 0.1, 0: 1.0, -1: 10.0}[worth] if fields.get("norm.outside") == "both" else 1.0
         final = 0.95 - 0.01 * worth * outside - 0.005 * (fields["lr"] != 0.1) + noise(fields)
-        grows = 0.2 + (0.3 * worth + noise(fields)) * outside
-        return record(
-            fields, final if fields["lr"] <= up_to else 0.3, **{"bias_norm/hidden2": [s**grows for s in GROWN]}
-        )
+        grows = 0.2 + (0.15 * worth + noise(fields)) * outside
+        biases = {"bias_norm/hidden2": [s**grows for s in GROWN]}
+        return record(fields, final if fields["lr"] <= up_to else 0.3, **biases)
 
-    arms = (PLAIN, BN, naive, *(naive | {"norm.outside": what} for what in ("both", "averages")))
+    inside = BN | {"norm.affine": False}
+    arms = (PLAIN, BN, inside, naive, *(naive | {"norm.outside": what} for what in ("both", "averages")))
     return sweep(run, arms, SELECTING, model_activation=KINDS, lr=(0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0))
 
 
@@ -85,26 +84,22 @@ def absolute_scale(sign: Sign) -> list[Record]:
 
 
 def noise_of_statistics(sign: Sign) -> list[Record]:
-    """Gaps when the training images are fit, and the noise."""
+    """What ghost batches and Dropout add, and the noise that they make."""
 
     def run(fields: Fields) -> Record:
         worth, ghost, rate = sign(fields), fields.get("norm.ghost"), fields.get("model.dropout")
         moving = fields.get("norm.statistics") == "moving"
-        classes = fields.get("data.classes_per_batch")
-        wide, loud = 0.06, 0.25 * (1 + 20 * noise(fields))
+        final, loud = 0.93 + noise(fields), 0.25 * (1 + 20 * noise(fields))
         if ghost:
-            wide, loud = wide - 0.02 * worth, 0.5 * (1 + 20 * noise(fields))
+            final, loud = final + 0.02 * worth, 0.5 * (1 + 20 * noise(fields))
         elif rate in EQUAL.values():
-            wide += {1: -0.02, 0: 0.005, -1: -0.02}[worth]
+            final += {1: 0.02, 0: 0.005, -1: 0.02}[worth]
             loud = {1: 0.5, 0: 0.5 * math.exp(0.1), -1: 1.0}[worth] * (1 + 20 * noise(fields))
-        final = 0.93 + noise(fields)
         if moving:
             final -= 0.02 * worth if rate else 0.02 * max(-worth, 0)
-        if classes:
+        if fields.get("data.classes_per_batch"):
             final += -0.02 * worth * is_bn(fields) - 0.005 * (fields["lr"] != 0.03)
-        when_fit = FIT - wide + noise(fields)
-        curve = [0.1, 0.1, *[when_fit] * 3, final, final]
-        return record(fields, final, accuracy=curve, train_accuracy=[0.1] * 4 + [FIT] * 3, companion_noise=loud)
+        return record(fields, final, train_accuracy=1.0, companion_noise=loud)
 
     moving = BN | {"norm.statistics": "moving"}
     small = {"data_examples": (2000,)}

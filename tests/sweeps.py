@@ -219,6 +219,7 @@ def mechanisms(sign: Sign) -> list[Record]:
         probes |= {"moved_gradient/hidden2": less, "turned_gradient/hidden2": 0.9 - 0.1 * less}
         probes |= dict.fromkeys(("loss_range", "gradient_change", "smoothness"), less)
         probes |= {"jacobian_spread/hidden2": less, "jacobian_median/hidden2": -less, "moved_mean_tr/hidden2": calm}
+        probes |= {"jacobian_unequal/hidden2": less, "jacobian_raw/hidden2": -less}
         for metric in ("skew", "tails"):
             probes |= {f"{metric}_in/hidden2": 0.5 + noise(fields), f"{metric}_out/hidden2": 0.5 + 0.3 * worth}
         probes |= {f"under_{change}": 0.5 - 0.1 * worth * (name == "batch") + noise(fields) for change in CHANGES}
@@ -255,9 +256,9 @@ def step_size(sign: Sign) -> list[Record]:
     def run(fields: Fields) -> Record:
         worth, lr = sign(fields), fields["lr"]
         best = 1.0 if is_bn(fields) else 0.3
-        if not is_bn(fields) and lr > 0.3 and worth < 0:
+        if not is_bn(fields) and lr > 0.3 and worth > 0:
             return record(fields, 0.3)
-        at = {1: 200, 0: 100, -1: 400}[worth] if is_bn(fields) and lr == 0.3 else 200
+        at = {1: 200, 0: 160, -1: 100}[worth] if is_bn(fields) and lr == 0.3 else 200
         if is_bn(fields) and lr == 1.0:
             at = {1: 100, 0: 200, -1: 400}[worth]
         return record(fields, 0.98 - 0.005 * (lr != best) + noise(fields), at)

@@ -17,7 +17,7 @@ from torch.nn import functional
 from bnexp.config import PROBES, Config, ConfigError, ModelConfig, NormConfig, RunConfig, validate
 from bnexp.engine import probes
 from bnexp.engine.probes.gaussian import Gaussian, shape
-from bnexp.engine.probes.jacobian import Jacobian, told
+from bnexp.engine.probes.jacobian import Jacobian, size, told, unequal
 from bnexp.engine.probes.landscape import PARTS, Landscape
 from bnexp.engine.probes.moment import Moment, weights_in_front
 from bnexp.engine.probes.robustness import Adaptation, Robustness, adapted, attacked
@@ -347,3 +347,14 @@ def test_what_would_have_no_effect_is_refused(words: dict[str, Any], why: str) -
 
 def test_the_names_are_those_of_the_settings() -> None:
     assert tuple(probes.PROBES) == PROBES
+
+
+def test_of_equal_singular_values_none_differs_and_dead_units_count() -> None:
+    rotation = torch.linalg.qr(torch.randn(2, 6, 6, generator=torch.Generator().manual_seed(0))).Q
+    assert unequal(3 * rotation) == pytest.approx(0, abs=1e-3)
+    dead = rotation.clone()
+    dead[:, 3:] = 0
+    assert unequal(dead) == pytest.approx(0.5**0.5, abs=1e-3)
+    assert told(dead)[1] == pytest.approx(0, abs=1e-3), "of those that are not 0 alone"
+    assert size(100 * rotation) == pytest.approx(2, abs=1e-3)
+    assert math.isnan(unequal(dead * math.nan))

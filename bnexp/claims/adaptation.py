@@ -57,7 +57,7 @@ CLAIMS = [
         None,
         cells=CELLS,
         selected=("lr",),
-        primary=shift in ("faint", "noisy"),
+        primary=shift in ("blurred", "noisy"),
     )
     for shift, words in SHIFTS.items()
 ]

@@ -1,17 +1,21 @@
 """§1, §2: BN reduces internal covariate shift, by each of the definitions that there are.
 
 The paper's is that the distribution of a layer's inputs moves as the layers below learn; Santurkar et al. 2018 measure
-how a layer's gradient changes when the layers below have made their step, and find no less of it. Each network is at
-its own best learning rate. All are means over the layers and over evenly spaced steps, after the first tenth of them.
+how a layer's gradient changes when the layers below have made their step, and find no less of it. Larger steps move
+everything further, so both networks are at the rate that suits the one without BN best; each at its own is beside it.
+All are means over the layers and over evenly spaced steps, after the first tenth of them. Behind BN the inputs' mean
+and width are β and γ, so there only these and the shape can move.
 """
 
 from __future__ import annotations
+
+import math
 
 from matplotlib.figure import Figure
 
 from bnexp.claims.mechanisms import CELLS
 from bnexp.drawing import plots
-from bnexp.judging.claim import Claim, Paper, Quantity, Rule, of_run
+from bnexp.judging.claim import PLAIN, Claim, Paper, Quantity, Rule, of_run
 from bnexp.judging.measures import probed
 from bnexp.runs.records import Records
 
@@ -39,30 +43,52 @@ SHIFTS = {
 }
 """By claim, the probe's metric and what is said."""
 
-CLAIMS = [
-    *(
-        Claim(
-            f"shift-{identity}",
-            "§1, §2" if paper is LESS else "Santurkar et al. 2018",
-            f"With BN, {words}, whatever the nonlinearity.",
-            Quantity(words.partition(",")[0], of_run(probed(metric)), "ratio"),
-            Rule("difference", less=True, universal=True),
-            paper,
-            cells=CELLS,
-            selected=("lr",),
-            primary=identity in ("w1", "gradient"),
-        )
-        for identity, (metric, words, paper) in SHIFTS.items()
-    ),
-    Claim(
-        "shift-direction",
-        "Santurkar et al. 2018",
-        "With BN, a layer's gradient keeps its direction better when the layers below have made their step.",
-        Quantity("cosine of the gradient with itself", of_run(probed("turned_gradient")), "cosine"),
-        Rule("difference", 0.01, universal=True),
-        AS_MUCH,
+COUNTS = math.log(1.25)
+"""Of ratios, the smallest difference that counts: a quarter more."""
+
+
+def _claim(
+    identity: str, words: str, quantity: Quantity, rule: Rule, paper: Paper, own: bool, primary: bool = False
+) -> Claim:
+    rates = "each at its own best rate" if own else "at the rate that suits the network without BN best"
+    return Claim(
+        f"shift-{identity}{'-own' * own}",
+        "§1, §2" if paper is LESS else "Santurkar et al. 2018",
+        f"With BN, {words}, {rates}, whatever the nonlinearity.",
+        quantity,
+        rule,
+        paper,
         cells=CELLS,
         selected=("lr",),
+        best_of=None if own else {"norm": PLAIN},
+        primary=primary and not own,
+    )
+
+
+CLAIMS = [
+    *(
+        _claim(
+            identity,
+            words,
+            Quantity(words.partition(",")[0], of_run(probed(metric, ratio=True)), "ratio"),
+            Rule("difference", COUNTS, less=True, universal=True),
+            paper,
+            own,
+            identity in ("w1", "gradient"),
+        )
+        for own in (False, True)
+        for identity, (metric, words, paper) in SHIFTS.items()
+    ),
+    *(
+        _claim(
+            "direction",
+            "a layer's gradient keeps its direction better when the layers below have made their step",
+            Quantity("cosine of the gradient with itself", of_run(probed("turned_gradient")), "cosine"),
+            Rule("difference", 0.01, universal=True),
+            AS_MUCH,
+            own,
+        )
+        for own in (False, True)
     ),
 ]
 

@@ -32,7 +32,7 @@ SMALLEST = 0.005
 FAILS = 1.2
 """Times chance, up to which a network has learnt nothing."""
 
-HARDLY = 1.5
+HARDLY = 1.25
 """Times fewer steps that are hardly fewer."""
 
 Targets = Mapping[str, Mapping[int, float]]

@@ -6,19 +6,21 @@ the logarithms of their singular values spread, and how far their median is from
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from matplotlib.figure import Figure
 
 from bnexp.claims.mechanisms import CELLS
 from bnexp.drawing import plots
-from bnexp.judging.claim import Claim, Paper, Quantity, Rule, of_run
+from bnexp.judging.claim import Claim, Paper, Quantity, Rule, Unit, of_run
 from bnexp.judging.measures import after_start, probed
 from bnexp.runs.records import Record, Records
 
 SHOWS_TUNING = True
 
 COUNTS = 0.1
-"""Decades: the smallest difference that counts."""
+"""Decades, or parts of the root mean square: the smallest difference that counts."""
 
 PAPER = Paper("Conjectured: singular values close to 1, which preserves the size of gradients.")
 
@@ -35,25 +37,49 @@ def off_centre(run: Record) -> float | None:
     return float(np.nanmean(np.abs(medians))) if np.isfinite(medians).any() else None
 
 
-MEASURES = {
-    "spread": ("spread of the singular values", probed("jacobian_spread"), "spread less over the training"),
-    "spread-start": ("spread of the singular values at step 0", spread_at_first, "spread less at initialisation"),
-    "median": ("distance of their median from 1", off_centre, "have a median nearer to 1 over the training"),
+def off_size(run: Record) -> float | None:
+    """How far, in decades, their root mean square is from 1, inputs as they are; mean over layers and steps."""
+    sizes = after_start(run).filter(regex="^jacobian_raw/").to_numpy(dtype=float)
+    return float(np.nanmean(np.abs(sizes))) if np.isfinite(sizes).any() else None
+
+
+MEASURES: dict[str, tuple[str, Callable[[Record], float | None], str, Unit]] = {
+    "unequal": (
+        "spread of all singular values, of their root mean square",
+        probed("jacobian_unequal"),
+        "are more nearly equal over the training, those that are 0 among them",
+        "parts",
+    ),
+    "size": ("distance of their size from 1, inputs as they are", off_size, "are nearer to 1 in size", "decades"),
+    "spread": (
+        "spread of the singular values' logarithms",
+        probed("jacobian_spread"),
+        "spread less over the training, where they are not 0",
+        "decades",
+    ),
+    "spread-start": ("the same at step 0", spread_at_first, "spread less at initialisation", "decades"),
+    "median": (
+        "distance of their median from 1",
+        off_centre,
+        "have a median nearer to 1 over the training, between normalised inputs",
+        "decades",
+    ),
 }
 
 CLAIMS = [
     Claim(
         f"jacobian-{identity}",
         "§3.3",
-        f"With BN, the singular values of layer Jacobians {words}, whatever the nonlinearity.",
-        Quantity(name, of_run(measure), "decades"),
+        f"With BN, the singular values of layer Jacobians {words}, each at its own best rate, whatever the "
+        "nonlinearity.",
+        Quantity(name, of_run(measure), unit),
         Rule("difference", COUNTS, less=True, universal=True),
         PAPER,
         cells=CELLS,
         selected=("lr",),
-        primary=identity == "spread",
+        primary=identity in ("unequal", "size"),
     )
-    for identity, (name, measure, words) in MEASURES.items()
+    for identity, (name, measure, words, unit) in MEASURES.items()
 ]
 
 
@@ -62,6 +88,6 @@ def figures(records: Records) -> dict[str, Figure]:
     return plots.probes_of(
         records,
         "jacobian",
-        "Singular values of layer Jacobians, decades",
-        {name: measure for name, measure, _ in MEASURES.values()},
+        "Singular values of layer Jacobians",
+        {name: measure for name, measure, _, _ in MEASURES.values()},
     )

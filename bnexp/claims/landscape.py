@@ -1,12 +1,16 @@
-"""Santurkar et al. 2018: BN makes the loss and its gradient change more smoothly along the steps that are made."""
+"""Santurkar et al. 2018: BN makes the loss and its gradient change more smoothly along the steps that are made.
+
+Both networks are at one rate, for what is measured grows with the steps; each at its own is beside it.
+"""
 
 from __future__ import annotations
 
 from matplotlib.figure import Figure
 
+from bnexp.claims.covariate_shift import COUNTS
 from bnexp.claims.mechanisms import CELLS
 from bnexp.drawing import plots
-from bnexp.judging.claim import Claim, Paper, Quantity, Rule, of_run
+from bnexp.judging.claim import PLAIN, Claim, Paper, Quantity, Rule, of_run
 from bnexp.judging.measures import probed
 from bnexp.runs.records import Records
 
@@ -21,16 +25,20 @@ MEASURES = {
 
 CLAIMS = [
     Claim(
-        f"landscape-{metric.replace('_', '-')}",
+        f"landscape-{metric.replace('_', '-')}{'-own' * own}",
         "Santurkar et al. 2018",
-        f"With BN, {words}, each network at its own best learning rate, whatever the nonlinearity.",
-        Quantity(name, of_run(probed(metric)), "ratio"),
-        Rule("difference", less=True, universal=True),
+        f"With BN, {words}, "
+        f"{'each at its own best rate' if own else 'at the rate that suits the network without BN best'}, whatever the "
+        "nonlinearity.",
+        Quantity(name, of_run(probed(metric, ratio=True)), "ratio"),
+        Rule("difference", COUNTS, less=True, universal=True),
         Paper("Not in the paper.", outside="So in VGG on CIFAR-10 (Santurkar et al. 2018)"),
         cells=CELLS,
         selected=("lr",),
-        primary=metric == "gradient_change",
+        best_of=None if own else {"norm": PLAIN},
+        primary=metric == "gradient_change" and not own,
     )
+    for own in (False, True)
     for metric, (name, words) in MEASURES.items()
 ]
 

@@ -6,6 +6,8 @@ step of a bias by itself changes no output is so by construction, and a test; he
 
 from __future__ import annotations
 
+import math
+
 from matplotlib.figure import Figure
 
 from bnexp.claims.accuracy import ACCURACY, SMALLEST
@@ -30,10 +32,19 @@ NARROWEST = 0.3
 LARGER = 0.1
 """Of slopes, the smallest difference that counts: over a tenfold number of steps a quarter more."""
 
+LONGER = 1.25
+"""Times as long that count as longer."""
+
 MEAN, BOTH, AVERAGES = ({"norm": "naive", "norm.outside": value} for value in (None, "both", "averages"))
 """`mean` is the default, and absent from a run's settings."""
 
 LEFT = Paper("The loss stays, b grows without bound; the model blows up where the scale is normalised, too.")
+
+
+def longest(run: Record) -> float | None:
+    """The biases' length at the end, mean over the layers; None for a run that diverged."""
+    end = mean_of_layers("bias_norm")(run)[-1]
+    return end if end > 0 and math.isfinite(end) else None
 
 
 def _claim(
@@ -69,8 +80,16 @@ BEST = "Within {epochs}, each at its own best rate,"
 CLAIMS = [
     _claim(
         "biases",
-        "With the mean subtracted outside the gradient step, biases grow faster than without a norm (slope of their "
-        "length over the steps, on logarithms)",
+        "With the mean subtracted outside the gradient step, biases end longer than without a norm",
+        (MEAN, NONE),
+        Quantity("length of the biases", of_run(longest), "ratio"),
+        Rule("difference", math.log(LONGER), universal=True),
+        {"lr": GENTLE},
+        selected=False,
+    ),
+    _claim(
+        "growth",
+        "And they grow faster (slope of their length over the steps, on logarithms)",
         (MEAN, NONE),
         Quantity("growth of the biases", of_run(slope(mean_of_layers("bias_norm"))), "decades per decade"),
         Rule("difference", LARGER, universal=True),
@@ -96,8 +115,8 @@ CLAIMS = [
     ),
     _claim(
         "bn",
-        f"{BEST} BN, through which the gradient goes, ends higher than mean and variance outside it",
-        ({"norm": TREATED}, BOTH),
+        f"{BEST} BN without γ and β, through which the gradient goes, ends higher than both outside it",
+        ({"norm": TREATED, "norm.affine": False}, BOTH),
         ACCURACY,
         Rule("difference", SMALLEST, universal=True),
         control="No difference would say that it does not matter where the gradient goes.",

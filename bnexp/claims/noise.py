@@ -1,8 +1,8 @@
 """§3.4 and later work: BN regularises by the noise of its mini-batch's statistics.
 
 Ghost batches change this noise and leave the mini-batch of the gradient; the noise that Dropout makes instead, of equal
-size, is the control. Gaps are compared when networks fit 95 % of their 2,000 training images. And what becomes of the
-statistics where the companions are of one class, or come through Dropout (Li et al. 2018).
+size, is the control. What is judged is the test accuracy when all of 2,000 training images are fit. And what becomes of
+the statistics where the companions are of one class, or come through Dropout (Li et al. 2018).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from bnexp.claims.accuracy import ACCURACY
-from bnexp.claims.regularisation import GAP, POINT, gap_when_fit
+from bnexp.claims.regularisation import gap_when_fit
 from bnexp.drawing import plots
 from bnexp.judging.claim import PLAIN, TREATED, Claim, Paper, Quantity, Rule, Settings, of_run
 from bnexp.judging.matching import having
@@ -20,8 +20,8 @@ from bnexp.runs.records import Record, Records
 
 SHOWS_TUNING = True
 
-AS_WIDE = 0.005
-"""Half a point: gaps that differ by less are as wide."""
+HELPS = 0.005
+"""Half a point, the smallest difference that counts."""
 
 GHOSTS = (4, 10, 30)
 """Examples in the parts of a mini-batch of 60."""
@@ -45,29 +45,31 @@ def _dropout(rate: float) -> Settings:
 
 
 CLAIMS = [
-    Claim(
-        "noise-gap",
-        "§3.4, Luo et al. 2018",
-        f"At the same mini-batch of the gradient, normalising parts of {GHOSTS[0]} narrows the gap.",
-        GAP,
-        Rule("difference", AS_WIDE, less=True),
-        LUO,
-        _ghost(GHOSTS[0]),
-        WHOLE,
-        primary=True,
+    *(
+        Claim(
+            f"noise-helps-{ghost}",
+            "§3.4, Luo et al. 2018",
+            f"Within {{epochs}}, at the same mini-batch of the gradient, normalising parts of {ghost} ends higher.",
+            ACCURACY,
+            Rule("difference", HELPS),
+            LUO,
+            _ghost(ghost),
+            WHOLE,
+            primary=ghost == 10,
+        )
+        for ghost in GHOSTS
     ),
     *(
         Claim(
             f"noise-of-{ghost}",
             "§3.4, Luo et al. 2018",
-            f"Dropout of {percent(rate)}, as noisy as parts of {ghost}, makes the gap as narrow.",
-            GAP,
-            Rule("equals", AS_WIDE),
+            f"Within {{epochs}}, dropout of {percent(rate)}, as noisy as parts of {ghost}, does as much.",
+            ACCURACY,
+            Rule("equals", HELPS),
             LUO,
             _dropout(rate),
             _ghost(ghost),
-            primary=ghost == min(EQUAL),
-            control="A wider gap would say that it is more than noise.",
+            control="Another accuracy would say that it is more than noise, or less.",
         )
         for ghost, rate in EQUAL.items()
     ),
@@ -91,7 +93,7 @@ CLAIMS = [
         "Within {epochs}, behind Dropout of half the units BN by moving averages ends lower than by population "
         "statistics without Dropout (Algorithm 2).",
         ACCURACY,
-        Rule("difference", AS_WIDE, less=True),
+        Rule("difference", HELPS, less=True),
         LI,
         {**_dropout(0.5), **MOVING},
         _dropout(0.5),
@@ -99,9 +101,9 @@ CLAIMS = [
     Claim(
         "noise-moving",
         "Li et al. 2018",
-        "Within {epochs}, without Dropout moving averages cost at most a point.",
+        "Within {epochs}, without Dropout moving averages cost at most half a point.",
         ACCURACY,
-        Rule("no_worse", POINT),
+        Rule("no_worse", HELPS),
         LI,
         {**WHOLE, **MOVING},
         WHOLE,
@@ -114,7 +116,7 @@ CLAIMS = [
             f"Within {{epochs}}, each at its own best rate, networks whose mini-batches have {classes} "
             f"class{'es' * (classes > 1)} end lower with BN than without.",
             ACCURACY,
-            Rule("difference", AS_WIDE, less=True),
+            Rule("difference", HELPS, less=True),
             CLASS,
             {"norm": TREATED, "norm.ghost": None, "norm.statistics": "population"},
             {"norm": PLAIN},

@@ -56,7 +56,8 @@ CLAIMS = [
     Claim(
         "recurrent-trains",
         "§5",
-        f"At its own best rate, a recurrent network without BN reaches {percent(TRAINS)}, be it plain or an LSTM.",
+        f"Within {{epochs}}, at its own best rate, a recurrent network without BN reaches {percent(TRAINS)}, be it "
+        "plain or an LSTM.",
         TRAINED,
         Rule("rate"),
         PAPER,
@@ -69,7 +70,8 @@ CLAIMS = [
     Claim(
         "recurrent-pixels",
         COOIJMANS,
-        f"At its own best rate, a plain network without BN that reads pixels does not reach {percent(TRAINS)}.",
+        f"Within {{epochs}}, at its own best rate, a plain network without BN that reads pixels does not reach "
+        f"{percent(TRAINS)}.",
         FAILED,
         Rule("rate"),
         PAPER,

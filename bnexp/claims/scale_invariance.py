@@ -48,8 +48,8 @@ def apart_along(runs: Sequence[Record]) -> float:
         product = round(math.log10(run.fields["lr"] * run.fields["l2"]), 1)
         products.setdefault(product, []).append(final_accuracy(run))
     several = [values for values in products.values() if len(values) > 1]
-    within = statistics.fmean(map(statistics.pvariance, several))
-    return within / max(statistics.pvariance([value for values in several for value in values]), 1e-12)
+    within = statistics.fmean(map(statistics.variance, several))
+    return within / max(statistics.variance([value for values in several for value in values]), 1e-12)
 
 
 APART = Quantity("part of the accuracy's variance between equal lr·L2", apart_along, "share", over=GRID)
@@ -68,7 +68,6 @@ CLAIMS = [
             USUAL,
             among=ALONE,
             cells=CELLS,
-            primary=factor == FACTORS[-1],
         )
         for factor in FACTORS
     ),

@@ -168,15 +168,18 @@ def after_start(run: Record) -> pd.DataFrame:
     return late
 
 
-def probed(metric: str) -> Callable[[Record], float | None]:
+def probed(metric: str, ratio: bool = False) -> Callable[[Record], float | None]:
     """What a probe measures after start-up: of a layer by layer metric the mean over the layers, and over the steps.
 
-    None where it was not measured, or is finite nowhere.
+    Of a `ratio` the geometric mean. None for a run that diverged, and where it was not measured or is finite nowhere.
     """
 
     def mean(run: Record) -> float | None:
         table = after_start(run).filter(regex=f"^{metric}(/|$)").to_numpy(dtype=float)
-        return float(table[np.isfinite(table)].mean()) if np.isfinite(table).any() else None
+        known = table[np.isfinite(table) & (table > 0)] if ratio else table[np.isfinite(table)]
+        if diverged(run) or not known.size:
+            return None
+        return math.exp(float(np.log(known).mean())) if ratio else float(known.mean())
 
     return mean
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,7 +33,9 @@ class Witness:
     claim: str
     primary: bool = False
     denies: bool = False
-    """It speaks against the explanation where it is reproduced, and for it where it is contradicted."""
+    """It speaks against the explanation where it is reproduced, and neither way where it is not."""
+    given: str = ""
+    """A claim of the same subject that must be reproduced for this one to speak."""
     both: bool = False
     """It is judged on a small Inception, too."""
 
@@ -55,13 +57,12 @@ EXPLANATIONS = (
         "the paper's title",
         (
             Witness("covariate_shift", "shift-w1", primary=True, both=True),
-            Witness("covariate_shift", "shift-gradient", primary=True, both=True),
             Witness("covariate_shift", "shift-mean", both=True),
             Witness("covariate_shift", "shift-spread", both=True),
             Witness("covariate_shift", "shift-w1-training", both=True),
+            Witness("covariate_shift", "shift-gradient", both=True),
             Witness("covariate_shift", "shift-direction", both=True),
-            Witness("noisy_norm", "noisy-speed", primary=True, denies=True, both=True),
-            Witness("noisy_norm", "noisy-unstable", both=True),
+            Witness("noisy_norm", "noisy-faster", primary=True, denies=True, given="noisy-unstable", both=True),
         ),
     ),
     Explanation(
@@ -80,7 +81,8 @@ EXPLANATIONS = (
         "Bjorck et al. 2018",
         (
             Witness("step_size", "step-size-gain", primary=True, both=True),
-            Witness("step_size", "step-size-own", both=True),
+            Witness("step_size", "step-size-own", primary=True, both=True),
+            Witness("step_size", "step-size-plain", both=True),
             Witness("lr_tolerance", "lr-highest", primary=True),
             Witness("lr_tolerance", "lr-best"),
         ),
@@ -90,8 +92,7 @@ EXPLANATIONS = (
         "BN does not see the scale of the weights, so that growing weights make steps smaller by themselves.",
         "§3.3, van Laarhoven 2017, Arora et al. 2018",
         (
-            Witness("scale_invariance", "scale-symmetry-100", primary=True),
-            Witness("scale_invariance", "scale-growth", primary=True),
+            Witness("scale_invariance", "scale-symmetry-100"),
             Witness("scale_invariance", "scale-alone"),
             Witness("scale_invariance", "scale-l2"),
         ),
@@ -101,9 +102,10 @@ EXPLANATIONS = (
         "The noise of the mini-batch's statistics regularises.",
         "§3.4, Luo et al. 2018",
         (
-            Witness("noise", "noise-gap", primary=True),
-            Witness("noise", "noise-of-10", primary=True),
-            Witness("regularisation", "narrower-gap", primary=True),
+            Witness("noise", "noise-helps-10", primary=True),
+            Witness("noise", "noise-helps-30"),
+            Witness("noise", "noise-helps-4"),
+            Witness("regularisation", "narrower-gap"),
             Witness("regularisation", "weaker-dropout"),
         ),
     ),
@@ -112,7 +114,8 @@ EXPLANATIONS = (
         "Signals and gradients keep their size through BN's layers, whose Jacobians have singular values near 1.",
         "§3.3",
         (
-            Witness("jacobian", "jacobian-spread", primary=True, both=True),
+            Witness("jacobian", "jacobian-unequal", primary=True, both=True),
+            Witness("jacobian", "jacobian-spread", both=True),
             Witness("jacobian", "jacobian-median", both=True),
             Witness("gradient_flow", "gradient-flow", primary=True),
             Witness("signal_depth", "depth-rank"),
@@ -127,7 +130,7 @@ EXPLANATIONS = (
         (
             Witness("skip_init", "skip-init-steps", primary=True),
             Witness("skip_init", "skip-init-accuracy", primary=True),
-            Witness("init_robustness", "init-own-best", primary=True, denies=True),
+            Witness("init_robustness", "init-own-best", denies=True),
         ),
     ),
 )
@@ -151,22 +154,42 @@ def entry(witness: Witness, network: str, found: Found) -> Mapping[str, Any] | N
     return found.get((witness.subject + (SUFFIX if network == INCEPTION else ""), witness.claim))
 
 
-def speaks(witness: Witness, judged: Mapping[str, Any] | None) -> Speaks:
-    """For the explanation, against it, or neither."""
+def speaks(witness: Witness, judged: Mapping[str, Any] | None, given: Mapping[str, Any] | None = None) -> Speaks:
+    """For the explanation, against it, or neither; `given` is what was judged of the claim that it depends on."""
     if judged is None:
         return "not judged"
-    sides: tuple[Speaks, Speaks] = ("against", "for") if witness.denies else ("for", "against")
-    return {"reproduced": sides[0], "contradicted": sides[1]}.get(judged["verdict"], "neither")
+    if witness.given and (given is None or given["verdict"] != "reproduced"):
+        return "neither"
+    if witness.denies:
+        return "against" if judged["verdict"] == "reproduced" else "neither"
+    sides: dict[str, Speaks] = {"reproduced": "for", "contradicted": "against"}
+    return sides.get(judged["verdict"], "neither")
+
+
+def side(witness: Witness, network: str, found: Found) -> Speaks:
+    """What a witness says on a network."""
+    given = entry(replace(witness, claim=witness.given), network, found) if witness.given else None
+    return speaks(witness, entry(witness, network, found), given)
+
+
+DOUBTFUL = {"rising", "edge", "partial", "stand-in"}
+"""Flags with which a claim refutes nothing."""
 
 
 def word(explanation: Explanation, found: Found) -> str:
-    """*survives* where all primary witnesses are for it, on every network, *refuted* where one denies it, or *open*."""
-    said = {
-        speaks(witness, entry(witness, network, found))
-        for witness in explanation.witnesses
-        if witness.primary
-        for network in networks(witness)
-    }
+    """*survives* where all primary witnesses are for it, on every network, *refuted* where one denies it, or *open*.
+
+    A witness that is there to deny it is for it where it does not. One that is flagged as doubtful refutes nothing.
+    """
+    said = set()
+    for witness in explanation.witnesses:
+        for network in networks(witness) if witness.primary else ():
+            judged = entry(witness, network, found)
+            says = side(witness, network, found)
+            if says == "against" and judged is not None and DOUBTFUL & set(judged["flags"]):
+                says = "neither"
+            decided = judged is not None and judged["verdict"] in ("contradicted", "no difference")
+            said.add("for" if witness.denies and says == "neither" and decided else says)
     return "refuted" if "against" in said else "survives" if said == {"for"} else "open"
 
 
@@ -176,8 +199,9 @@ def page(found: Found) -> str:
         "# Why does it work?",
         "",
         "Generated by `bnexp report`. An explanation *survives* if all its primary claims speak for it, on both "
-        "networks where they are judged on both; it is *refuted* if one of them speaks against it; else it is *open*. "
-        "Primary claims are in bold. A claim that an explanation would have false speaks against it where it is "
+        "networks where they are judged on both; it is *refuted* if one of them speaks against it and has "
+        "no flag of doubt (rising, edge, partial, stand-in); else it is *open*. "
+        "Primary claims are in bold. Claims that would deny an explanation speak against it where they are "
         "reproduced.",
         "",
         "![For and against each explanation](explanations.png)",
@@ -197,13 +221,13 @@ def page(found: Found) -> str:
 
 def _row(witness: Witness, network: str, found: Found) -> str:
     judged = entry(witness, network, found)
-    side = speaks(witness, judged)
+    says = side(witness, network, found)
     if judged is None:
-        return f"| {_marked(witness, sentence(witness))} | {network} | {side} | – | – |"
+        return f"| {_marked(witness, sentence(witness))} | {network} | {says} | – | – |"
     experiment = witness.subject + (SUFFIX if network == INCEPTION else "")
     flags = "".join(f", *{flag}*" for flag in judged["flags"])
     verdict = f"[{judged['verdict']}]({experiment}/README.md){flags}"
-    return f"| {_marked(witness, judged['claim'])} | {network} | {side} | {verdict} | {judged['measured']} |"
+    return f"| {_marked(witness, judged['claim'])} | {network} | {says} | {verdict} | {judged['measured']} |"
 
 
 def _marked(witness: Witness, text: str) -> str:
@@ -227,10 +251,10 @@ def figure(found: Found) -> Figure:
     axes.set_ylim(height, 0)
     axes.text(0.15, 0.3, "Why BN works: what speaks for each explanation, and what against it", fontsize=13)
     at = 0.65
-    for side, colour in COLOURS.items():
-        place = 0.3 + 1.6 * list(COLOURS).index(side)
+    for says, colour in COLOURS.items():
+        place = 0.3 + 1.6 * list(COLOURS).index(says)
         axes.plot(place, at, "s", color=colour, ms=10, mec="0.5", mew=0.6)
-        axes.text(place + 0.2, at, side, va="center", fontsize=10)
+        axes.text(place + 0.2, at, says, va="center", fontsize=10)
     for i, network in enumerate((MNIST, INCEPTION)):
         axes.text(COLUMN + 1.6 * i, at, network, ha="center", va="center", fontsize=11)
     for explanation in EXPLANATIONS:
@@ -242,12 +266,11 @@ def figure(found: Found) -> Figure:
             weight = "bold" if witness.primary else "normal"
             axes.text(0.35, at, shown, va="center", fontsize=8.5, weight=weight)
             for i, network in enumerate(networks(witness)):
-                _cell(axes, COLUMN + 1.6 * i, at, witness, entry(witness, network, found))
+                _cell(axes, COLUMN + 1.6 * i, at, side(witness, network, found), entry(witness, network, found))
     return made
 
 
-def _cell(axes: Any, x: float, y: float, witness: Witness, judged: Mapping[str, Any] | None) -> None:
-    side = speaks(witness, judged)
+def _cell(axes: Any, x: float, y: float, says: Speaks, judged: Mapping[str, Any] | None) -> None:
     axes.text(
         x,
         y,
@@ -255,8 +278,8 @@ def _cell(axes: Any, x: float, y: float, witness: Witness, judged: Mapping[str, 
         ha="center",
         va="center",
         fontsize=8.5,
-        color="black" if side in ("neither", "not judged") else "white",
-        bbox={"boxstyle": "square,pad=0.35", "facecolor": COLOURS[side], "edgecolor": "0.6", "linewidth": 0.6},
+        color="black" if says in ("neither", "not judged") else "white",
+        bbox={"boxstyle": "square,pad=0.35", "facecolor": COLOURS[says], "edgecolor": "0.6", "linewidth": 0.6},
     )
 
 
