@@ -40,10 +40,11 @@ def write(gathered: Records, folder: Path) -> tuple[list[claims.Judgement], dict
     pictures = {stem: png(figure) for stem, figure in figures.items()}
     for stem, picture in pictures.items():
         write_atomically(folder / "figures" / f"{stem}.png", picture)
-    _draw_for_the_page(figures, folder / "figures")
     by_arm = arms(shown(gathered))
     write_atomically(folder / "table.csv", by_arm.to_csv(index=False))
     altered = folder.name != gathered.experiment
+    if not altered:
+        _draw_for_the_page(figures, folder / "figures")
     titles = {stem: title(figure) for stem, figure in figures.items()}
     write_atomically(folder / "README.md", readme(gathered, judgements, tables, by_arm, titles, altered))
     verdict = json.dumps(_verdict(gathered, judgements), indent=1, ensure_ascii=False)
