@@ -16,7 +16,7 @@ PLUGIN = "hydra_plugins/bnexp_population/"
 TOP = {
     "CHANGELOG.md",
     *("bnexp", "configs", "docs", "examples", "hydra_plugins", "results", "scripts", "tests"),
-    *("CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "pyproject.toml"),
+    *("CITATION.cff", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "pyproject.toml"),
 }
 
 
