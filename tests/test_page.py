@@ -111,7 +111,26 @@ CATCH = """window.problems = [];
 window.addEventListener("error", (event) => window.problems.push(String(event.message)));"""
 
 
-@pytest.mark.skipif(BROWSER is None, reason="there is no chromium to open the page in")
+def opened(page: str, folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+    """What the browser makes of a page, its scripts run."""
+    quiet = ("--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}", "--dump-dom")
+    return subprocess.run([str(BROWSER), *quiet, *flags, page], capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def _browser(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Skips where there is none that starts."""
+    if BROWSER is None:
+        pytest.skip("there is no chromium to open the page in")
+    try:
+        tried = opened("data:text/html,<p>here</p>", tmp_path_factory.mktemp("browser"))
+    except (OSError, subprocess.TimeoutExpired) as error:
+        pytest.skip(f"{BROWSER} does not start: {error}")
+    if "here" not in tried.stdout:
+        pytest.skip(f"{BROWSER} shows nothing: {tried.stderr[-200:]}")
+
+
+@pytest.mark.usefixtures("_browser")
 @pytest.mark.parametrize("width", [400, 1400])
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_in_a_browser(results: Path, tmp_path: Path, width: int, dark: bool) -> None:
@@ -121,14 +140,7 @@ def test_in_a_browser(results: Path, tmp_path: Path, width: int, dark: bool) -> 
         page = page.replace("@media (prefers-color-scheme: dark)", "@media all")
     place = tmp_path / "page.html"
     place.write_text(page, encoding="utf-8")
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", f"--window-size={width},1200", "--virtual-time-budget=5000"]
-    done = subprocess.run(
-        [str(BROWSER), *flags, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", place.as_uri()],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
+    done = opened(place.as_uri(), tmp_path, f"--window-size={width},1200", "--virtual-time-budget=5000")
     found = re.search(r'<pre id="said">(.*?)</pre>', done.stdout, re.DOTALL)
     assert found, done.stderr[-500:]
     said = json.loads(found[1].replace("&gt;", ">").replace("&lt;", "<").replace("&amp;", "&"))
