@@ -96,6 +96,13 @@ def test_dry_run_says_what_it_would_cost_and_trains_nothing(command: Command, tm
     assert not list(tmp_path.rglob("metrics.csv"))
 
 
+def test_a_dry_run_of_many_lists_the_costliest_alone(command: Command) -> None:
+    said = command("run", "-m", "data=digits", "steps=5,50", "seed=range(40)", "evaluations=1", "dry_run=true").out
+    assert "The 40 costliest of 80 runs." in said
+    assert said.count("to train") == 40 + 1
+    assert " 5 │" not in said
+
+
 def test_one_run_leaves_config_stamp_metrics_activations_events_and_summary(command: Command, tmp_path: Path) -> None:
     said = command("run", "norm=batch", "lr=1e-1", "data=digits", "steps=30", "evaluations=5")
     assert said.code == 0, said.err

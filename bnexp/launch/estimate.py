@@ -36,6 +36,10 @@ PATIENCE = 5.0
 """Seconds after which no further kind of network is measured; what is left is scaled from the kinds that were."""
 
 
+SHOWN = 40
+"""Runs listed at most."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Cost:
     """What a network costs in a stack."""
@@ -56,14 +60,19 @@ class Cost:
 
 def dry_run(settings: Settings, stacks: Sequence[Stack]) -> None:
     """Print the runs, which of them are there, and what the others will cost; train nothing."""
-    table = Table("run", "folder", "steps", "state")
+    rows = []
     for stack in stacks:
         missing = {run_id(config) for config in stack.unfinished(settings)}
         for config, label in zip(stack.configs, stack.labels, strict=True):
             folder = RunFolder(settings.outputs, config)
             state = "to train" if folder.id in missing else "there"
-            table.add_row(label, folder.path.name, f"{config.steps:,}", state)
+            rows.append((label, folder.path.name, f"{config.steps:,}", state))
+    table = Table("run", "folder", "steps", "state")
+    for row in rows[:SHOWN]:
+        table.add_row(*row)
     out.print(table)
+    if len(rows) > SHOWN:
+        out.print(f"The {SHOWN} costliest of {len(rows):,} runs.")
     out.print(f"{estimate(settings, stacks)} Nothing was trained.")
 
 
