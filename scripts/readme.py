@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bnexp.judging.words import difference_in, number_in, on_scale
 from bnexp.report import verdicts
+from bnexp.report.effects import by_cells, certainty, effect
 from bnexp.report.page import score
 
 ROOT = Path(__file__).parent.parent
@@ -29,33 +29,13 @@ def table(of_experiments: Sequence[Mapping[str, Any]]) -> str:
     for verdict in of_experiments:
         main = [claim for claim in verdict["claims"] if claim.get("primary")]
         for claim in (main or [claim for claim in verdict["claims"] if not claim["control"]])[:1]:
-            found = f"**{claim['verdict']}**{_effect(claim)}"
-            cells = f", {len(claim['cells'])} cells" if claim["cells"] else ""
-            flags = "".join(f", *{flag}*" for flag in claim["flags"])
-            sure = f"{_interval(claim)}n = {claim['n']}{cells}{flags}"
+            found = ": ".join(filter(None, (f"**{claim['verdict']}**", effect(claim))))
+            cells = f"{len(claim['cells'])} cells" if claim["cells"] and not by_cells(claim) else ""
+            flags = (f"*{flag}*" for flag in claim["flags"])
+            sure = ", ".join(filter(None, (certainty(claim), f"n = {claim['n']}", cells, *flags)))
             link = f"[{verdict['experiment']}](results/{verdict['experiment']}/README.md)"
             rows.append(f"| {claim['claim']} | {found} | {sure} | {link} |")
     return "\n".join(rows) + "\n"
-
-
-def _effect(claim: Mapping[str, Any]) -> str:
-    """The effect; of cells that say the opposite of each other from the least to the largest."""
-    effects = [cell["effect"] for cell in claim["cells"]] if claim["verdict"] == "mixed" else [claim["effect"]]
-    known = [on_scale(effect, claim["unit"]) for effect in effects if effect is not None]
-    if not known:
-        return ""
-    before = "at least " if claim["ci95"] is not None and claim["ci95"][1] is None else ""
-    if len(known) > 1:
-        before = f"from {number_in(min(known), claim['unit'])} to "
-    return f": {before}{difference_in(max(known), claim['unit'])}"
-
-
-def _interval(claim: Mapping[str, Any]) -> str:
-    """The 95 % interval; an end that is open is none."""
-    if claim["ci95"] is None or claim["verdict"] == "mixed":
-        return ""
-    ends = ["open" if end is None else number_in(on_scale(end, claim["unit"]), claim["unit"]) for end in claim["ci95"]]
-    return f"{ends[0]} to {ends[1]}, "
 
 
 if __name__ == "__main__":

@@ -34,7 +34,15 @@ FOR = {("one", "a"): "reproduced", ("one_inception", "a"): "reproduced", ("two",
 
 
 def found(verdicts: dict[tuple[str, str], str]) -> dict[tuple[str, str], dict[str, Any]]:
-    entry = {"claim": "So it is.", "flags": {}, "measured": "much", "effect": 0.1, "unit": "points"}
+    entry: dict[str, Any] = {
+        "claim": "So it is.",
+        "flags": {},
+        "measured": "much",
+        "effect": 0.1,
+        "unit": "points",
+        "cells": [],
+        "ci95": None,
+    }
     return {key: {**entry, "verdict": verdict} for key, verdict in verdicts.items()}
 
 

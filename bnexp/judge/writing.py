@@ -16,8 +16,9 @@ from bnexp.files import write_atomically
 from bnexp.judge.candidate import Candidate
 from bnexp.judge.profile import Entry
 from bnexp.judging.matching import shown
-from bnexp.judging.words import arm_name, difference_in, on_scale
+from bnexp.judging.words import arm_name
 from bnexp.norms.contract import Result
+from bnexp.report import effects
 from bnexp.report.forest import COLOURS
 from bnexp.report.pictures import png, title
 
@@ -99,7 +100,7 @@ def profile_figure(candidate: Candidate, entries: Sequence[Entry]) -> Figure:
             axes.text(
                 left + wide * (i + 0.5),
                 y,
-                _effect(judgement),
+                effects.brief(judgement.as_dict()) if judgement.n else "–",
                 ha="center",
                 va="center",
                 fontsize=8.5,
@@ -107,14 +108,6 @@ def profile_figure(candidate: Candidate, entries: Sequence[Entry]) -> Figure:
                 bbox=box,
             )
     return figure
-
-
-def _effect(judgement: Judgement) -> str:
-    if not judgement.n or judgement.effect is None:
-        return "–"
-    if judgement.verdict == "mixed":
-        return "mixed"
-    return difference_in(on_scale(judgement.effect, judgement.unit), judgement.unit)
 
 
 def _readme(

@@ -41,16 +41,12 @@ def compare(claim: Claim, runs: Sequence[Record], treated: str = BN) -> Outcome:
     doubts = flags.raised(claim, arms)
     verdict, turned = flags.turned(claim, decision.verdict, arms, doubts)
     unit = claim.quantity.unit
+    said = [each[cell].verdict for cell in cells]
+    differ = verdict == "mixed" or (rule.universal and len(set(said)) > 1)  # their mean is no answer
     return Outcome(
         verdict,
-        "; ".join(
-            [
-                *turned,
-                telling.why(claim, overall, decision, [each[cell].verdict for cell in cells]),
-                *telling.lacks(arms, cells),
-            ]
-        ),
-        telling.measured(claim, arms, cells, None if verdict == "mixed" else overall, estimates),
+        "; ".join([*turned, telling.why(claim, overall, decision, said), *telling.lacks(arms, cells)]),
+        telling.measured(claim, arms, cells, None if differ else overall, estimates),
         in_unit(overall.effect, unit),
         interval_in_unit(overall.lo, overall.hi, unit) if overall.n > 1 else None,
         overall.n,

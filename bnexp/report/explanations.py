@@ -11,7 +11,7 @@ from typing import Any, Literal
 from matplotlib.figure import Figure
 
 from bnexp import claims
-from bnexp.judging.words import difference_in, on_scale
+from bnexp.report import effects
 
 Speaks = Literal["for", "against", "neither", "not judged"]
 
@@ -274,17 +274,10 @@ def _cell(axes: Any, x: float, y: float, says: Speaks, judged: Mapping[str, Any]
     axes.text(
         x,
         y,
-        "–" if judged is None else _effect(judged),
+        "–" if judged is None else effects.brief(judged),
         ha="center",
         va="center",
         fontsize=8.5,
         color="black" if says in ("neither", "not judged") else "white",
         bbox={"boxstyle": "square,pad=0.35", "facecolor": COLOURS[says], "edgecolor": "0.6", "linewidth": 0.6},
     )
-
-
-def _effect(judged: Mapping[str, Any]) -> str:
-    """The effect in its unit; of a claim without one the verdict."""
-    if judged["effect"] is None or judged["verdict"] == "mixed":
-        return str(judged["verdict"])
-    return difference_in(on_scale(judged["effect"], judged["unit"]), judged["unit"])

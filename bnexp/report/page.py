@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 
 from bnexp import paths
 from bnexp.drawing.plots import BN_COLOUR, OTHER_COLOUR, PLAIN_COLOUR
-from bnexp.judging.words import count, difference_in, number_in, on_scale, tally
-from bnexp.report import experiments, explanations
+from bnexp.judging.words import count, tally
+from bnexp.report import effects, experiments, explanations
 from bnexp.report.pictures import svg
 
 VERDICTS = ("reproduced", "contradicted", "no difference", "mixed", "undecided")
@@ -72,27 +72,14 @@ def _row(verdict: Mapping[str, Any], claim: Mapping[str, Any], question: str) ->
         "question": question,
         "old": old,
         "flags": claim.get("flags") or {},
-        "effect": "" if old else _effect(claim),
-        "interval": "" if old else _interval(claim),
+        "effect": "" if old else effects.effect(claim),
+        "interval": "" if old else effects.certainty(claim),
         "strip": "" if old else strip(claim["values"], claim["unit"]),
         "command": f"bnexp run experiment={verdict['experiment']} scale={verdict['scale']}",
         "dataset": verdict["dataset"]["name"],
         "scale": verdict["scale"],
         "stamp": verdict.get("stamp", {}),
     }
-
-
-def _effect(claim: Mapping[str, Any]) -> str:
-    if claim["effect"] is None or claim["verdict"] == "mixed":
-        return ""
-    return difference_in(on_scale(claim["effect"], claim["unit"]), claim["unit"])
-
-
-def _interval(claim: Mapping[str, Any]) -> str:
-    if claim["ci95"] is None or claim["verdict"] == "mixed":
-        return ""
-    ends = ("open" if end is None else number_in(on_scale(end, claim["unit"]), claim["unit"]) for end in claim["ci95"])
-    return f"[{', '.join(ends)}]"
 
 
 WIDE, ROW, LEFT = 560, 18, 210

@@ -1,0 +1,52 @@
+"""What a verdict's effect is told as, for those who read one line of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bnexp.report.effects import brief, certainty, effect
+
+
+def claim(verdict: str, cells: Sequence[tuple[float, str]] = (), **fields: Any) -> dict[str, Any]:
+    """Of one point, unless the fields say otherwise."""
+    return {
+        "verdict": verdict,
+        "kind": "difference",
+        "unit": "points",
+        "effect": 0.01,
+        "ci95": [0.005, 0.015],
+        "cells": [{"cell": f"c{i}", "effect": value, "verdict": said} for i, (value, said) in enumerate(cells)],
+        "values": [{"arm": arm} for arm in ("with BN", "without BN")],
+    } | fields
+
+
+def test_one_cell_has_its_effect_and_interval() -> None:
+    one = claim("reproduced")
+    assert (effect(one), certainty(one), brief(one)) == ("+1.00 points", "[+0.50, +1.50]", "+1.00 points")
+
+
+def test_cells_that_differ_are_told_and_never_their_mean() -> None:
+    differ = claim("contradicted", [(-0.04, "contradicted"), (0.004, "undecided")])
+    assert effect(differ) == "from −4.00 to +0.40 points"
+    assert certainty(differ) == "of 2 cells 1 contradicted, 1 undecided"
+    assert brief(differ) == "contradicted"
+
+
+def test_a_mean_that_decides_is_told_where_a_cell_is_undecided() -> None:
+    assert effect(claim("reproduced", [(0.02, "reproduced"), (0.0, "undecided")])) == "+1.00 points"
+
+
+def test_ratios_and_open_ends() -> None:
+    censored = claim("reproduced", unit="ratio", effect=3.84, ci95=[3.57, None])
+    assert (effect(censored), certainty(censored)) == ("at least 3.84 times", "[3.57, open]")
+
+
+def test_a_share_of_networks_is_one() -> None:
+    share = claim("reproduced", kind="rate", unit="share", effect=1.0, ci95=[0.69, 1.0], values=[{"arm": "without BN"}])
+    assert (effect(share), certainty(share)) == ("100 %", "[69 %, 100 %]")
+
+
+def test_without_an_effect_the_verdict_stands() -> None:
+    nothing = claim("undecided", effect=None, ci95=None)
+    assert (effect(nothing), certainty(nothing), brief(nothing)) == ("", "", "undecided")
