@@ -348,9 +348,11 @@ class RunConfig:
     spacing: str = "log"
     """Of the evaluations over the steps: `log` or `even`."""
     early_evaluations: int = field(default=0, metadata=LATER)
-    """Further evaluations, evenly spaced up to `early_steps`; those of an `even` spacing then begin there."""
+    """Further evaluations up to `early_steps`; those of an `even` spacing then begin there."""
     early_steps: int = field(default=0, metadata=LATER)
     """The last step of the early evaluations; those beyond the last step of all are left out."""
+    early_spacing: str = field(default="even", metadata=LATER)
+    """Of the early evaluations: `even` or `log`."""
     predictions: bool = False
     """Keep the class probabilities of all test images, of one crop and averaged over ten (§4.2.3)."""
     shape: bool = field(default=False, metadata=LATER)
@@ -569,6 +571,7 @@ def validate(config: Config) -> None:
     _count("evaluations", config.evaluations, 1, 100_000, "evaluation")
     _count("early_evaluations", config.early_evaluations, 0, 100_000, "evaluation")
     _count("early_steps", config.early_steps, 0, MOST_STEPS, "step")
+    _choice("early_spacing", config.early_spacing, SPACINGS)
     _check_early(config)
     _check("checkpoint", config.checkpoint, config.checkpoint >= 1, "at least 1 step")
     _check("patience", config.patience, config.patience >= 1, "at least 1 second")
@@ -620,6 +623,11 @@ def _check_early(config: Config) -> None:
         raise ConfigError(
             f"early_evaluations={early} with early_steps={until}: so many evaluations are made up to so many steps; "
             f"give {missing} too, or neither"
+        )
+    if config.early_spacing != "even" and not early:
+        raise ConfigError(
+            f"early_spacing={config.early_spacing}: there are no early evaluations; give early_evaluations and "
+            "early_steps, too"
         )
 
 

@@ -62,6 +62,8 @@ MISTAKES = [
     ("run norm=batch_renorm norm.schedule=0", "norm.schedule=0.0 is out of range"),
     ("run early_evaluations=5", "early_evaluations=5 with early_steps=0: so many evaluations are made up to so many"),
     ("run early_steps=5", "give early_evaluations too, or neither"),
+    ("run early_spacing=log", "there are no early evaluations; give early_evaluations and early_steps, too"),
+    ("run early_spacing=odd", "early_spacing=odd"),
     ("run model.depth=9223372036854775807", "is out of range: give at least 1 hidden layer, at most 1,000"),
     ("run model.width=100000", "model.depth=3 with model.width=100000: 30,000,000,000 weights; at most 1,000,000,000"),
     ("run model.width=99999999999999999999", "is out of range: give at least 1 unit, at most 100,000"),
@@ -157,7 +159,9 @@ def test_a_traceback_is_there_when_asked_for(command: Command, monkeypatch: pyte
 
 
 def test_runs_that_nobody_would_gather_are_refused(command: Command) -> None:
-    said = command("run", "experiment=lr_tolerance", "hydra/sweeper=basic", "hydra/launcher=basic", "data=digits")
+    few = ("model.activation=relu", "model.depth=1", "lr=0.1", "seed=0", "steps=1", "evaluations=1", "early_steps=1")
+    hydras = ("hydra/sweeper=basic", "hydra/launcher=basic")
+    said = command("run", "experiment=lr_tolerance", *hydras, "data=digits", "data.validation=200", *few)
     assert said.code == 2
     assert "nobody gathers the runs to judge lr_tolerance" in said.err.splitlines()[-1]  # Hydra names the job before it
 

@@ -769,7 +769,7 @@ BEYOND = Quantity(
 )
 
 
-def scattered(effect: float, seeds: int = 200) -> list[Record]:
+def scattered(effect: float, seeds: int = 100) -> list[Record]:
     """Runs whose accuracies scatter by a point; without BN the initial scales differ by `effect`, too."""
     draw = np.random.default_rng(0)
 

@@ -119,6 +119,7 @@ def test_a_later_setting_at_its_default_changes_no_id(monkeypatch: pytest.Monkey
 
 LATER: list[dict[str, Any]] = [
     {"early_evaluations": 2, "early_steps": 5},
+    {"early_evaluations": 2, "early_steps": 5, "early_spacing": "log"},
     {"shape": True},
     {"norm": {"ghost": 30}},
     {"data": {"classes_per_batch": 2}},

@@ -67,7 +67,7 @@ def test_tensorboard_has_one_layer_of_every_module(smoked: Path) -> None:
 def test_killed_it_goes_on_from_its_checkpoint_to_the_same_result(
     spawn: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
-    sweep = ("run", "-m", *SMALL, "norm=none,batch", "model.dropout=0.2", "steps=120", "checkpoint=10", "processes=2")
+    sweep = ("run", "-m", *SMALL, "norm=none,batch", "model.dropout=0.2", "steps=60", "checkpoint=5", "processes=2")
     finish(spawn(tmp_path, *sweep, "outputs=whole"))
     for blow in (signal.SIGKILL, signal.SIGTERM):
         before = max((path.stat().st_mtime for path in (tmp_path / "cut").rglob(".*.checkpoint")), default=0.0)

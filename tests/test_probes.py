@@ -146,6 +146,8 @@ def test_early_evaluations_are_even_and_the_others_follow_them() -> None:
     merged = schedule(1000, 10, "log", early_evaluations=5, early_steps=50)
     assert set(merged) == {*schedule(1000, 10), 0, 10, 20, 30, 40, 50}
     assert merged == sorted(set(merged))
+    log = schedule(1000, 4, "even", early_evaluations=5, early_steps=50, early_spacing="log")
+    assert log == [0, 1, 3, 7, 19, 50, 288, 525, 762, 1000]
     assert schedule(6, 9, "even", 9, 3) == list(range(7)), "all where there are no more steps"
     run = RunConfig(steps=30, evaluations=2, spacing="even", early_evaluations=2, early_steps=4, data=DIGITS)
     assert due(run) == [0, 2, 4, 17, 30]

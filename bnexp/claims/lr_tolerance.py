@@ -108,7 +108,8 @@ CLAIMS = [
     Claim(
         id="lr-highest",
         source="§3.3, §4.2.1",
-        sentence="BN trains at higher learning rates, whatever the nonlinearity and the depth, where both train.",
+        sentence="Within {epochs}, BN trains at higher learning rates, whatever the nonlinearity and the depth, where "
+        "both train.",
         quantity=HIGHEST,
         rule=Rule("range", NARROWEST, universal=True),
         paper=Paper(PRINTED),
@@ -128,8 +129,8 @@ CLAIMS = [
     Claim(
         id="lr-best",
         source="§4.2.1",
-        sentence="The learning rate that suits a network best is larger with BN, whatever the nonlinearity and the "
-        "depth, where both train.",
+        sentence="Within {epochs}, the learning rate that suits a network best is larger with BN, whatever the "
+        "nonlinearity and the depth, where both train.",
         quantity=BEST,
         rule=Rule("difference", math.log(10) * NARROWEST, universal=True),
         paper=Paper("BN-x30 ends highest, at 30 times Inception's rate; neither network's best rate was sought."),

@@ -11,20 +11,25 @@ from bnexp.config import RunConfig
 
 def due(config: RunConfig) -> list[int]:
     """The steps at which a run is evaluated."""
-    early = config.early_evaluations, config.early_steps
+    early = config.early_evaluations, config.early_steps, config.early_spacing
     return schedule(config.steps, config.evaluations, config.spacing, *early)
 
 
 def schedule(
-    steps: int, evaluations: int, spacing: str = "log", early_evaluations: int = 0, early_steps: int = 0
+    steps: int,
+    evaluations: int,
+    spacing: str = "log",
+    early_evaluations: int = 0,
+    early_steps: int = 0,
+    early_spacing: str = "even",
 ) -> list[int]:
     """Step 0 and `evaluations` steps up to the last one, log-spaced or even; all where there are no more steps.
 
-    With `early_evaluations`, so many more, evenly spaced up to `early_steps`: the even ones then lie between
-    `early_steps` and the last step, the log-spaced ones where they lie without.
+    With `early_evaluations`, so many more up to `early_steps`, even or log-spaced: even ones after them then lie
+    between `early_steps` and the last step, log-spaced ones where they lie without.
     """
     if early_steps:
-        before = schedule(early_steps, early_evaluations, "even")
+        before = schedule(early_steps, early_evaluations, early_spacing)
         first = early_steps if spacing == "even" else 0
         after = schedule(steps - first, evaluations, spacing) if steps > first else []
         return sorted({*(step for step in before if step <= steps), *(first + step for step in after), steps})
