@@ -63,6 +63,7 @@ from bnexp.judging.claim import (
     SMALLEST,
     TREATED,
     Claim,
+    Control,
     Of,
     Outcome,
     Paper,
@@ -73,7 +74,7 @@ from bnexp.judging.claim import (
     Verdict,
     of_run,
 )
-from bnexp.judging.judgement import Judgement, adjusted
+from bnexp.judging.judgement import Judgement, adjusted, with_controls
 from bnexp.judging.judgement import judge as judge_claim
 from bnexp.runs.records import Record, Records
 
@@ -86,6 +87,7 @@ __all__ = [
     "TREATED",
     "Claim",
     "ClaimError",
+    "Control",
     "Judgement",
     "Of",
     "Outcome",
@@ -179,11 +181,12 @@ def judge(records: Records, names: Iterable[str], treated: str = BN) -> list[Jud
 
     Errors: ConfigError for an unknown name, ClaimError.
     """
+    claims = [claim for subject in resolve(names) for claim in subject.claims]
     judgements: list[Judgement] = []
-    for claim in (claim for subject in resolve(names) for claim in subject.claims):
+    for claim in claims:
         with asking(claim.id):
             judgements.append(judge_claim(claim, records, treated))
-    judgements = adjusted(judgements)
+    judgements = with_controls(adjusted(judgements), claims)
     if records.partial:
         judgements = [_marked(each, "partial", f"on {records.partial} alone") for each in judgements]
     if records.stands_in_for:

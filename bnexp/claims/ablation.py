@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from bnexp.claims.inception import ACCURACY
 from bnexp.claims.speed import steps_to
 from bnexp.drawing import plots
-from bnexp.judging.claim import LARGEST, SMALLEST, Claim, Paper, Quantity, Rule, Settings, of_run
+from bnexp.judging.claim import LARGEST, SMALLEST, Claim, Control, Paper, Quantity, Rule, Settings, of_run
 from bnexp.judging.matching import having
 from bnexp.judging.measures import final_accuracy, gap, length, steps_of
 from bnexp.judging.words import percent
@@ -86,7 +86,10 @@ CLAIMS = [
         Paper("Not said of Inception, whose parameters then reach machine infinity."),
         {"arm": "inception_x5"},
         {"arm": "inception"},
-        control="The same raise helping without BN would say that it is not BN that lets it help.",
+        control=Control(
+            "The same raise helping without BN would say that it is not BN that lets it help.",
+            holds=("contradicted", "no difference"),
+        ),
     ),
     _change(
         "dropout-faster",

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from bnexp.claims.inception import CHANCE, learns
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
-from bnexp.judging.claim import PLAIN, TREATED, Claim, Paper, Quantity, Rule, of_run
+from bnexp.judging.claim import PLAIN, TREATED, Claim, Control, Paper, Quantity, Rule, of_run
 from bnexp.judging.measures import common_chance, curve
 from bnexp.runs.records import Records
 
@@ -42,7 +42,10 @@ CLAIMS = [
         None,
         cells=CELLS,
         primary=True,
-        control="Networks that stay at chance would say that the task, not the norm, is at fault.",
+        control=Control(
+            "Networks that stay at chance would say that the task, not the norm, is at fault.",
+            guards=("absolute-scale-example",),
+        ),
     ),
     Claim(
         "absolute-scale-none",
@@ -54,7 +57,7 @@ CLAIMS = [
         {"norm": PLAIN},
         None,
         cells=CELLS,
-        control="Networks that stay at chance would say that the task is at fault.",
+        control=Control("Networks that stay at chance would say that the task is at fault."),
     ),
 ]
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from bnexp.claims.accuracy import ACCURACY, SMALLEST
 from bnexp.claims.mechanisms import CELLS
 from bnexp.drawing import plots
-from bnexp.judging.claim import TREATED, Claim, Paper, Rule
+from bnexp.judging.claim import TREATED, Claim, Control, Paper, Rule
 from bnexp.judging.matching import at_their_best
 from bnexp.judging.measures import common_chance, final_accuracy
 from bnexp.runs.records import Record, Records
@@ -56,7 +56,7 @@ CLAIMS = [
         cells=CELLS,
         selected=("lr",),
         primary=True,
-        control="Chance would say that what they learn is nothing by itself.",
+        control=Control("Chance would say that what they learn is nothing by itself."),
     ),
 ]
 

@@ -18,7 +18,7 @@ from bnexp.claims.inception import (
     learns,
     steps_to,
 )
-from bnexp.judging.claim import LARGEST, Claim, Paper, Quantity, Rule, of_run
+from bnexp.judging.claim import LARGEST, Claim, Control, Paper, Quantity, Rule, of_run
 from bnexp.judging.measures import diverged
 from bnexp.runs.records import Record
 
@@ -55,7 +55,7 @@ def share(
     name: str,
     quantity: Quantity,
     paper: str,
-    control: str = "",
+    control: Control | None = None,
 ) -> Claim:
     """It happens to an arm on more seeds than not."""
     rule, source = Rule("rate"), "§4.2.2"

@@ -11,7 +11,7 @@ from bnexp.claims.accuracy import ACCURACY, SMALLEST
 from bnexp.claims.mechanisms import CELLS
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
-from bnexp.judging.claim import PLAIN, TREATED, Claim, Paper, Rule, Settings
+from bnexp.judging.claim import PLAIN, TREATED, Claim, Control, Paper, Rule, Settings
 from bnexp.judging.matching import at_their_best
 from bnexp.judging.measures import common_chance, curve
 from bnexp.judging.words import arm_name
@@ -26,7 +26,9 @@ PAPER = Paper("Future work: recomputed population statistics may adapt a network
 NO_WORSE = Rule("no_worse", 2 * SMALLEST, universal=True)
 
 
-def _claim(identity: str, words: str, arms: tuple[Settings, Settings], rule: Rule, control: str = "") -> Claim:
+def _claim(
+    identity: str, words: str, arms: tuple[Settings, Settings], rule: Rule, control: Control | None = None
+) -> Claim:
     return Claim(
         f"fine-tuning-{identity}",
         "§5, popular accounts",
@@ -55,7 +57,7 @@ CLAIMS = [
         "higher on them with new statistics than without BN",
         (NEW, {"norm": PLAIN}),
         Rule("difference", SMALLEST, universal=True),
-        "No difference would say that BN is nothing to a network that goes on.",
+        Control("No difference would say that BN is nothing to a network that goes on."),
     ),
 ]
 

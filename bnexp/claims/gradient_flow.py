@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
-from bnexp.judging.claim import LARGEST, PLAIN, TREATED, Claim, Of, Paper, Quantity, Rule, of_run
+from bnexp.judging.claim import LARGEST, PLAIN, TREATED, Claim, Control, Of, Paper, Quantity, Rule, of_run
 from bnexp.judging.matching import having
 from bnexp.judging.measures import growths
 from bnexp.runs.records import Record, Records
@@ -124,7 +124,10 @@ CLAIMS = [
             PLAIN,
             Paper("Not mentioned."),
         ),
-        control="a growth here would mean that the measure, or the depth, makes the explosion",
+        control=Control(
+            "a growth here would mean that the measure, or the depth, makes the explosion",
+            guards=("explodes-at-initialisation",),
+        ),
     ),
 ]
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from bnexp.claims.figure_3 import DIVERGES, THEY_DO, share
 from bnexp.claims.inception import faster
-from bnexp.judging.claim import LARGEST, SMALLEST, Paper
+from bnexp.judging.claim import LARGEST, SMALLEST, Control, Paper
 
-SUIT = "Trainings that do well would fail it."
+SUIT = Control("Trainings that do well would fail it.")
 
 CLAIMS = [
     replace(
@@ -40,7 +40,7 @@ CLAIMS = [
         )
         for times, words, suffix, weights, which, control in (
             (5, "five", "-fair", "from initial weights that suit it best", SMALLEST, SUIT),
-            (9, "nine", "", "from large initial weights", LARGEST, ""),
+            (9, "nine", "", "from large initial weights", LARGEST, None),
             (9, "nine", "-fair", "from initial weights that suit it best", SMALLEST, SUIT),
         )
     ),

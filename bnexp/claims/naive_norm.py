@@ -15,7 +15,7 @@ from bnexp.claims.lr_tolerance import HIGHEST
 from bnexp.claims.mechanisms import CELLS
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
-from bnexp.judging.claim import PLAIN, TREATED, Claim, Of, Paper, Quantity, Rule, Settings, of_run
+from bnexp.judging.claim import PLAIN, TREATED, Claim, Control, Of, Paper, Quantity, Rule, Settings, of_run
 from bnexp.judging.matching import having
 from bnexp.judging.measures import TRAINS, final_accuracy, mean_of_layers, slope
 from bnexp.judging.words import percent
@@ -55,7 +55,7 @@ def _claim(
     rule: Rule,
     among: Settings | None = None,
     selected: bool = True,
-    control: str = "",
+    control: Control | None = None,
 ) -> Claim:
     return Claim(
         f"naive-{identity}",
@@ -119,7 +119,7 @@ CLAIMS = [
         ({"norm": TREATED, "norm.affine": False}, BOTH),
         ACCURACY,
         Rule("difference", SMALLEST, universal=True),
-        control="No difference would say that it does not matter where the gradient goes.",
+        control=Control("No difference would say that it does not matter where the gradient goes."),
     ),
 ]
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from bnexp.claims.accuracy import ACCURACY
 from bnexp.claims.regularisation import gap_when_fit
 from bnexp.drawing import plots
-from bnexp.judging.claim import PLAIN, TREATED, Claim, Paper, Quantity, Rule, Settings, of_run
+from bnexp.judging.claim import PLAIN, TREATED, Claim, Control, Paper, Quantity, Rule, Settings, of_run
 from bnexp.judging.matching import having
 from bnexp.judging.measures import companion_noise
 from bnexp.judging.words import percent
@@ -69,7 +69,7 @@ CLAIMS = [
             LUO,
             _dropout(rate),
             _ghost(ghost),
-            control="Another accuracy would say that it is more than noise, or less.",
+            control=Control("Another accuracy would say that it is more than noise, or less."),
         )
         for ghost, rate in EQUAL.items()
     ),
@@ -83,7 +83,9 @@ CLAIMS = [
             LUO,
             _dropout(rate),
             _ghost(ghost),
-            control="Another size would make the comparison of gaps one of noises.",
+            control=Control(
+                "Another size would make the comparison of gaps one of noises.", guards=(f"noise-of-{ghost}",)
+            ),
         )
         for ghost, rate in EQUAL.items()
     ),
@@ -107,7 +109,7 @@ CLAIMS = [
         LI,
         {**WHOLE, **MOVING},
         WHOLE,
-        control="As much without Dropout would say that it is not Dropout's doing.",
+        control=Control("As much without Dropout would say that it is not Dropout's doing."),
     ),
     *(
         Claim(

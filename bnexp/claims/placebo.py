@@ -16,7 +16,7 @@ from bnexp.claims.accuracy import ACCURACY, SMALLEST
 from bnexp.claims.lr_tolerance import HIGHEST, NARROWEST
 from bnexp.claims.saturating import TRAINED
 from bnexp.claims.speed import steps_to
-from bnexp.judging.claim import PLAIN, Claim, Of, Outcome, Paper, Peculiar, Quantity, Rule, Settings, Verdict
+from bnexp.judging.claim import PLAIN, Claim, Control, Of, Outcome, Paper, Peculiar, Quantity, Rule, Settings, Verdict
 from bnexp.judging.claim import SMALLEST as LEAST
 from bnexp.judging.comparing import compare
 from bnexp.runs.records import Record, Records
@@ -102,7 +102,9 @@ CLAIMS = [
         Paper("–"),
         _judge(claim),
         "share",
-        control="more false alarms than the rule's level allows would mean that no verdict by it can be believed",
+        control=Control(
+            "more false alarms than the rule's level allows would mean that no verdict by it can be believed"
+        ),
     )
     for claim in RULES
 ]

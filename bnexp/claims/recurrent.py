@@ -13,7 +13,7 @@ from bnexp.claims.saturating import TRAINED
 from bnexp.claims.speed import steps_to
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
-from bnexp.judging.claim import PLAIN, TREATED, Claim, Paper, Quantity, Rule, Settings, of_run
+from bnexp.judging.claim import PLAIN, TREATED, Claim, Control, Paper, Quantity, Rule, Settings, of_run
 from bnexp.judging.matching import at_their_best, having
 from bnexp.judging.measures import TRAINS, common_chance, curve, trains
 from bnexp.judging.words import arm_name, percent
@@ -79,7 +79,7 @@ CLAIMS = [
         None,
         among={"model.scan": "pixels"},
         selected=("lr",),
-        control="A network that learns it would say that nothing is lost over 196 time steps.",
+        control=Control("A network that learns it would say that nothing is lost over 196 time steps."),
     ),
 ]
 

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from bnexp.claims.accuracy import ACCURACY, SMALLEST
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
-from bnexp.judging.claim import LARGEST, PLAIN, TREATED, Claim, Of, Paper, Quantity, Rule, of_run
+from bnexp.judging.claim import LARGEST, PLAIN, TREATED, Claim, Control, Of, Paper, Quantity, Rule, of_run
 from bnexp.judging.matching import having
 from bnexp.judging.measures import companion_noise, curve, final_accuracy, validation_accuracy
 from bnexp.judging.words import difference_in, percent
@@ -58,7 +58,7 @@ def best_dropout(runs: Sequence[Record]) -> float:
     return float(max(ordered, key=validation_accuracy).value("model.dropout"))
 
 
-def _can_go(setting: str, norm: Any, source: str, paper: Paper, control: str = "") -> list[Claim]:
+def _can_go(setting: str, norm: Any, source: str, paper: Paper, control: Control | None = None) -> list[Claim]:
     """That leaving out a regulariser costs no accuracy, beside the best amount of it, for small and for large sets."""
     arm = "bn" if norm is TREATED else "without"
     words = {"model.dropout": "dropout", "l2": "L2"}[setting]
@@ -110,7 +110,9 @@ CLAIMS = [
         reference={"model.dropout": 0},
         among={"norm": PLAIN, "l2": 0},
         cells=SIZES,
-        control="if Dropout does not narrow it, the measure cannot see regularisation",
+        control=Control(
+            "if Dropout does not narrow it, the measure cannot see regularisation", guards=("narrower-gap",)
+        ),
     ),
     *(
         replace(claim, primary=claim.id.endswith("bn"))
@@ -121,7 +123,7 @@ CLAIMS = [
         PLAIN,
         "§4.2.1",
         Paper("Inception has 40 % dropout."),
-        control="if it can go without BN, too, BN is not what makes it dispensable",
+        control=Control("if it can go without BN, too, BN is not what makes it dispensable", holds=("contradicted",)),
     ),
     *_can_go("l2", TREATED, "popular accounts", Paper("Made 5 times smaller in BN-x5, not left out.")),
     Claim(

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from bnexp.claims.accuracy import SMALLEST
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
-from bnexp.judging.claim import LARGEST, PLAIN, TREATED, Claim, Of, Paper, Quantity, Rule, of_run
+from bnexp.judging.claim import LARGEST, PLAIN, TREATED, Claim, Control, Of, Paper, Quantity, Rule, Verdict, of_run
 from bnexp.judging.claim import SMALLEST as SMALLEST_OF
 from bnexp.judging.matching import having
 from bnexp.judging.measures import TRAINS, chance, final_accuracy, saturated, trains
@@ -48,7 +48,10 @@ PAPER = Paper("Inception with sigmoid stays at chance (1/1000) without BN; BN-x5
 SIGMOID = {"model.activation": "sigmoid", "model.residual": False, **HE}
 
 
-def _gain(identity: str, network: str, activation: str, residual: bool, control: str = "") -> Claim:
+NO_GAIN: tuple[Verdict, ...] = ("contradicted", "no difference")
+
+
+def _gain(identity: str, network: str, activation: str, residual: bool, control: Control | None = None) -> Claim:
     return Claim(
         id=f"saturating-{identity}",
         source="§4.2.2",
@@ -97,7 +100,7 @@ CLAIMS = [
         treated={"norm": PLAIN},
         reference=None,
         among=SIGMOID | {"model.depth": SMALLEST_OF},
-        control="if they do not, depth is not what the deep ones fail by",
+        control=Control("if they do not, depth is not what the deep ones fail by", guards=("sigmoid-fails-deep",)),
     ),
     Claim(
         id="trains-deep",
@@ -110,13 +113,19 @@ CLAIMS = [
         cells=("model.activation",),
     ),
     _gain("tanh", "tanh networks", "tanh", residual=False),
-    _gain("relu", "ReLU networks", "relu", residual=False, control="a gain would say that it is not saturation alone"),
+    _gain(
+        "relu",
+        "ReLU networks",
+        "relu",
+        residual=False,
+        control=Control("a gain would say that it is not saturation alone", NO_GAIN),
+    ),
     _gain(
         "residual",
         "sigmoid networks with residual connections",
         "sigmoid",
         residual=True,
-        control="a gain would say that residual connections do not do what BN does",
+        control=Control("a gain would say that residual connections do not do what BN does", NO_GAIN),
     ),
     Claim(
         id="less-saturated",

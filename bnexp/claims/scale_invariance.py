@@ -17,7 +17,7 @@ from bnexp.claims.accuracy import ACCURACY, SMALLEST
 from bnexp.claims.mechanisms import CELLS
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
-from bnexp.judging.claim import TREATED, Claim, Of, Paper, Quantity, Rule, of_run
+from bnexp.judging.claim import TREATED, Claim, Control, Of, Paper, Quantity, Rule, of_run
 from bnexp.judging.matching import having
 from bnexp.judging.measures import common_chance, final_accuracy, mean_of_layers, slope
 from bnexp.runs.records import Record, Records
@@ -83,7 +83,7 @@ CLAIMS = [
         USUAL,
         among=ALONE,
         cells=CELLS,
-        control="No difference would say that the rates of the symmetry are not needed.",
+        control=Control("No difference would say that the rates of the symmetry are not needed."),
     ),
     Claim(
         "scale-growth",
@@ -118,7 +118,7 @@ CLAIMS = [
         Paper("Not said."),
         USUAL,
         among=DECAYED,
-        control="As much of it without BN would say that lr·L2 decides in any network.",
+        control=Control("As much of it without BN would say that lr·L2 decides in any network."),
     ),
 ]
 

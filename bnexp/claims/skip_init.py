@@ -16,7 +16,7 @@ from bnexp.claims.lr_tolerance import NEAR
 from bnexp.claims.speed import steps_to
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
-from bnexp.judging.claim import PLAIN, TREATED, Claim, Paper, Quantity, Rule, of_run
+from bnexp.judging.claim import PLAIN, TREATED, Claim, Control, Paper, Quantity, Rule, of_run
 from bnexp.judging.matching import at_their_best
 from bnexp.judging.measures import common_chance, curve
 from bnexp.judging.words import percent
@@ -69,7 +69,7 @@ CLAIMS = [
         SKIP,
         NONE,
         selected=("lr",),
-        control="As many steps with neither would say that such a network needs no help.",
+        control=Control("As many steps with neither would say that such a network needs no help."),
     ),
     Claim(
         "branch-smaller",

@@ -16,7 +16,7 @@ from bnexp.claims.accuracy import ACCURACY, SMALLEST
 from bnexp.claims.stability import typical_unit, wander_of, wandering
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
-from bnexp.judging.claim import BN, PLAIN, TREATED, Claim, Paper, Quantity, Rule, Settings, of_run
+from bnexp.judging.claim import BN, PLAIN, TREATED, Claim, Control, Paper, Quantity, Rule, Settings, of_run
 from bnexp.judging.matching import having
 from bnexp.judging.measures import area, chance, curve
 from bnexp.judging.words import arm_name
@@ -71,7 +71,7 @@ CLAIMS = [
         treated=population(1000),
         reference=population(REFERENCE),
         primary=True,
-        control="a difference would mean that the reference of the other claims is not right",
+        control=Control("a difference would mean that the reference of the other claims is not right"),
     ),
     _higher(
         "one-batch-is-too-few",

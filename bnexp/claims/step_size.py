@@ -14,7 +14,7 @@ from bnexp.claims.inception import HARDLY
 from bnexp.claims.mechanisms import CELLS, STEPS, TARGET_WORDS, THAT_FAIL
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
-from bnexp.judging.claim import PLAIN, TREATED, Claim, Paper, Rule, Settings
+from bnexp.judging.claim import PLAIN, TREATED, Claim, Control, Paper, Rule, Settings
 from bnexp.judging.matching import judged
 from bnexp.judging.measures import TRAINS, final_accuracy
 from bnexp.judging.words import percent
@@ -70,7 +70,7 @@ CLAIMS = [
         cells=CELLS,
         selected=("lr",),
         best_of={"norm": TREATED},
-        control="a network that trains there would say that it is not BN that allows the rate",
+        control=Control("a network that trains there would say that it is not BN that allows the rate"),
     ),
 ]
 

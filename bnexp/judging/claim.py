@@ -102,6 +102,18 @@ class Paper:
 
 
 @dataclass(frozen=True)
+class Control:
+    """What makes a claim a control: it checks the measuring, or another explanation, and not BN."""
+
+    fails: str
+    """The outcome that would have failed it."""
+    holds: tuple[Verdict, ...] = ("reproduced",)
+    """Verdicts by which it is as it should be; undecided and mixed are neither."""
+    guards: tuple[str, ...] = ()
+    """Claims that nothing is said of unless it holds."""
+
+
+@dataclass(frozen=True)
 class Claim:
     """A sentence about networks, and all that decides whether it holds."""
 
@@ -127,8 +139,7 @@ class Claim:
     """The arm whose best settings both have; by default each has its own."""
     primary: bool = False
     """One of the experiment's two or three main claims."""
-    control: str = ""
-    """For a control, the outcome that would have failed it."""
+    control: Control | None = None
 
     @property
     def sign(self) -> float:
@@ -152,6 +163,8 @@ class Claim:
             raise ValueError(f"the claim {self.id} has a margin of {self.rule.margin}; it must be at least 0")
         if not callable(self.quantity.measure):
             raise ValueError(f"the claim {self.id} has a quantity that measures nothing: {self.quantity.measure!r}")
+        if not isinstance(self.control, Control | None):
+            raise ValueError(f"the claim {self.id} has a control that is no bnexp.claims.Control: {self.control!r}")
         if not isinstance(self.treated, Mapping) or not isinstance(self.reference, Mapping | None):
             raise ValueError(f"the claim {self.id} has an arm that is no dictionary of settings")
 
@@ -167,7 +180,7 @@ class Peculiar:
     judge: Callable[[Records], Outcome]
     unit: Unit = "points"
     primary: bool = False
-    control: str = ""
+    control: Control | None = None
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,19 @@ def raised(claim: Claim, arms: Sequence[Arm]) -> dict[str, str]:
     return found
 
 
+APART = 0.05
+"""The p of arm × cell below which cells differ in their effects."""
+
+
+def opposite(claim: Claim, effects: Sequence[float], apart: float | None) -> dict[str, str]:
+    """What is doubtful about a mean over cells on both sides of what the claim is held against, if they differ."""
+    if claim.rule.universal or claim.rule.kind in ("equals", "no_worse") or apart is None or apart >= APART:
+        return {}
+    if not min(effects) < claim.bound < max(effects):
+        return {}
+    return {"opposite": f"the cells' effects are of both signs and differ, so their mean is none (p = {apart:.2g})"}
+
+
 def _others(claim: Claim, arms: Sequence[Arm]) -> list[str]:
     """The settings in which named arms differ."""
     if "arm" not in claim.treated or len(arms) < 2:
@@ -52,6 +65,8 @@ def turned(claim: Claim, verdict: Verdict, arms: Sequence[Arm], flags: Mapping[s
         return verdict, []
     if any(arm.edges for arm in arms):
         return "undecided", [f"would be {verdict}, but a best setting stands at the edge of its grid"]
+    if "opposite" in flags and verdict != "mixed":
+        return "undecided", [f"would be {verdict}, but by a mean over effects of both signs"]
     if "rising" in flags and "{epochs}" not in claim.sentence:
         return "undecided", [f"would be {verdict}, but an arm is still rising and the sentence names no budget"]
     return verdict, []

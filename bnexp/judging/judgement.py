@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, get_args
 
@@ -29,6 +29,8 @@ class Judgement:
     primary: bool
     control: str
     """Of a control, the outcome that would have failed it."""
+    held: bool | None
+    """Whether a control is as it should be; None where that is undecided, and of what is no control."""
     paper: str
     paper_effect: float | None
     """The paper's figure in the claim's unit."""
@@ -79,7 +81,8 @@ def judge(claim: Claim | Peculiar, records: Records, treated: str = BN) -> Judge
         claim=_sentence(claim.sentence, outcome.runs or records.runs, treated),
         kind="own" if rule is None else rule.kind,
         primary=claim.primary,
-        control=claim.control,
+        control="" if claim.control is None else claim.control.fails,
+        held=None,
         paper=claim.paper.text,
         paper_effect=claim.paper.effect,
         outside=claim.paper.outside,
@@ -139,6 +142,29 @@ def _with_adjusted(judgement: Judgement, p: float | None) -> Judgement:
         return judgement
     why = f"would be {judgement.verdict}, but not after Holm over the experiment's main claims; {judgement.why}"
     return replace(judgement, verdict="undecided", why=why)
+
+
+def with_controls(judgements: Sequence[Judgement], claims: Iterable[Claim | Peculiar]) -> list[Judgement]:
+    """With what became of the controls: a claim that is guarded by one which does not hold is undecided."""
+    by_id = {judgement.id: judgement for judgement in judgements}
+    for claim in claims:
+        if claim.control is None or claim.id not in by_id:
+            continue
+        control = by_id[claim.id]
+        held = None if control.verdict in ("undecided", "mixed") else control.verdict in claim.control.holds
+        by_id[claim.id] = replace(control, held=held)
+        for guarded in () if held else claim.control.guards:
+            if guarded in by_id:
+                by_id[guarded] = _without_its_control(by_id[guarded], control)
+    return list(by_id.values())
+
+
+def _without_its_control(judgement: Judgement, control: Judgement) -> Judgement:
+    flags = {**judgement.flags, "control": f"its control {control.id} is {control.verdict}"}
+    if judgement.verdict == "undecided":
+        return replace(judgement, flags=flags)
+    why = f"would be {judgement.verdict}, but {flags['control']}; {judgement.why}"
+    return replace(judgement, flags=flags, verdict="undecided", why=why)
 
 
 def _finite(value: Any) -> Any:
