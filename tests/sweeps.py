@@ -234,7 +234,7 @@ def signal_depth(sign: Sign) -> list[Record]:
     """Slopes of gradients and of small changes, and ranks, at step 0."""
     off = EXPLOSION + PRECISELY
     slopes = {1: (EXPLOSION, 0.0), 0: (off, PRECISELY), -1: (0.0, 0.1)}
-    ranks = {1: (60.0, 2.0), 0: (50.0, 3.0), -1: (40.0, 9.0)}
+    ranks = {1: (60.0, 2.0), 0: (50.0, 3.0), -1: (5.0, 20.0)}
 
     def run(fields: Fields) -> Record:
         worth, arm, depth = sign(fields), 0 if is_bn(fields) else 1, fields["model.depth"]

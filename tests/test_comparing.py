@@ -801,3 +801,21 @@ def test_a_number_of_all_seeds_is_compared_by_the_jackknife() -> None:
     by_hand = rules.jackknife(variance_beyond_noise(plain), without)
     assert np.var(by_seed, ddof=1) / 6 == pytest.approx(by_hand.se**2)
     assert np.mean(by_seed) == pytest.approx(by_hand.effect), "the variance component has no bias to be taken away"
+
+
+# ---- averages over cells of both signs
+
+
+@pytest.mark.parametrize(
+    ("at_9", "verdict", "flagged"), [(-0.004, "undecided", True), (0.004, "reproduced", False)], ids=["both", "one"]
+)
+def test_a_mean_over_effects_of_both_signs_decides_nothing(at_9: float, verdict: str, flagged: bool) -> None:
+    def final(fields: Fields) -> float:
+        gain = 0.03 if fields["model.depth"] == 3 else at_9
+        return 0.9 + gain * is_bn(fields) + 30 * noise(fields) * (fields["model.depth"] == 9)
+
+    found = compare(replace(GAIN, cells=("model.depth",)), sweep(final, seeds=range(6), model_depth=(3, 9)))
+    assert [cell.verdict for cell in found.cells] == ["reproduced", "undecided"]
+    assert (found.verdict, "opposite" in found.flags) == (verdict, flagged)
+    if flagged:
+        assert found.why.startswith("would be reproduced, but by a mean over effects of both signs")

@@ -40,6 +40,8 @@ def found(verdicts: dict[tuple[str, str], str]) -> dict[tuple[str, str], dict[st
         "measured": "much",
         "effect": 0.1,
         "unit": "points",
+        "kind": "difference",
+        "values": [],
         "cells": [],
         "ci95": None,
     }

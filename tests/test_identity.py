@@ -14,7 +14,7 @@ from handmade import BN, JUDGED, PLAIN, is_bn, records, sweep
 
 from bnexp import claims
 from bnexp.claims import BN as TREATED_BY_DEFAULT
-from bnexp.claims import TREATED, Claim, Of, Outcome, Paper, Peculiar, Quantity, Rule, of_run
+from bnexp.claims import TREATED, Claim, Control, Of, Outcome, Paper, Peculiar, Quantity, Rule, of_run
 from bnexp.judging.identity import digest
 from bnexp.runs.records import Record
 
@@ -47,7 +47,7 @@ def test_the_committed_rules_are_those_of_the_claims() -> None:
         {"sentence": "It is said to be so."},
         {"paper": Paper("No.", effect=0.3, outside="Elsewhere.")},
         {"primary": True},
-        {"control": "if it were not so"},
+        {"control": Control("if it were not so")},
     ],
     ids=lambda words: next(iter(words)),
 )

@@ -94,7 +94,7 @@ CLAIMS = [
         id="no-vanishing-with-bn",
         source="§3.3, §5",
         sentence="With BN, gradients change less than tenfold from the last layer of a deep network to the second, at "
-        "any step after initialisation.",
+        "the worst evaluation after step 0, on average over the seeds.",
         quantity=Quantity("decades from the last layer to the second", of_run(worst_growth), "decades"),
         rule=Rule("difference", less=True, target=STEADY, universal=True),
         paper=PAPER,

@@ -43,10 +43,14 @@ SMALL, LARGE = Of("among", (500, 2000)), Of("above", (2000,))
 
 
 def gap_when_fit(run: Record) -> float | None:
-    """The gap at the step at which the training accuracy reaches `FIT`, between evaluations by the straight line."""
+    """The gap at the step at which the training accuracy reaches `FIT`, between evaluations by the straight line.
+
+    None where it is never reached, or before the first evaluation after step 0.
+    """
     training = run.metrics["train_accuracy"].to_numpy(dtype=float)
-    step = steps_to(run.metrics["step"].tolist(), training.tolist(), FIT)
-    return None if step is None else FIT - float(np.interp(step, *curve(run)))
+    steps = run.metrics["step"].tolist()
+    step = steps_to(steps, training.tolist(), FIT)
+    return None if step is None or step < steps[1] else FIT - float(np.interp(step, *curve(run)))
 
 
 GAP = Quantity(f"training minus test accuracy when {percent(FIT)} of the training images are fit", of_run(gap_when_fit))

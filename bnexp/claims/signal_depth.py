@@ -6,6 +6,8 @@ theory, the last layer's inputs by the directions in which they lie, small chang
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -20,12 +22,21 @@ DEEPEST = {"model.depth": LARGEST}
 FEW = 3.0
 """Directions: below so many, representations have collapsed."""
 
+MORE = 10.0
+"""Directions: the smallest difference that counts, a tenth of the width."""
+
+STILL_SMALL = 0.3
+"""Of its length, up to which a change is small."""
+
 SLOWER = 0.005
 """Decades per layer: the smallest difference that counts, a factor of two over 60 layers."""
 
 
 def last_rank(run: Record) -> float:
-    """The directions in which the inputs of the last nonlinearity lie, at step 0."""
+    """The directions in which the inputs of the last nonlinearity lie, at step 0.
+
+    Counted are eigenvalues of their second moments from a hundredth of the mean on.
+    """
     return float(run.metrics[f"rank/hidden{run.value('model.depth')}"].iloc[0])
 
 
@@ -35,12 +46,13 @@ def rank_share(run: Record) -> float:
 
 
 def amplification(run: Record) -> float | None:
-    """The slope, decades a layer, with which small changes of all weights grow in the inputs of the nonlinearities."""
-    depth = int(run.value("model.depth"))
-    if depth < 2:
-        return None
-    changes = [run.metrics[f"sensitivity/hidden{i}"].iloc[0] for i in range(1, depth + 1)]
-    return float(np.polyfit(range(depth), np.log10(changes), 1)[0])
+    """The slope, decades a layer, with which small changes of all weights grow in the inputs of the nonlinearities.
+
+    Over the first layers, while they are small: none can change by more than √2 of its length.
+    """
+    changes = [run.metrics[f"sensitivity/hidden{i}"].iloc[0] for i in range(1, int(run.value("model.depth")) + 1)]
+    small = list(itertools.takewhile(lambda change: change < STILL_SMALL, changes))
+    return float(np.polyfit(range(len(small)), np.log10(small), 1)[0]) if len(small) > 2 else None
 
 
 def _one(
@@ -57,7 +69,8 @@ CLAIMS = [
     _one(
         "explodes",
         "Yang et al. 2019",
-        "In the deepest ReLU network with BN, gradients grow by 1.211 a layer towards the input.",
+        "In the deepest ReLU network tried, at initialisation (He weights), gradients grow with BN by 1.211 a layer "
+        "towards the input.",
         TREATED,
         SLOPE,
         Rule("equals", PRECISELY, target=EXPLOSION),
@@ -66,7 +79,7 @@ CLAIMS = [
     _one(
         "steady",
         "He et al. 2015",
-        "In the deepest without BN they keep their size (He weights).",
+        "Without BN, they keep their size there.",
         PLAIN,
         SLOPE,
         Rule("equals", PRECISELY),
@@ -75,7 +88,7 @@ CLAIMS = [
     _one(
         "rank",
         "Daneshmand et al. 2020",
-        "With BN, the last inputs of the deepest network lie in more than half as many directions as there are units.",
+        "With BN, the inputs of its last nonlinearity lie in more than half as many directions as there are units.",
         TREATED,
         Quantity("directions of the last inputs, of the units", of_run(rank_share), "share"),
         Rule("difference", target=0.5),
@@ -83,7 +96,7 @@ CLAIMS = [
     ),
     _one(
         "collapse",
-        "Daneshmand et al. 2020",
+        "Daneshmand et al. 2020, the number ours",
         f"Without BN, they lie in fewer than {FEW:g}.",
         PLAIN,
         RANK,
@@ -91,9 +104,19 @@ CLAIMS = [
         NOT_SAID,
     ),
     Claim(
+        "depth-more-directions",
+        "Daneshmand et al. 2020",
+        "The inputs of its last nonlinearity lie in more directions with BN.",
+        RANK,
+        Rule("difference", MORE),
+        NOT_SAID,
+        among=DEEPEST,
+    ),
+    Claim(
         "depth-small-changes",
         "§3.3",
-        "With BN, small changes of the weights grow less from layer to layer.",
+        "In the deepest ReLU network tried, at initialisation (He weights), small changes of the weights grow less "
+        "from layer to layer with BN.",
         Quantity("growth of small changes", of_run(amplification), "decades per layer"),
         Rule("difference", SLOWER, less=True),
         Paper("BN prevents small changes of parameters from amplifying."),
@@ -112,7 +135,7 @@ def figures(records: Records) -> dict[str, Figure]:
         "rank": plots.lines(
             records,
             "Directions of the last layer's inputs against depth",
-            shown,
+            f"{shown} Eigenvalues of their second moments that are at least a hundredth of the mean.",
             "model.depth",
             last_rank,
             "directions",

@@ -39,27 +39,24 @@ def wandering(what: str, started: bool = True, relative: bool = True) -> Quantit
     )
 
 
-def more_stable(suffix: str, words: str, quantity: Quantity, primary: bool = False) -> Claim:
+def more_stable(suffix: str, words: str, quantity: Quantity, start: bool = False) -> Claim:
     """That the treated arm's distributions wander less."""
     return Claim(
         id=f"stable-{suffix}",
         source="§4.1, Figure 1(b, c)",
-        sentence=f"With BN, {words} of the inputs of the last hidden layer's nonlinearities wanders less over the "
-        "training.",
+        sentence=f"With BN, which makes β and γ of it, {words} of the inputs of the last hidden layer's nonlinearities "
+        f"wanders less {'in' if start else 'after'} the first tenth of the training.",
         quantity=quantity,
         rule=Rule("difference", less=True),
         paper=PAPER,
-        primary=primary,
     )
 
 
 CLAIMS = [
-    more_stable("mean", "the mean, in widths of the distribution,", wandering("mean"), primary=True),
+    more_stable("mean", "the mean, in widths of the distribution,", wandering("mean")),
     more_stable("spread", "the spread, in widths of the distribution,", wandering("spread")),
-    more_stable(
-        "mean-start", "at the start the mean, in widths of the distribution,", wandering("mean", started=False)
-    ),
-    more_stable("spread-start", "at the start the spread, in widths,", wandering("spread", started=False)),
+    more_stable("mean-start", "the mean, in widths of the distribution,", wandering("mean", started=False), True),
+    more_stable("spread-start", "the spread, in widths of the distribution,", wandering("spread", started=False), True),
     more_stable("mean-raw", "the mean, as it is,", wandering("mean", relative=False)),
     more_stable("spread-raw", "the spread, as it is,", wandering("spread", relative=False)),
 ]
@@ -98,7 +95,7 @@ def fan_of(records: Records, arms: dict[str, list[Record]]) -> dict[str, Figure]
     return {"figure_1bc": plots.fans(records, title, shows, drawn, 2.0)}
 
 
-def wander_of(records: Records, arm: plots.Arm = lambda run: run.norm) -> dict[str, Figure]:
+def wander_of(records: Records, arm: plots.Arm = lambda run: run.norm, across: str | None = None) -> dict[str, Figure]:
     """How far the means and the spreads of each run's units wander."""
     if all(wander(run, "mean") is None for run in records.runs):
         return {}
@@ -109,7 +106,8 @@ def wander_of(records: Records, arm: plots.Arm = lambda run: run.norm) -> dict[s
             "Standard deviation over the steps, after the first tenth, of a unit's mean and of its spread, in widths "
             "of its own distribution, mean over the units. Lower is more stable.",
             {"mean": lambda run: wander(run, "mean"), "spread": lambda run: wander(run, "spread")},
-            arm=arm,
+            across,
+            arm,
             log=True,
         )
     }

@@ -73,8 +73,8 @@ CLAIMS = [
     Claim(
         id=f"table-steps-{100 * TARGET:.0f}",
         source="§4.1, Figure 1(a)",
-        sentence=f"At every learning rate from 0.1 to 3 and every initial scale from 0.05 to 0.4, networks with BN reach "
-        f"{percent(TARGET)} test accuracy in fewer steps.",
+        sentence="At every learning rate from 0.1 to 3 and every initial scale from 0.05 to 0.4, networks with BN "
+        f"reach {percent(TARGET)} test accuracy in fewer steps.",
         quantity=steps_to(TARGET),
         rule=Rule("time", less=True, universal=True),
         paper=Paper(f"{PAPER}rises earlier and faster."),

@@ -47,4 +47,5 @@ def _is_rate_of_one_arm(claim: Mapping[str, Any]) -> bool:
 
 def brief(claim: Mapping[str, Any]) -> str:
     """The effect where one number is an answer, else the verdict."""
-    return str(claim["verdict"]) if by_cells(claim) or claim["effect"] is None else effect(claim)
+    word = claim["verdict"] == "mixed" or by_cells(claim) or claim["effect"] is None
+    return str(claim["verdict"]) if word else effect(claim)

@@ -56,11 +56,19 @@ def score(of_experiments: Sequence[Mapping[str, Any]]) -> str:
     claims = [claim for verdict in of_experiments for claim in verdict["claims"]]
     if not claims:
         return ""
-    controls = [claim["verdict"] for claim in claims if claim.get("control")]
-    others = [claim["verdict"] for claim in claims if not claim.get("control")]
-    judged = f"{count(len(others), 'claim')} judged in {count(len(of_experiments), 'experiment')}: {tally(others)}"
-    held = f"; of {count(len(controls), 'control')}: {tally(controls)}" if controls else ""
-    return f"{judged}{held}."
+    controls = [claim for claim in claims if claim.get("control")]
+    of_bn = [claim for claim in claims if not claim.get("control")]
+    parts = [count(len(of_experiments), "experiment")]
+    for primary, words in ((True, "main claim"), (False, "further claim")):
+        verdicts = [claim["verdict"] for claim in of_bn if bool(claim.get("primary")) == primary]
+        if verdicts:
+            parts.append(f"{count(len(verdicts), words)}: {tally(verdicts)}")
+    if controls:
+        held = [claim.get("held") for claim in controls]
+        words = {True: "as they should be", False: "not", None: "undecided"}
+        told = ", ".join(f"{held.count(state)} {word}" for state, word in words.items() if held.count(state))
+        parts.append(f"{count(len(controls), 'control')}: {told}")
+    return "; ".join(parts) + "."
 
 
 def _row(verdict: Mapping[str, Any], claim: Mapping[str, Any], question: str) -> dict[str, Any]:
