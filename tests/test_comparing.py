@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from handmade import BN, JUDGED, PLAIN, TUNING, Fields, is_bn, noise, record, records, sweep
 
@@ -819,3 +820,17 @@ def test_a_mean_over_effects_of_both_signs_decides_nothing(at_9: float, verdict:
     assert (found.verdict, "opposite" in found.flags) == (verdict, flagged)
     if flagged:
         assert found.why.startswith("would be reproduced, but by a mean over effects of both signs")
+
+
+@pytest.mark.parametrize(("every", "rough"), [(20, ": with BN"), (2, "")])
+def test_steps_that_are_read_between_few_evaluations_are_rough(every: int, rough: str) -> None:
+    steps = list(range(0, 301, every))
+
+    def run(fields: Fields) -> Record:
+        at = 60 if is_bn(fields) else 200
+        metrics = pd.DataFrame({"step": steps, "accuracy": [0.1 if step < at else 0.97 for step in steps]})
+        return replace(record(fields, 0.97), metrics=metrics)
+
+    flag = compare(FASTER, sweep(run)).flags.get("coarse", "")
+    assert flag.endswith(rough)
+    assert bool(flag) == bool(rough)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Mapping, Sequence
 
 from bnexp.judging.arms import Arm, mean
@@ -21,6 +23,10 @@ def raised(claim: Claim, arms: Sequence[Arm]) -> dict[str, str]:
     never = [f"{count(arm.never.total(), 'run')} {arm.label}" for arm in arms if arm.never]
     if never:
         found["censored"] = f"the target is not reached in {' and '.join(never)}; the last step stands in"
+    if claim.rule.kind == "time" and (few := [arm.label for arm in arms if _looks(claim, arm) < LOOKS]):
+        found["coarse"] = (
+            f"mostly there after fewer than {LOOKS} evaluations, so that steps are rough: {', '.join(few)}"
+        )
     if len(others := _others(claim, arms)) > 1:
         found["bundle"] = f"the arms differ in all of these, and any may be what does it: {', '.join(others)}"
     if claim.quantity.of_images:
@@ -30,6 +36,20 @@ def raised(claim: Claim, arms: Sequence[Arm]) -> dict[str, str]:
         if any(run.correct is None for arm in arms for run in arm.runs):
             found["conditional"] = "on this test set: which images are right was not kept"
     return found
+
+
+LOOKS = 8
+"""Evaluations before a target is reached, from which on the steps to it are known well enough."""
+
+
+def _looks(claim: Claim, arm: Arm) -> float:
+    """The median number of evaluations after step 0 before a run of the arm gets to what is timed."""
+    counts = []
+    for run in arm.runs:
+        reached = claim.quantity.measure([run])
+        if reached is not None:
+            counts.append(sum(0 < step < reached for step in run.metrics["step"]))
+    return statistics.median(counts) if counts else math.inf
 
 
 APART = 0.05

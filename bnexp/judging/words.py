@@ -154,9 +154,8 @@ def number_in(x: float, unit: str) -> str:
     """The same without its unit."""
     if unit == "ratio":
         return three_digits(_exp(x))
-    if unit in ("points", "share"):
-        return f"{100 * x:+.2f}".replace("-", "−")
-    return f"{x:+.{DIGITS.get(unit, 3)}f}".replace("-", "−")
+    x, digits = (100 * x, 2) if unit in ("points", "share") else (x, DIGITS.get(unit, 3))
+    return f"{round(x, digits) + 0.0:+.{digits}f}".replace("-", "−")  # no zero is negative
 
 
 def level_in(x: float, unit: str) -> str:

@@ -31,6 +31,9 @@ UNITS = {
 }
 """Units in words, and what an effect is multiplied by."""
 
+SMALL = 1.0
+"""Percentage points up to which a panel with far larger ones is linear; beyond, it is logarithmic."""
+
 ROW = 0.52
 """Inches a claim."""
 
@@ -83,6 +86,12 @@ def _draw(panel: Axes, unit: str, rows: Sequence[Mapping[str, Any]]) -> None:
         panel.set_xlim(1 / reach / 1.1, reach * 1.1)
         ticks = [tick for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50) if 1 / reach / 1.1 <= tick <= reach * 1.1]
         panel.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        panel.xaxis.set_minor_locator(NullLocator())
+    elif unit == "points" and max(map(abs, panel.get_xlim())) > 10 * SMALL:  # tenths of points beside tens of them
+        panel.set_xscale("symlog", linthresh=SMALL, linscale=0.7)
+        lo, hi = panel.get_xlim()
+        ticks = [t for t in (-30, -10, -3, -1, 0, 1, 3, 10, 30) if lo <= t <= hi]
+        panel.set_xticks(ticks, [f"{t:g}".replace("-", "−") for t in ticks])
         panel.xaxis.set_minor_locator(NullLocator())
     panel.axvline(1 if unit == "ratio" else 0, color="0.6", lw=0.9)
     panel.set_xlabel(words)

@@ -59,10 +59,10 @@ def score(of_experiments: Sequence[Mapping[str, Any]]) -> str:
     controls = [claim for claim in claims if claim.get("control")]
     of_bn = [claim for claim in claims if not claim.get("control")]
     parts = [count(len(of_experiments), "experiment")]
-    for primary, words in ((True, "main claim"), (False, "further claim")):
+    for primary, noun in ((True, "main claim"), (False, "further claim")):
         verdicts = [claim["verdict"] for claim in of_bn if bool(claim.get("primary")) == primary]
         if verdicts:
-            parts.append(f"{count(len(verdicts), words)}: {tally(verdicts)}")
+            parts.append(f"{count(len(verdicts), noun)}: {tally(verdicts)}")
     if controls:
         held = [claim.get("held") for claim in controls]
         words = {True: "as they should be", False: "not", None: "undecided"}
