@@ -108,7 +108,7 @@ CLAIMS = [
             "explodes-at-initialisation",
             "Yang et al. 2019",
             "At initialisation, the gradients of a deep ReLU network with BN grow by √(π/(π−1)) = 1.211 a layer "
-            "towards the input.",
+            "towards the input, 0.083 decades.",
             EXPLOSION,
             TREATED,
             Paper("The paper conjectures the opposite.", outside="1.211 (theory, wide layers, large batches)"),

@@ -70,7 +70,7 @@ CLAIMS = [
         "explodes",
         "Yang et al. 2019",
         "In the deepest ReLU network tried, at initialisation (He weights), gradients grow with BN by 1.211 a layer "
-        "towards the input.",
+        "towards the input, 0.083 decades.",
         TREATED,
         SLOPE,
         Rule("equals", PRECISELY, target=EXPLOSION),

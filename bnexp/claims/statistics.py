@@ -8,6 +8,7 @@ do not have.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -15,10 +16,9 @@ from matplotlib.figure import Figure
 from bnexp.claims.accuracy import ACCURACY, SMALLEST
 from bnexp.claims.stability import typical_unit, wander_of, wandering
 from bnexp.drawing import plots
-from bnexp.drawing.plots import Layout
 from bnexp.judging.claim import BN, PLAIN, TREATED, Claim, Control, Paper, Quantity, Rule, Settings, of_run
 from bnexp.judging.matching import having
-from bnexp.judging.measures import area, chance, curve
+from bnexp.judging.measures import area, chance, final_accuracy
 from bnexp.judging.words import arm_name
 from bnexp.runs.records import Record, Records
 
@@ -123,20 +123,19 @@ def figures(records: Records) -> dict[str, Figure]:
     if not shown:
         return {}
 
-    def behind(run: Record) -> tuple[list[float], list[float]]:
-        steps, accuracy = curve(run)
-        return steps, [a - b for a, b in zip(accuracy, curve(reference[run.seed])[1], strict=True)]
+    def ahead(run: Record, measure: Callable[[Record], float]) -> float:
+        return 100 * (measure(run) - measure(reference[run.seed]))
 
     made = {
-        "statistics_accuracy": plots.curves(
+        "statistics_accuracy": plots.dots(
             records.of([run for run in shown if run is not reference[run.seed]]),
             "Test accuracy of the same networks under other statistics at inference, minus that by Algorithm 2",
-            f"Algorithm 2 with k = {REFERENCE}. The number behind moving averages is their momentum. "
-            "Points; what lies further off is cut.",
-            behind,
-            "difference of test accuracies",
-            Layout(arm=arm),
-            (-0.03, 0.01),
+            f"Points; Algorithm 2 with k = {REFERENCE}. The number behind moving averages is their momentum.",
+            {
+                "at the end": lambda run: ahead(run, final_accuracy),
+                "mean over the steps": lambda run: ahead(run, area),
+            },
+            arm=arm,
         )
     }
     first = min(reference)

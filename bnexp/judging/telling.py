@@ -89,7 +89,8 @@ def measured(
             for label, by_seed in means
             if by_seed
         ]
-        words += f": {', '.join(levels)}" + (f"; {told(overall, unit)}" if len(arms) == 2 else "")
+        words += f": {', '.join(levels)}"
+        words += f"; {told(overall, unit)}" if len(arms) == 2 else _level_told(claim, arms[0].by_seed(cells), overall)
     if len(arms) == 2:
         by_cell = {cell: difference_in(estimate.effect, unit) for cell, estimate in estimates.items()}
         ranked = sorted(estimates, key=lambda cell: estimates[cell].effect)
@@ -122,6 +123,15 @@ def told(estimate: Estimate, unit: str) -> str:
     if ends.count("unbounded") == 1:
         effect = f"at {'most' if ends[0] == 'unbounded' else 'least'} {effect}"
     return f"{effect} [{ends[0]}, {ends[1]}], n = {estimate.n}"
+
+
+def _level_told(claim: Claim, by_seed: Mapping[int, float], estimate: Estimate) -> str:
+    """The interval of what one arm measures, in words."""
+    if estimate.n < 2:
+        return f", n = {estimate.n}"
+    level = mean(by_seed.values())
+    ends = sorted(level + claim.sign * (end - estimate.effect) for end in (estimate.lo, estimate.hi))
+    return f" [{', '.join(level_in(end, claim.quantity.unit) for end in ends)}], n = {estimate.n}"
 
 
 def _log_rank(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell]) -> float | None:

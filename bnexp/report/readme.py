@@ -49,13 +49,13 @@ def readme(
 
 
 def _in_short(gathered: Records, judgements: Sequence[Judgement]) -> list[str]:
-    """The answers to the main claims, and how sure they are."""
-    primary = [j for j in judgements if j.primary]
-    answers = [f"- {j.claim} **{j.verdict.capitalize()}**: {j.measured}." for j in primary]
-    others = tally(j.verdict for j in judgements if not j.primary)
+    """The answers to the main claims, or to the first where none is one, and how sure they are."""
+    main = [j for j in judgements if j.primary] or [j for j in judgements if not j.control][:1]
+    answers = [f"- {j.claim} **{j.verdict.capitalize()}**: {j.measured}." for j in main]
+    others = tally(j.verdict for j in judgements if j not in main)
     sure = f"{shown(gathered).caption}, {epochs(shown(gathered).runs)}."
     if others:
-        sure += f" Of {len(judgements) - len(primary)} further claims: {others}."
+        sure += f" Of {len(judgements) - len(main)} further claims: {others}."
     return [*answers, "", sure] if answers else [sure]
 
 
@@ -91,16 +91,17 @@ def _notes(judgements: Sequence[Judgement]) -> list[str]:
 
 
 def _chosen(judgements: Sequence[Judgement]) -> list[str]:
-    rows = []
+    claims: dict[tuple[str, str, str], list[str]] = {}
     for j in judgements:
         for arm, settings in (j.selected or {}).items():
             cells = settings if all(isinstance(value, Mapping) for value in settings.values()) else {"": settings}
             for cell, values in cells.items():
                 words = ", ".join(f"{name} {value}" for name, value in values.items())
-                rows.append((arm, cell or "–", words))
-    if not rows:
+                claims.setdefault((arm, cell or "–", words), []).append(f"`{j.id}`")
+    if not claims:
         return []
-    table = pd.DataFrame([dict(zip(("arm", "where", "chosen"), row, strict=True)) for row in dict.fromkeys(rows)])
+    rows = [(*row, ", ".join(of_row)) for row, of_row in claims.items()]
+    table = pd.DataFrame(rows, columns=["arm", "where", "chosen", "for"])
     title = "## What was chosen"
     return [title, "", "On validation images, with seeds that are not judged.", "", *markdown(table), ""]
 
