@@ -518,13 +518,6 @@ def run_id(config: RunConfig, engine: int = ENGINE) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
 
-def arm_fields(config: RunConfig) -> dict[str, Any]:
-    """Every setting of a run but its seed; runs with equal arms are replicates."""
-    values = run_fields(config)
-    del values["seed"]
-    return values
-
-
 def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested settings under the dotted names in which a user writes them."""
     flat: dict[str, Any] = {}

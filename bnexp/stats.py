@@ -39,12 +39,6 @@ def paired(a: Mapping[int, float], b: Mapping[int, float]) -> dict[int, float]:
     return {seed: a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())}
 
 
-def ratio_interval(log_ratios: Sequence[float], level: float = 0.95) -> Interval:
-    """Geometric mean of ratios given by their logarithms, with the logarithms' t interval, exponentiated."""
-    logs = t_interval(log_ratios, level)
-    return Interval(_exp(logs.mean), _exp(logs.lo), _exp(logs.hi), logs.n)
-
-
 def steps_to(steps: Sequence[float], accuracy: Sequence[float], target: float) -> float | None:
     """The step at which accuracy first reaches the target, None when it never does.
 
@@ -58,10 +52,3 @@ def steps_to(steps: Sequence[float], accuracy: Sequence[float], target: float) -
         part = (target - accuracy[i - 1]) / (value - accuracy[i - 1])
         return float(steps[i - 1] + part * (step - steps[i - 1]))
     return None
-
-
-def _exp(x: float) -> float:
-    try:
-        return math.exp(x)
-    except OverflowError:
-        return math.inf

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,7 +17,7 @@ from sweeps import MADE, made
 
 from bnexp import claims
 from bnexp.claims import stability
-from bnexp.drawing import overview, plots
+from bnexp.drawing import overview
 from bnexp.judging.matching import judged
 from bnexp.runs.records import Record
 
@@ -178,13 +177,3 @@ def test_figure_1_takes_the_lowest_seed() -> None:
 
     assert drawn(runs) == drawn(runs[::-1])
     assert drawn(runs) == drawn([run for run in runs if run.seed == 0])
-
-
-def test_labels_at_line_ends_stay_apart() -> None:
-    figure, ((axes,),) = plots.sheet(records([]), "", "", (8, 5))
-    axes.set_ylim(0.7, 1)
-    plots.label_ends(axes, [(1.3, "a", "k"), (0.98, "b", "k"), (0.979, "c", "k"), (0.1, "d", "k"), (0.2, "e", "k")])
-    figure.canvas.draw()
-    boxes = sorted((text.get_window_extent() for text in axes.texts), key=lambda box: box.y0)
-    assert all(below.y1 <= above.y0 for below, above in itertools.pairwise(boxes))
-    assert [text.get_text() for text in axes.texts] == ["d ↓", "e ↓", "c", "b", "a ↑"]

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from bnexp.stats import Interval, paired, ratio_interval, steps_to, t_interval
+from bnexp.stats import Interval, paired, steps_to, t_interval
 
 
 def test_t_interval_of_known_values() -> None:
@@ -40,23 +40,6 @@ def test_equal_values_leave_no_width() -> None:
 def test_paired_takes_shared_seeds_in_order() -> None:
     differences = paired({3: 5.0, 1: 2.0, 7: 0.0}, {1: 0.5, 3: 1.0, 2: 9.0})
     assert list(differences.items()) == [(1, 1.5), (3, 4.0)]
-
-
-def test_ratio_interval_is_geometric() -> None:
-    interval = ratio_interval([math.log(2), math.log(8)])
-    assert interval.mean == pytest.approx(4)
-    assert interval.lo * interval.hi == pytest.approx(16)
-    assert interval.lo == pytest.approx(math.exp(math.log(4) - 12.706205 * math.log(2)), rel=1e-5)
-
-
-def test_ratio_interval_of_one_value_is_all_ratios() -> None:
-    interval = ratio_interval([math.log(3)])
-    assert interval.mean == pytest.approx(3)
-    assert (interval.lo, interval.hi) == (0, math.inf)
-
-
-def test_ratio_interval_too_wide_for_a_float() -> None:
-    assert ratio_interval([0, 600]).hi == math.inf
 
 
 def test_steps_to_interpolates_between_evaluations() -> None:

@@ -8,53 +8,12 @@ own.
 from __future__ import annotations
 
 import contextlib
+import importlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from types import ModuleType
 
 from bnexp import targets
-from bnexp.claims import (
-    ablation,
-    absolute_scale,
-    accuracy,
-    adaptation,
-    affine,
-    batch_size,
-    covariate_shift,
-    ensemble,
-    figure_1,
-    figure_3,
-    fine_tuning,
-    gradient_flow,
-    inception,
-    inception_controls,
-    inception_tuned,
-    init_robustness,
-    jacobian,
-    landscape,
-    lr_tolerance,
-    more_gaussian,
-    naive_norm,
-    noise,
-    noisy_norm,
-    norms,
-    optimizers,
-    placebo,
-    placement,
-    recurrent,
-    regularisation,
-    robustness,
-    saturating,
-    scale_invariance,
-    signal_depth,
-    skip_init,
-    speed,
-    stability,
-    step_size,
-    table,
-    whitening,
-)
-from bnexp.claims import statistics as inference
 from bnexp.config import ConfigError
 from bnexp.judging.claim import (
     BN,
@@ -119,21 +78,18 @@ def _subject(module: ModuleType) -> Subject:
     )
 
 
-REGISTRY: dict[str, Subject] = {
-    subject.name: subject
-    for subject in map(
-        _subject,
-        (
-            *(accuracy, speed, stability, figure_1, table),
-            *(lr_tolerance, init_robustness, saturating, gradient_flow, batch_size),
-            *(optimizers, placement, regularisation, inference, placebo),
-            *(inception, figure_3, inception_controls, inception_tuned, norms, ablation, ensemble),
-            *(covariate_shift, noisy_norm, landscape, step_size),
-            *(jacobian, signal_depth, skip_init, more_gaussian, affine, robustness, adaptation),
-            *(naive_norm, scale_invariance, whitening, absolute_scale, noise, fine_tuning, recurrent),
-        ),
-    )
-}
+NAMES = (
+    *("accuracy", "speed", "stability", "figure_1", "table"),
+    *("lr_tolerance", "init_robustness", "saturating", "gradient_flow", "batch_size"),
+    *("optimizers", "placement", "regularisation", "statistics", "placebo"),
+    *("inception", "figure_3", "inception_controls", "inception_tuned", "norms", "ablation", "ensemble"),
+    *("covariate_shift", "noisy_norm", "landscape", "step_size"),
+    *("jacobian", "signal_depth", "skip_init", "more_gaussian", "affine", "robustness", "adaptation"),
+    *("naive_norm", "scale_invariance", "whitening", "absolute_scale", "noise", "fine_tuning", "recurrent"),
+)
+"""The files of the subjects that come with bnexp."""
+
+REGISTRY: dict[str, Subject] = {name: _subject(importlib.import_module(f"bnexp.claims.{name}")) for name in NAMES}
 """The subjects that come with bnexp, by name."""
 
 

@@ -181,7 +181,6 @@ def dots(
     across: str | None = None,
     arm: Arm = lambda run: run.norm,
     log: bool = False,
-    fraction: bool = False,
 ) -> Figure:
     """A panel for every measure, by its label: a dot a run, columns by the values of a setting, or by the arm."""
     arms = _arms(records, Layout(arm=arm))
@@ -205,7 +204,7 @@ def dots(
         if log:
             panel.set_yscale("log")
             log_numbers(panel.yaxis)
-        _upright(panel, label, None, None, fraction)
+        _upright(panel, label, None, None, False)
     if across and len(arms) > 1:
         for name, colour in colours(arms).items():
             axes[-1].scatter([], [], color=colour, label=arm_name(name))
@@ -379,23 +378,6 @@ def few_decades(axis: Axis) -> None:
     low, high = axis.get_data_interval()
     if 0 < low <= high < math.inf and high / low < 100:
         log_numbers(axis)
-
-
-def label_ends(axes: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
-    """Write names to the right of lines, apart from each other: (height of the line's end, text, colour).
-
-    An end that lies beyond the axis has its name at the edge, with an arrow. Call it when the limits are set.
-    """
-    lo, hi = axes.get_ylim()
-    inches = axes.get_position().height * axes.figure.bbox.height / axes.figure.dpi
-    gap = 16 / 72 / inches  # 16 points, a line of text
-    floor = 0.0
-    ends = sorted(ends, key=lambda end: end[0])
-    for i, (height, text, colour) in enumerate(ends):
-        at = min(max((height - lo) / (hi - lo), floor), 1 - gap * (len(ends) - 1 - i))
-        floor = at + gap
-        arrow = " ↓" if height < lo else " ↑" if height > hi else ""
-        axes.text(1.01, at, text + arrow, color=colour, va="center", transform=axes.transAxes)
 
 
 def _upright(

@@ -17,9 +17,6 @@ BINS = 30
 HISTOGRAM_IMAGES = 200
 """Test images behind a histogram; it is for the eye, the percentiles are exact."""
 
-STATISTICS = (*(f"p{p}" for p in PERCENTILES), "mean", "var")
-"""The columns of `Activations.statistics`."""
-
 Bounds = tuple[float, float]
 
 UNSATURATED: dict[type[nn.Module], Bounds] = {

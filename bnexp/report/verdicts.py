@@ -10,9 +10,6 @@ from typing import Any, get_args
 from bnexp.claims import Verdict
 from bnexp.report import ReportError
 
-WORDS = get_args(Verdict)
-"""The verdicts that there are."""
-
 PARTS = ("section", "claim", "paper", "measured", "n", "verdict")
 """What is shown of a judgement."""
 
