@@ -44,6 +44,19 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_the_reproducibility_report_has_every_main_claim_and_what_contradicts(results: Path) -> None:
+    said = (results / "REPORT.md").read_text(encoding="utf-8")
+    headings = ["Scope", "Method", "Results", "What was easy", "What was difficult", "Deviations"]
+    assert re.findall(r"^## (.+)$", said, re.MULTILINE) == headings
+    assert "{" not in said
+    verdicts = [json.loads((results / name / "verdict.json").read_text()) for name in SUBJECTS]
+    for verdict in verdicts:
+        assert f"`bnexp run experiment={verdict['experiment']} scale=laptop`" in said
+        for claim in verdict["claims"]:
+            told = claim["primary"] or claim["verdict"] in ("contradicted", "mixed")
+            assert (f"- {claim['claim']} **{claim['verdict'].capitalize()}**" in said) == told
+
+
 def text(results: Path) -> str:
     return (results / "index.html").read_text(encoding="utf-8")
 
@@ -150,3 +163,16 @@ def test_in_a_browser(results: Path, tmp_path: Path, width: int, dark: bool) -> 
     assert 0 < said["primary"] < said["all"]
     assert said["contrast"] >= 4.5, "what WCAG asks for"
     assert said["overlaps"] == 0
+
+
+def test_the_score_counts_main_claims_first_and_controls_by_whether_they_hold() -> None:
+    def claim(verdict: str, primary: bool = False, control: str = "", held: bool | None = None) -> dict[str, Any]:
+        return {"verdict": verdict, "primary": primary, "control": control, "held": held}
+
+    of_bn = [claim("reproduced", primary=True), claim("mixed"), claim("undecided")]
+    controls = [claim("contradicted", control="if", held=True), claim("undecided", control="if")]
+    assert score([{"claims": [*of_bn, *controls]}]) == (
+        "1 experiment; 1 main claim: 1 reproduced; 2 further claims: 1 mixed, 1 undecided; "
+        "2 controls: 1 as they should be, 1 undecided."
+    )
+    assert score([]) == ""

@@ -72,7 +72,7 @@ CLAIMS = [
     _change(
         "lr-harmless",
         "lr",
-        "And has no ill side effect: within {epochs}, the network ends no lower.",
+        "With BN, five times the learning rate has no ill side effect: within {epochs}, the network ends no lower.",
         ACCURACY,
         Rule("no_worse", COUNTS),
         Paper("No ill side effects."),
@@ -103,7 +103,8 @@ CLAIMS = [
     _change(
         "dropout-harmless",
         "model.dropout",
-        "And does not overfit more: within {epochs}, training accuracy is no further above test accuracy.",
+        "Without Dropout, BN does not overfit more: within {epochs}, training accuracy is no further above test "
+        "accuracy.",
         GAP,
         Rule("no_worse", COUNTS, less=True),
         Paper("Without increasing overfitting."),

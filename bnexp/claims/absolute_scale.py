@@ -34,7 +34,7 @@ CLAIMS = [
     Claim(
         "absolute-scale-batch",
         "§2",
-        "With BN there, they learn to, whatever the rate.",
+        "With BN on the inputs, networks learn to tell images' contrasts, whatever the rate.",
         Quantity("networks that learn", of_run(learns), "share"),
         Rule("rate"),
         PAPER,
@@ -50,7 +50,7 @@ CLAIMS = [
     Claim(
         "absolute-scale-none",
         "§2",
-        "Without a norm, they learn to, whatever the rate.",
+        "Without a norm, networks learn to tell images' contrasts, whatever the rate.",
         Quantity("networks that learn", of_run(learns), "share"),
         Rule("rate"),
         PAPER,

@@ -152,7 +152,7 @@ CLAIMS = [
         id="ghost-explains",
         source="–",
         sentence=f"Within {{epochs}}, in mini-batches of {REFERENCE}, too, BN by the statistics of parts of {GHOST} "
-        "ends lower than no BN: what small mini-batches cost is the statistics', not the gradient's.",
+        "ends lower than no BN.",
         quantity=ACCURACY,
         rule=Rule("difference", SMALLEST, less=True),
         paper=NOWHERE,
@@ -178,11 +178,11 @@ CLAIMS = [
             ("bn", "BN with the usual moving averages ends lower than no BN", (MOVING, {"norm": PLAIN})),
             (
                 "statistics",
-                "Algorithm 2 on mini-batches of all classes gives BN more than they do",
+                "BN by Algorithm 2 on mini-batches of all classes ends higher than by moving averages",
                 (POPULATION, MOVING),
             ),
-            ("batch_renorm", "batch renorm ends higher than such a BN", ({"norm": "batch_renorm"}, MOVING)),
-            ("layer", "layer norm ends higher than such a BN", ({"norm": "layer"}, MOVING)),
+            ("batch_renorm", "batch renorm ends higher than BN by moving averages", ({"norm": "batch_renorm"}, MOVING)),
+            ("layer", "layer norm ends higher than BN by moving averages", ({"norm": "layer"}, MOVING)),
         )
     ),
     Claim(

@@ -89,7 +89,8 @@ CLAIMS = [
     ),
     _claim(
         "growth",
-        "And they grow faster (slope of their length over the steps, on logarithms)",
+        "With the mean subtracted outside the gradient step, biases grow faster (slope of their length over "
+        "the steps, on logarithms)",
         (MEAN, NONE),
         Quantity("growth of the biases", of_run(slope(mean_of_layers("bias_norm"))), "decades per decade"),
         Rule("difference", LARGER, universal=True),

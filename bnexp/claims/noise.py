@@ -77,7 +77,7 @@ CLAIMS = [
         Claim(
             f"noise-size-{ghost}",
             "–",
-            f"Its noise is as large as that of parts of {ghost}, within a tenth.",
+            f"Dropout of {percent(rate)} makes as much noise as parts of {ghost} do, within a tenth.",
             Quantity("noise that companions and dropout make", of_run(companion_noise), "ratio"),
             Rule("equals", 0.1),
             LUO,

@@ -68,7 +68,7 @@ CLAIMS = [
     ),
     _claim(
         "unstable",
-        "The inputs of its nonlinearities move more from one evaluation to the next than without a norm",
+        "With noisy BN, the inputs of nonlinearities move more from one evaluation to the next than without a norm",
         MOVES,
         Rule("difference", COUNTS, universal=True),
         PLAIN,

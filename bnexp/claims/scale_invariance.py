@@ -112,7 +112,8 @@ CLAIMS = [
     Claim(
         "scale-l2-without",
         LAARHOVEN,
-        "And it is less of it than without BN.",
+        "Of the accuracy's variance over rates and L2 weights, less lies between networks of equal lr·L2 with BN than "
+        "without.",
         APART,
         Rule("difference", ALIKE, less=True),
         Paper("Not said."),

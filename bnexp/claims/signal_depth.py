@@ -79,7 +79,7 @@ CLAIMS = [
     _one(
         "steady",
         "He et al. 2015",
-        "Without BN, they keep their size there.",
+        "In the deepest ReLU network tried, at initialisation (He weights), gradients keep their size without BN.",
         PLAIN,
         SLOPE,
         Rule("equals", PRECISELY),
@@ -88,7 +88,8 @@ CLAIMS = [
     _one(
         "rank",
         "Daneshmand et al. 2020",
-        "With BN, the inputs of its last nonlinearity lie in more than half as many directions as there are units.",
+        "With BN, the inputs of the last nonlinearity of the deepest ReLU network tried lie, at initialisation, in "
+        "more than half as many directions as there are units.",
         TREATED,
         Quantity("directions of the last inputs, of the units", of_run(rank_share), "share"),
         Rule("difference", target=0.5),
@@ -97,7 +98,8 @@ CLAIMS = [
     _one(
         "collapse",
         "Daneshmand et al. 2020, the number ours",
-        f"Without BN, they lie in fewer than {FEW:g}.",
+        f"Without BN, the inputs of the last nonlinearity of the deepest ReLU network tried lie, at initialisation, in "
+        f"fewer than {FEW:g} directions.",
         PLAIN,
         RANK,
         Rule("difference", less=True, target=FEW),
@@ -106,7 +108,8 @@ CLAIMS = [
     Claim(
         "depth-more-directions",
         "Daneshmand et al. 2020",
-        "The inputs of its last nonlinearity lie in more directions with BN.",
+        "The inputs of the last nonlinearity of the deepest ReLU network tried lie, at initialisation, in more "
+        "directions with BN.",
         RANK,
         Rule("difference", MORE),
         NOT_SAID,

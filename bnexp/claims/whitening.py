@@ -82,7 +82,8 @@ CLAIMS = [
     ),
     _claim(
         "standardised",
-        f"with standardised pixels, they reach it in no more than {MORE:g} times the steps of whitened ones",
+        f"with standardised pixels, networks without a norm reach {percent(NEAR)} in no more than {MORE:g} times the "
+        "steps of whitened ones",
         (_pixels("standardised"), _pixels("whitened")),
         NO_SLOWER,
         CHEAP,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, get_args
 
 from bnexp.judging.claim import BN, PLAIN, Of, Settings, Verdict
@@ -120,6 +120,12 @@ def percent(x: float, digits: int = 0) -> str:
 def count(n: int, noun: str) -> str:
     """A number of things: 1 run, 2 runs."""
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def span(numbers: Sequence[int]) -> str:
+    """From the least to the most, or the one number that they are."""
+    low, high = min(numbers, default=0), max(numbers, default=0)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def tally(verdicts: Iterable[str]) -> str:

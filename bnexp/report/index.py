@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bnexp import paths
 from bnexp.console import err
 from bnexp.files import write_atomically
-from bnexp.report import experiments, explanations, page, verdicts
+from bnexp.report import experiments, explanations, page, reproducibility, verdicts
 from bnexp.report.forest import forest
 from bnexp.report.pictures import png
 
@@ -80,6 +80,10 @@ def write(results: Path) -> None:
     write_atomically(results / "README.md", text)
     if verdict_files:
         write_atomically(results / "index.html", page.page(results, verdict_files, QUESTIONS, picture))
+    if judged := [(path, verdict) for path, verdict in verdict_files if not verdicts.is_old(verdict)]:
+        asked = _questions(verdict for _, verdict in judged)
+        score = page.score([verdict for _, verdict in judged])
+        write_atomically(results / "REPORT.md", reproducibility.text(results, judged, asked, score))
 
 
 def primary(of_experiments: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -120,15 +124,23 @@ def _left_out(results: Path) -> dict[str, str] | str:
         return f"{path} is damaged ({error}); restore it, or delete it: make reproduce writes it"
 
 
-def _sections(results: Path, verdict_files: Iterable[tuple[Path, Mapping[str, Any]]]) -> str:
+def _questions(of_experiments: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """By experiment, the question that it has, in the order of the overview."""
+    ours = paths.experiments()
+    names = [verdict["experiment"] for verdict in of_experiments]
+    asked = {name: experiments.read(ours[name]).question if name in ours else OTHERS for name in names}
+    order = (*QUESTIONS, OTHERS)
+    known = {name: question if question in QUESTIONS else OTHERS for name, question in asked.items()}
+    return dict(sorted(known.items(), key=lambda item: order.index(item[1])))
+
+
+def _sections(results: Path, verdict_files: Sequence[tuple[Path, Mapping[str, Any]]]) -> str:
     """By question, for every experiment the verdicts as a Markdown table, with links from `results`."""
     by_question: dict[str, list[str]] = {question: [] for question in (*QUESTIONS, OTHERS)}
-    ours = paths.experiments()
+    asked = _questions(verdict for _, verdict in verdict_files)
     for path, verdict in verdict_files:
-        name = verdict["experiment"]
-        question = experiments.read(ours[name]).question if name in ours else OTHERS
         section = _section(path.parent.relative_to(results).as_posix(), verdict)
-        by_question[question if question in by_question else OTHERS].append(section)
+        by_question[asked[verdict["experiment"]]].append(section)
     return "\n".join("\n".join([f"## {question}", "", *of]) for question, of in by_question.items() if of)
 
 

@@ -13,7 +13,7 @@ from bnexp.claims import Judgement
 from bnexp.config import flatten
 from bnexp.judging.matching import shown
 from bnexp.judging.measures import epochs
-from bnexp.judging.words import percent, tally
+from bnexp.judging.words import percent, span, tally
 from bnexp.report.experiments import header
 from bnexp.report.size import model_size
 from bnexp.report.tables import markdown, readable
@@ -114,7 +114,7 @@ def _how(gathered: Records, altered: bool) -> list[str]:
         lines += [header(file), ""]
     size = model_size(gathered)
     if size is not None:
-        lines.append(f"- networks: {_span(size['layers'])} layers, {_span(size['parameters'])} parameters")
+        lines.append(f"- networks: {span(size['layers'])} layers, {span(size['parameters'])} parameters")
     stamp = common_stamp(gathered.runs)
     lines += [f"- {key.replace('_', ' ')}: {_plain(value)}" for key, value in stamp.items() if key != "data_sha256"]
     if costs := _costs(gathered.runs):
@@ -129,11 +129,6 @@ def _costs(runs: Iterable[Record]) -> str:
     names = dict.fromkeys(name for summary in measured for name in summary["probe_seconds"])
     parts = {name: sum(summary["probe_seconds"].get(name, 0.0) for summary in measured) / total for name in names}
     return ", ".join(f"{name} {percent(part, 1)}" for name, part in parts.items())
-
-
-def _span(ends: Sequence[int]) -> str:
-    low, high = ends
-    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def common_stamp(runs: Iterable[Record]) -> dict[str, Any]:

@@ -1,0 +1,65 @@
+"""`REPORT.md` of a folder of results, in the form of reproducibility reports: scope, method, results, deviations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader
+
+from bnexp.judging.words import span
+from bnexp.report.effects import certainty, effect
+
+UNUSUAL = ("contradicted", "mixed")
+
+
+def text(
+    results: Path, verdict_files: Sequence[tuple[Path, Mapping[str, Any]]], questions: Mapping[str, str], score: str
+) -> str:
+    """The report in Markdown; `questions` are those of the experiments, in the order in which they are answered."""
+    verdicts = [verdict for _, verdict in verdict_files]
+    main: dict[str, list[dict[str, Any]]] = {question: [] for question in dict.fromkeys(questions.values())}
+    against = []
+    for verdict in verdicts:
+        for claim in verdict["claims"]:
+            if claim.get("primary"):
+                main.setdefault(questions.get(verdict["experiment"], "Other questions"), []).append(_said(claim))
+            elif claim["verdict"] in UNUSUAL and not claim["control"]:
+                against.append(_said(claim))
+    environment = Environment(loader=PackageLoader("bnexp", "report"), autoescape=False, keep_trailing_newline=True)
+    return environment.get_template("reproducibility.md").render(
+        score=score,
+        questions=list(main),
+        experiments=[_experiment(path.parent.relative_to(results).as_posix(), v) for path, v in verdict_files],
+        commits=_commits(verdicts),
+        data=dict(item for verdict in verdicts for item in sorted(verdict["dataset"]["sha256"].items())),
+        main={question: said for question, said in main.items() if said},
+        against=against,
+    )
+
+
+def _said(claim: Mapping[str, Any]) -> dict[str, str]:
+    sure = ", ".join(filter(None, (certainty(claim), f"n = {claim['n']}", *claim["flags"])))
+    return {"claim": claim["claim"], "verdict": claim["verdict"], "found": effect(claim), "sure": sure}
+
+
+def _experiment(folder: str, verdict: Mapping[str, Any]) -> dict[str, Any]:
+    size = verdict["model"]
+    return {
+        "name": verdict["experiment"],
+        "folder": folder,
+        "data": verdict["dataset"]["name"],
+        "networks": "–" if size is None else f"{span(size['layers'])} layers, {span(size['parameters'])} parameters",
+        "epochs": verdict["epochs"].rpartition(" ")[0],
+        "n": span([claim["n"] for claim in verdict["claims"] if claim["n"]]),
+        "command": f"bnexp run experiment={verdict['experiment']} scale={verdict['scale']}",
+    }
+
+
+def _commits(verdicts: Iterable[Mapping[str, Any]]) -> list[str]:
+    known: dict[str, None] = {}
+    for verdict in verdicts:
+        commits = verdict["stamp"].get("git_commit")
+        known |= dict.fromkeys(filter(None, commits if isinstance(commits, list) else [commits]))
+    return list(known)
