@@ -208,7 +208,10 @@ def test_what_breaks_it_is_refused_with_a_sentence(
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.py")))
+MODEL = "weight_standardisation.py"
+
+
+@pytest.mark.parametrize("name", sorted({path.name for path in EXAMPLES.glob("*.py")} - {MODEL}))
 def test_the_examples_keep_it_but_for_the_lesson(
     name: str, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,6 +223,16 @@ def test_the_examples_keep_it_but_for_the_lesson(
         assert "use population statistics there" in done.err
     else:
         assert (done.code, done.err) == (0, "")
+
+
+def test_what_norms_weights_is_a_model_that_trains(command: Command, tmp_path: Path) -> None:
+    (tmp_path / MODEL).write_text((EXAMPLES / MODEL).read_text())
+    run = ("run", "-m", "model.target=weight_standardisation:build", "norm=none,batch", "data=digits", "steps=300")
+    done = command(*run, "lr=0.5", "evaluations=2")
+    assert done.code == 0, done.err
+    ends = [json.loads(path.read_text())["accuracy"] for path in (tmp_path / "outputs").rglob("summary.json")]
+    assert len(ends) == 2
+    assert min(ends) > 0.5
 
 
 def test_an_example_is_judged_from_end_to_end(command: Command, tmp_path: Path) -> None:
