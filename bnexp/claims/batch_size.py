@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from bnexp.claims.accuracy import ACCURACY, SMALLEST
 from bnexp.drawing import plots
@@ -38,6 +39,9 @@ GHOST = 4
 
 ABOUT = 1.25
 """Times more, up to which noise is as much as theory says."""
+
+TICKS = (-50, -20, -5, -2, 0, 2, 5)
+"""Points, in the figure."""
 
 ALTERNATIVES = ("layer", "group", "batch_renorm")
 
@@ -214,14 +218,17 @@ def figures(records: Records) -> dict[str, Figure]:
         without = plain.get(run.value("batch"))
         return None if without is None else 100 * (final_accuracy(run) - sum(without) / len(without))
 
-    return {
-        "batch_size": plots.lines(
-            records.of(runs),
-            "What a norm adds to the final test accuracy, by the size of the mini-batches",
-            "Minus the mean without a norm. As many examples at every size; each network at the learning rate of its "
-            "best validation accuracy. A run that diverged counts as chance.",
-            "batch",
-            excess,
-            "percentage points",
-        )
-    }
+    figure = plots.lines(
+        records.of(runs),
+        "What a norm adds to the final test accuracy, by the size of the mini-batches",
+        "Minus the mean without a norm; beyond 5 points the axis is logarithmic. As many examples at every size; each "
+        "network at the learning rate of its best validation accuracy. A run that diverged counts as chance.",
+        "batch",
+        excess,
+        "percentage points",
+    )
+    (panel,) = figure.axes
+    panel.set_yscale("symlog", linthresh=5, linscale=2)
+    panel.set_yticks(TICKS, [f"{tick:+d}".replace("-", "−") if tick else "0" for tick in TICKS])
+    panel.yaxis.set_minor_locator(NullLocator())
+    return {"batch_size": figure}
