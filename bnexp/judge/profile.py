@@ -53,14 +53,14 @@ def profile(records: Records, subjects: Iterable[str], candidate: str, elsewhere
     for subject in subjects:
         for claim in asked(subject):
             judged = {norm: judge(claim, records, norm) for norm in shown}
-            against = judge(_against_bn(claim), records, candidate)
+            against = judge(against_bn(claim), records, candidate)
             if elsewhere:
                 judged[candidate], against = (_marked(each) for each in (judged[candidate], against))
             entries.append(Entry(records.experiment, subject, claim, judged, against))
     return entries
 
 
-def _against_bn(claim: Claim) -> Claim:
+def against_bn(claim: Claim) -> Claim:
     """The claim's measure, of the candidate beside BN: which has more of what the claim says."""
     kind = claim.rule.kind if claim.rule.kind in ("time", "range", "rate") else "difference"
     rule = replace(claim.rule, kind=kind, target=0.0)
