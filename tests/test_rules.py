@@ -322,12 +322,6 @@ def test_holm() -> None:
     assert rules.holm([]) == []
 
 
-def test_benjamini_and_hochberg_as_scipy_has_it() -> None:
-    ps = [*np.random.default_rng(3).uniform(0, 0.3, 15), 0.1, 0.1]
-    assert rules.benjamini_hochberg(ps) == pytest.approx(distributions.false_discovery_control(ps))
-    assert rules.benjamini_hochberg([]) == []
-
-
 SURE, JUST_SO, AGAINST, NEITHER = (
     Decision("reproduced", 1e-6),
     Decision("reproduced", 0.02),

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, get_args
 
+from scipy.stats import false_discovery_control
+
 from bnexp.judging import rules
 from bnexp.judging.claim import BN, Claim, Outcome, Peculiar, Verdict
 from bnexp.judging.comparing import compare
@@ -127,10 +129,14 @@ def adjusted(judgements: Sequence[Judgement]) -> list[Judgement]:
     p within the experiment beside them.
     """
     known: dict[int, float] = {}
-    for primary, adjust in ((True, rules.holm), (False, rules.benjamini_hochberg)):
+    for primary, adjust in ((True, rules.holm), (False, _benjamini_hochberg)):
         ps = {i: j.p for i, j in enumerate(judgements) if j.primary == primary and j.p is not None}
         known |= dict(zip(ps, adjust(list(ps.values())), strict=True))
     return [_with_adjusted(j, known.get(i)) for i, j in enumerate(judgements)]
+
+
+def _benjamini_hochberg(ps: Sequence[float]) -> list[float]:
+    return list(map(float, false_discovery_control(ps))) if ps else []
 
 
 def _with_adjusted(judgement: Judgement, p: float | None) -> Judgement:

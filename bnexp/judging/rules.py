@@ -258,16 +258,6 @@ def holm(ps: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def benjamini_hochberg(ps: Sequence[float]) -> list[float]:
-    """Benjamini and Hochberg's adjusted p-values."""
-    order = sorted(range(len(ps)), key=lambda i: -ps[i])
-    adjusted, smallest = [0.0] * len(ps), 1.0
-    for rank, i in enumerate(order):
-        smallest = min(smallest, ps[i] * len(ps) / (len(ps) - rank))
-        adjusted[i] = smallest
-    return adjusted
-
-
 def over_cells(mean: Decision, cells: Mapping[str, Decision], universal: bool) -> Decision:
     """The verdict of a sentence about several cells: about each of them, or about their average.
 

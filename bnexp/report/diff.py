@@ -23,7 +23,7 @@ from bnexp.judging.telling import told
 from bnexp.report.tables import TARGETED
 from bnexp.runs import sources
 from bnexp.runs.records import Record, Records
-from bnexp.stats import paired, t_interval
+from bnexp.stats import paired
 
 
 @dataclass(frozen=True)
@@ -125,13 +125,13 @@ def _results(a: Arm, b: Arm) -> list[tuple[str, str, str]]:
 def _ends(arm: Arm) -> dict[str, str]:
     """How the runs ended, in words."""
     runs = arm.runs
-    accuracy = t_interval([final_accuracy(run) for run in runs])
+    accuracy = rules.single([final_accuracy(run) for run in runs], 0.0)
     interval = f" [{100 * accuracy.lo:.2f}, {100 * accuracy.hi:.2f}]" if accuracy.n > 1 else ""
     losses = [run.metrics["loss"].iloc[-1] for run in runs]
     ends = {
         "seeds": ", ".join(str(run.seed) for run in sorted(runs, key=lambda run: run.seed)),
         "diverged": str(sum(map(diverged, runs))),
-        "final accuracy %": f"{100 * accuracy.mean:.2f}{interval}",
+        "final accuracy %": f"{100 * accuracy.effect:.2f}{interval}",
         "final loss": f"{np.mean(losses):.4g}",
         "seconds a run": f"{np.mean([run.summary.get('seconds', np.nan) for run in runs]):,.1f}",
     }

@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 
 from bnexp.claims.speed import TARGETS, reached
+from bnexp.judging import rules
 from bnexp.judging.measures import diverged, final_accuracy
 from bnexp.runs.records import Records
-from bnexp.stats import t_interval
 
 TARGETED = ("mnist", "digits")
 """Data sets on which the steps to `TARGETS` say something."""
@@ -24,10 +24,10 @@ def arms(gathered: Records) -> pd.DataFrame:
     rows = []
     targets = TARGETS if gathered.dataset["name"] in TARGETED else ()
     for key, replicates in gathered.arms(gathered.label, *axes).items():
-        interval = t_interval([final_accuracy(run) for run in replicates])
+        interval = rules.single([final_accuracy(run) for run in replicates], 0.0)
         row: dict[str, Any] = dict(zip((gathered.label, *axes), key, strict=True))
         row |= {"n": len(replicates), "diverged": sum(map(diverged, replicates))}
-        row |= {"accuracy": interval.mean, "accuracy_lo": interval.lo, "accuracy_hi": interval.hi}
+        row |= {"accuracy": interval.effect, "accuracy_lo": interval.lo, "accuracy_hi": interval.hi}
         for target in targets:
             steps = reached(replicates, target)
             row |= {f"steps_to_{100 * target:.0f}": steps.mean, f"reached_{100 * target:.0f}": steps.runs}
