@@ -275,7 +275,7 @@ def conclude_judge(configs: Sequence[Config], candidate: Candidate, contract: Se
         entries += profile.profile(records, names, candidate.norm, bool(outcome.elsewhere))
     folder = Path(first.results) / "judge" / candidate.name
     check_writable(str(folder))
-    writing.write(folder, candidate, contract, entries, gathered)
+    writing.write(folder, candidate, contract, entries, gathered, first.figures)
     out.print(f"Report: {folder / 'README.md'}", soft_wrap=True)
 
 

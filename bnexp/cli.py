@@ -214,7 +214,8 @@ def _report(arguments: list[str]) -> None:
     if "--partial" in arguments:
         _report_partly([word for word in arguments if word != "--partial"])
         return
-    options = parser.parse_args(arguments)
+    parser.add_argument("--figures", choices=config.FIGURES, default="png", help="pdf: for print, beside the others")
+    options = parser.parse_args([f"--{word}" if word.startswith("figures=") else word for word in arguments])
     from bnexp.report.experiments import known
     from bnexp.report.redraw import holds_records, redraw, reports_near
 
@@ -229,7 +230,7 @@ def _report(arguments: list[str]) -> None:
             inside = mistakes.did_you_mean(name, near, f"those in it have some, as {near[-1]}") if near else ""
             raise config.ConfigError(f"there are no records of a sweep in {name}{inside}")
         _choose("experiment", name, experiments)
-    redraw(options.experiment, options.results, options.config_dir)
+    redraw(options.experiment, options.results, options.config_dir, options.figures)
 
 
 def _judge(arguments: list[str]) -> None:

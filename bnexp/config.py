@@ -63,6 +63,7 @@ STAND_INS = {"digits": "MNIST", "digits_32": "CIFAR-10"}
 """Data sets on which experiments can be tried, and in place of which; their reports say so, and lie apart."""
 
 DEVICES = ("auto", "cpu", "cuda")
+FIGURES = ("png", "pdf")
 SPACINGS = ("log", "even")
 PRECISIONS = ("float32", "bfloat16")
 MOST_STEPS = 1_000_000_000
@@ -418,6 +419,8 @@ class Config(RunConfig):
     """Folder of the runs."""
     results: str = "results"
     """Folder of the experiments' verdicts, tables and figures."""
+    figures: str = "png"
+    """Of the reports: `png`, or `pdf` for both, for print."""
     reuse: bool = False
     """Take over finished runs of the same settings, engine and data from the experiment's records under `results`."""
     dry_run: bool = False
@@ -426,7 +429,7 @@ class Config(RunConfig):
 
 LAUNCH = (
     *("data.root", "device", "processes", "patience", "checkpoint", "compile"),
-    *("outputs", "results", "reuse", "dry_run"),
+    *("outputs", "results", "figures", "reuse", "dry_run"),
 )
 """The settings that say where and how, not what: they are no part of a run and go for the whole command."""
 
@@ -555,6 +558,7 @@ def validate(config: Config) -> None:
     _choice("init", init.scheme, SCHEMES)
     _choice("optimizer", optimizer.name, OPTIMIZERS)
     _choice("device", config.device, DEVICES)
+    _choice("figures", config.figures, FIGURES)
     _check("seed", config.seed, 0 <= config.seed < 2**63, "a whole number from 0 to 2⁶³ − 1")
     _count("steps", config.steps, 1, MOST_STEPS, "step")
     _count("batch", config.batch, 1, 1_000_000, "example")

@@ -64,6 +64,8 @@ MISTAKES = [
     ("run early_steps=5", "give early_evaluations too, or neither"),
     ("run early_spacing=log", "there are no early evaluations; give early_evaluations and early_steps, too"),
     ("run early_spacing=odd", "early_spacing=odd"),
+    ("run figures=gif", "figures=gif"),
+    ("report figures=gif", "gif"),
     ("run model.depth=9223372036854775807", "is out of range: give at least 1 hidden layer, at most 1,000"),
     ("run model.width=100000", "model.depth=3 with model.width=100000: 30,000,000,000 weights; at most 1,000,000,000"),
     ("run model.width=99999999999999999999", "is out of range: give at least 1 unit, at most 100,000"),

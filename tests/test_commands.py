@@ -66,6 +66,9 @@ def test_report_redraws_from_the_records_alone(command: Command, smoked: Path) -
     assert json.loads((folder / "verdict.json").read_text()) == before
     assert (folder / "figures" / "figure_1a.png").exists()
     assert not (smoked / "outputs").exists()
+    assert not list(folder.rglob("*.pdf"))
+    assert command("report", "figures=pdf", "mnist_activations").code == 0
+    assert (folder / "figures" / "figure_1a.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_records_under_results_do_not_count_as_runs(command: Command, smoked: Path) -> None:

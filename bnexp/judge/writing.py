@@ -20,7 +20,7 @@ from bnexp.judging.words import arm_name
 from bnexp.norms.contract import Result
 from bnexp.report import effects
 from bnexp.report.forest import COLOURS
-from bnexp.report.pictures import png, title
+from bnexp.report.pictures import save, title
 
 
 def write(
@@ -29,16 +29,20 @@ def write(
     contract: Sequence[Result],
     entries: Sequence[Entry],
     gathered: Sequence[Records],
+    kind: str = "png",
 ) -> None:
-    """Write `README.md`, `verdict.json`, `profile.png` and a figure for each experiment's subjects."""
+    """Write `README.md`, `verdict.json`, `profile.png` and a figure for each experiment's subjects.
+
+    `kind` is that of the figures.
+    """
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     pictures: dict[str, str] = {}
     for records in gathered:
         for stem, figure in _figures(records, entries).items():
-            write_atomically(folder / "figures" / f"{stem}.png", png(figure))
+            save(figure, folder / "figures" / stem, kind)
             pictures[stem] = title(figure)
     if entries:
-        write_atomically(folder / "profile.png", png(profile_figure(candidate, entries)))
+        save(profile_figure(candidate, entries), folder / "profile", kind)
     write_atomically(folder / "README.md", _readme(candidate, contract, entries, gathered, pictures))
     verdict = {
         "norm": candidate.target,

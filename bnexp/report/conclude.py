@@ -100,7 +100,7 @@ def _report(gathered: Records, configs: Sequence[Config], altered: bool) -> None
     with locked([target], lambda: None):
         reads = {name for subject in claims.resolve(gathered.claims) for name in subject.reads}
         records.save(gathered, target / "records", reads)
-        judgements, figures = write(gathered, target)
+        judgements, figures = write(gathered, target, first.figures)
         tensorboard.summarise(gathered, judgements, figures, sweep / "tensorboard")
     print_report(gathered, judgements)
     out.print(

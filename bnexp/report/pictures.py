@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+from pathlib import Path
 from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
+
+from bnexp.files import write_atomically
 
 
 def title(figure: Figure) -> str:
@@ -22,6 +25,18 @@ def png(figure: Figure) -> bytes:
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=100, metadata={"Software": None})
     return content.getvalue()
+
+
+def save(figure: Figure, path: Path, kind: str) -> bytes:
+    """Write a figure as PNG, and of the kind `pdf` as that, too, under another suffix; the PNG."""
+    picture = png(figure)
+    write_atomically(path.with_name(f"{path.name}.png"), picture)
+    if kind == "pdf":
+        content = io.BytesIO()
+        dateless: Any = {"Creator": None, "Producer": None, "CreationDate": None}
+        figure.savefig(content, format="pdf", dpi=200, metadata=dateless)
+        write_atomically(path.with_name(f"{path.name}.pdf"), content.getvalue())
+    return picture
 
 
 MOST = 50_000

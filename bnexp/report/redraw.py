@@ -16,8 +16,10 @@ from bnexp.runs import records
 from bnexp.runs.records import RecordsError
 
 
-def redraw(names: Sequence[str], results: Path, config_dir: Path | None) -> None:
+def redraw(names: Sequence[str], results: Path, config_dir: Path | None, kind: str = "png") -> None:
     """Judge and draw anew from records: those of experiments under `results` (by default all), or of any folder.
+
+    `kind` is that of the figures.
 
     Errors: ReportError, when all others are drawn, for those of which it cannot be done.
     """
@@ -29,7 +31,7 @@ def redraw(names: Sequence[str], results: Path, config_dir: Path | None) -> None
     failures: list[str] = []
     for folder in folders:
         try:
-            _redraw(folder, known)
+            _redraw(folder, known, kind)
         except (RecordsError, ReportError, ConfigError) as error:
             failures.append(str(error))
     for overview in {index.of(folder) for folder in folders if folder.is_relative_to(results)}:
@@ -38,10 +40,10 @@ def redraw(names: Sequence[str], results: Path, config_dir: Path | None) -> None
         raise ReportError("; ".join(failures))
 
 
-def _redraw(folder: Path, known: dict[str, Path]) -> None:
+def _redraw(folder: Path, known: dict[str, Path], kind: str) -> None:
     gathered = described(records.load(folder / "records"), folder, known)
     check_writable(str(folder))
-    judgements, _ = write(gathered, folder)
+    judgements, _ = write(gathered, folder, kind)
     print_report(gathered, judgements)
     out.print(f"Report: {folder / 'README.md'}\n")
 

@@ -17,7 +17,7 @@ from bnexp.judging.matching import shown
 from bnexp.judging.measures import epochs
 from bnexp.judging.words import tally
 from bnexp.report import ReportError, verdicts
-from bnexp.report.pictures import png, svg, title
+from bnexp.report.pictures import save, svg, title
 from bnexp.report.provenance import dated
 from bnexp.report.readme import common_stamp, readme
 from bnexp.report.size import model_size
@@ -25,8 +25,10 @@ from bnexp.report.tables import arms
 from bnexp.runs.records import Records
 
 
-def write(gathered: Records, folder: Path) -> tuple[list[claims.Judgement], dict[str, bytes]]:
+def write(gathered: Records, folder: Path, kind: str = "png") -> tuple[list[claims.Judgement], dict[str, bytes]]:
     """Write `figures/`, `table.csv`, `README.md` and `verdict.json`; the judgements and the figures as PNG.
+
+    With the kind `pdf`, figures are written as that, too.
 
     Errors: ReportError for a claim that fails.
     """
@@ -37,9 +39,7 @@ def write(gathered: Records, folder: Path) -> tuple[list[claims.Judgement], dict
         raise ReportError(f"{error}; the records are kept: mend the claim, then bnexp report {folder}") from error
     judgements = dated(judgements, gathered.runs, verdicts.rules_of(folder / "verdict.json"))
     (folder / "figures").mkdir(parents=True, exist_ok=True)
-    pictures = {stem: png(figure) for stem, figure in figures.items()}
-    for stem, picture in pictures.items():
-        write_atomically(folder / "figures" / f"{stem}.png", picture)
+    pictures = {stem: save(figure, folder / "figures" / stem, kind) for stem, figure in figures.items()}
     by_arm = arms(shown(gathered))
     write_atomically(folder / "table.csv", by_arm.to_csv(index=False))
     altered = folder.name != gathered.experiment
