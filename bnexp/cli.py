@@ -335,12 +335,14 @@ def _view(arguments: list[str]) -> None:
         raise config.ConfigError(f"there are no runs in {options.folder or repr('')}; train some, or name their folder")
     if options.port is not None and not 0 <= options.port < 2**16:
         raise config.ConfigError(f"--port {options.port}: ports go from 1 to {2**16 - 1}, and 0 takes a free one")
+    of_sweep = Path(options.folder) / "tensorboard"
+    folder = str(of_sweep if of_sweep.is_dir() else options.folder)
     try:
         from tensorboard import program
 
         board = program.TensorBoard()
         port = [] if options.port is None else ["--port", str(options.port)]
-        board.configure(argv=["bnexp", "--logdir", options.folder, "--host", "localhost", *port])
+        board.configure(argv=["bnexp", "--logdir", folder, "--host", "localhost", *port])
         try:
             address = board.launch()
         except program.TensorBoardServerException as error:

@@ -17,9 +17,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import Command
+from handmade import Fields, is_bn, records, sweep
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from bnexp.claims import Judgement
+from bnexp.report import tensorboard
 
 SMOKE = ("run", "experiment=mnist_activations", "scale=smoke", "data=digits")
 SWEEP = ("run", "-m", "norm=none,batch", "lr=0.1,0.3", "data=digits", "steps=40", "evaluations=4")
@@ -123,20 +125,48 @@ def test_one_run_leaves_config_stamp_metrics_activations_events_and_summary(comm
     assert "input_of_nonlinearity/hidden1" in events.Tags()["histograms"]
 
 
-def test_the_summary_in_tensorboard_has_bands_figures_and_verdict(smoked: Path) -> None:
+def test_a_sweep_in_tensorboard_has_means_bands_real_runs_figures_and_verdict(smoked: Path) -> None:
     (folder,) = (smoked / "outputs").glob("mnist_activations-*/tensorboard")
     (binary,) = folder.glob("batch_*binarize-True*population")
     arm = EventAccumulator(str(binary)).Reload()
-    bands = [tag for tag in arm.Tags()["scalars"] if tag.endswith(("/p15", "/p50", "/p85"))]
-    assert len(bands) == 3
-    assert "custom_scalars__config__" in arm.summary_metadata
-    sessions = [EventAccumulator(str(run)).Reload() for run in (folder / "hparams").iterdir()]
-    assert len(sessions) == 12
-    assert all("_hparams_/session_start_info" in session.summary_metadata for session in sessions)
-    assert all({"final/accuracy", "final/diverged"} <= set(session.Tags()["scalars"]) for session in sessions)
+    tags = set(arm.Tags()["scalars"])
+    assert {"accuracy", "loss", "gradient_norm/linear1"} <= tags
+    assert len([tag for tag in tags if tag.endswith(("/p15", "/p50", "/p85"))]) == 3
+    (least, middle, most) = (
+        [event.value for event in arm.Scalars(tag)]
+        for what in ("least", "mean", "most")
+        for tag in tags
+        if tag.startswith("over_seeds/accuracy/") and tag.endswith(what)
+    )
+    assert all(low <= mean <= high for low, mean, high in zip(least, middle, most, strict=True))
+    assert middle == pytest.approx([event.value for event in arm.Scalars("accuracy")])
+    (run,) = folder.glob("runs/batch_*binarize-True*population*seed-0")
+    assert "input_of_nonlinearity/hidden1" in EventAccumulator(str(run)).Reload().Tags()["histograms"]
+    for place, count in ((folder, 6), (folder.parent, 12)):
+        sessions = [EventAccumulator(str(each)).Reload() for each in (place / "hparams").iterdir()]
+        assert len(sessions) == count, "of each arm, and of all runs"
+        assert all("_hparams_/session_start_info" in session.summary_metadata for session in sessions)
+        assert all({"final/accuracy", "final/diverged"} <= set(session.Tags()["scalars"]) for session in sessions)
     report = EventAccumulator(str(folder / "report")).Reload()
+    assert "custom_scalars__config__" in report.summary_metadata
     assert "figure_1a" in report.Tags()["images"]
     assert "verdict/text_summary" in report.summary_metadata
+
+
+def test_of_a_large_sweep_tensorboard_has_so_few_runs_that_it_shows_them(tmp_path: Path) -> None:
+    def final(fields: Fields) -> float:
+        return 0.9 + 0.05 * is_bn(fields) - abs(fields["lr"] - 0.5) / 10
+
+    rates = tuple(i / 10 for i in range(1, 11))
+    gathered = records(sweep(final, lr=rates, init_scale=(0.1, 0.2)))
+    tensorboard.summarise(gathered, [], {}, tmp_path)
+    events = {path.parent for path in (tmp_path / "tensorboard").rglob("events.*")}
+    assert len(events) <= 40
+    shown = {path.name for path in (tmp_path / "tensorboard").iterdir()} - {"report", "hparams"}
+    assert len(shown) == 12
+    assert {name.partition("_")[0] for name in shown} == {"none", "batch"}
+    assert {name.rpartition("lr-")[2] for name in shown} == {"0.4", "0.5", "0.6"}, "the best of either"
+    assert len(list((tmp_path / "hparams").iterdir())) == len(gathered.runs)
 
 
 @pytest.mark.parametrize("launcher", ["basic", "joblib", "submitit_local"])

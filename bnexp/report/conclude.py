@@ -101,7 +101,7 @@ def _report(gathered: Records, configs: Sequence[Config], altered: bool) -> None
         reads = {name for subject in claims.resolve(gathered.claims) for name in subject.reads}
         records.save(gathered, target / "records", reads)
         judgements, figures = write(gathered, target, first.figures)
-        tensorboard.summarise(gathered, judgements, figures, sweep / "tensorboard")
+        tensorboard.summarise(gathered, judgements, figures, sweep)
     print_report(gathered, judgements)
     out.print(
         f"Report: {target / 'README.md'}\nRuns: {Path(first.outputs) / 'runs'}\nTensorBoard: bnexp view {sweep}",
