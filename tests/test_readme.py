@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 import runpy
+import tomllib
 from pathlib import Path
+
+import yaml
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -24,3 +27,16 @@ def test_what_it_links_to_is_there() -> None:
 def test_its_test_command_is_the_one_that_ci_runs() -> None:
     assert "`make test` runs the tests" in README
     assert (ROOT / ".ci" / "run").read_text().rstrip().endswith("make test")
+
+
+def test_the_quick_start_is_what_the_public_ci_runs() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+    jobs = workflow["jobs"]
+    typed = [step["run"] for step in jobs["quick-start"]["steps"] if "run" in step]
+    quick_start = README.partition("## Quick start")[2].partition("```\n")[2].partition("```")[0]
+    install, first, _ = (line.partition("  #")[0].strip() for line in quick_start.splitlines())
+    assert typed == [install, f"source .venv/bin/activate && {first}", "make reproduce SCALE=smoke"]
+    assert "`make reproduce SCALE=smoke`" in README
+    assert jobs["tests"]["steps"][-1]["run"] == "make test"
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert jobs["quick-start"]["strategy"]["matrix"]["python"][0] == project["requires-python"].removeprefix(">=")
