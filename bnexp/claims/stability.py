@@ -76,20 +76,21 @@ def figures(records: Records) -> dict[str, Figure]:
 
 
 def fan_of(records: Records, arms: dict[str, list[Record]]) -> dict[str, Figure]:
-    """The percentiles of a typical unit of the first run of each arm that has any."""
+    """The percentiles of a typical unit of the first run of each arm that has any; of one norm's arms the same unit."""
     drawn: dict[str, tuple[Record, int]] = {}
+    units: dict[str, int] = {}
     for name, runs in arms.items():
         for run in sorted(runs, key=lambda run: run.seed):
             if name not in drawn and run.percentiles is not None and len(plots.until_divergence(run.percentiles)) > 1:
-                drawn[name] = run, typical_unit(run.percentiles)
+                drawn[name] = run, units.setdefault(run.norm, typical_unit(run.percentiles))
     if not drawn:
         return {}
     shows = (
         "15th, 50th and 85th percentile over the test images of the input of one unit of the last hidden layer, the "
     )
     shows += (
-        "unit whose percentiles travel as far as the median unit's, first seed; each panel has its own. The vertical "
-        "axis is the paper's."
+        "unit whose percentiles travel as far as the median unit's, first seed; one with BN and one without. The "
+        "vertical axis is the paper's."
     )
     title = "Input of a typical unit, last hidden layer — as Figure 1(b, c)"
     return {"figure_1bc": plots.fans(records, title, shows, drawn, 2.0)}

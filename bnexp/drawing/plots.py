@@ -320,7 +320,7 @@ def fans(
         for series, percentile in zip(q.T, PERCENTILES, strict=True):
             panel.plot(steps, series, color=colour, lw=2 if percentile == 50 else 1.1)
         beyond = axis is not None and len(q) and float(np.abs(q).max()) > axis
-        reach = f"\n(reaches {q.min():.1f} to {q.max():.1f})" if beyond else ""
+        reach = f"\n(reaches {q.min():.1f} to {q.max():.1f})".replace("-", "−") if beyond else ""
         panel.set_title(f"{name}{reach}", fontsize=10)
         panel.grid(axis="y", color="0.9")
         steps_axis(panel, float(run.metrics["step"].iloc[-1]))
