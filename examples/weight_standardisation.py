@@ -12,7 +12,7 @@ from torch.nn import functional
 
 
 class Standardised(nn.Linear):
-    """A linear map by standardised weights, with a gain for each unit, divided by √inputs as He does."""
+    """A linear map by standardised weights divided by √inputs, with a gain for each unit."""
 
     def __init__(self, inputs, units):
         super().__init__(inputs, units)

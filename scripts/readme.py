@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bnexp.report import verdicts
-from bnexp.report.effects import by_cells, certainty, effect
+from bnexp.report.effects import certainty, effect
 from bnexp.report.page import score
 
 ROOT = Path(__file__).parent.parent
@@ -18,7 +18,7 @@ BETWEEN = re.compile(r"(<!-- verdicts: .*? -->\n).*?(<!-- end of verdicts -->)",
 
 def with_verdicts(readme: str) -> str:
     """The README with score and table as the verdicts are now."""
-    of_experiments = [verdict for _, verdict in verdicts.read_all(ROOT / "results")[0]]
+    of_experiments = [v for _, v in verdicts.read_all(ROOT / "results")[0] if not verdicts.is_old(v)]
     readme = SCORE.sub(lambda match: match[1] + f"**{score(of_experiments)}**\n" + match[2], readme)
     return BETWEEN.sub(lambda match: match[1] + table(of_experiments) + match[2], readme)
 
@@ -30,7 +30,7 @@ def table(of_experiments: Sequence[Mapping[str, Any]]) -> str:
         main = [claim for claim in verdict["claims"] if claim.get("primary")]
         for claim in (main or [claim for claim in verdict["claims"] if not claim["control"]])[:1]:
             found = ": ".join(filter(None, (f"**{claim['verdict']}**", effect(claim))))
-            cells = f"{len(claim['cells'])} cells" if claim["cells"] and not by_cells(claim) else ""
+            cells = f"{len(claim['cells'])} cells" if claim["cells"] and not claim.get("by_cells") else ""
             flags = (f"*{flag}*" for flag in claim["flags"])
             sure = ", ".join(filter(None, (certainty(claim), f"n = {claim['n']}", cells, *flags)))
             link = f"[{verdict['experiment']}](results/{verdict['experiment']}/README.md)"

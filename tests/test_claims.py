@@ -503,7 +503,21 @@ def test_judgements_are_json_with_the_fields_of_the_protocol() -> None:
     fields = {
         *("id", "source", "section", "claim", "kind", "primary", "paper", "paper_effect", "outside", "measured"),
         *("control", "held", "effect", "unit"),
-        *("ci95", "margin", "n", "values", "cells", "selected", "p", "p_adjusted", "verdict", "size", "flags", "why"),
+        *(
+            "ci95",
+            "margin",
+            "n",
+            "values",
+            "cells",
+            "by_cells",
+            "selected",
+            "p",
+            "p_adjusted",
+            "verdict",
+            "size",
+            "flags",
+            "why",
+        ),
         *("seeds_needed", "rule_sha256", "rule_commit"),
     }
     found = claims.judge(records([*figure_1(0.01, 0.0), *made("table", 1)]), FIGURE_1)
@@ -562,5 +576,31 @@ def test_a_claim_says_nothing_unless_its_control_holds(
     assert [judgement.id for judgement in found] == ["gain", "control"]
     assert (found[1].held, found[0].verdict, found[0].held) == (held, verdict, None)
     assert ("control" in found[0].flags) == (not held)
+    again = with_controls([replace(found[1], held=None), replace(found[0])], entries)
+    assert [j.verdict for j in again] == [found[1].verdict, verdict], "in whatever order"
     if not held:
         assert found[0].why.startswith("would be reproduced, but its control control is")
+
+
+def test_a_control_that_is_guarded_itself_does_not_hold_unless_it_may() -> None:
+    def claim(identity: str, worth: float, guards: tuple[str, ...]) -> Claim:
+        measure = Quantity("it", of_run(lambda run: worth * (run.norm == "batch") + noise({"seed": run.seed})))
+        control = replace(GUARD, guards=guards)
+        return Claim(identity, "–", "It is.", measure, Rule("difference"), Paper("–"), control=control)
+
+    entries = [claim("gain", 0.01, ()), claim("second", 0.01, ("gain",)), claim("first", -0.01, ("second",))]
+    runs = records(sweep(lambda fields: 0.9))
+    found = with_controls(adjusted([judge(each, runs) for each in entries]), entries)
+    assert [(j.verdict, j.held) for j in found] == [("undecided", None), ("undecided", None), ("contradicted", False)]
+
+
+@pytest.mark.parametrize("odd", [{"holds": ("reproducd",)}, {"guards": "gain"}])
+def test_a_control_says_what_there_is(odd: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"reproducd|'gain'"):
+        Control("if it were not so", **odd)
+
+
+def test_subjects_that_share_claims_lose_none() -> None:
+    runs = records(sweep(lambda fields: 0.9 + 0.01 * is_bn(fields) + noise(fields)))
+    both = claims.judge(runs, ["accuracy", "figure_1"])
+    assert len(both) == sum(len(claims.REGISTRY[name].claims) for name in ("accuracy", "figure_1"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -17,7 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import Command
-from handmade import Fields, is_bn, records, sweep
+from handmade import PLAIN, Fields, is_bn, records, sweep
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from bnexp.claims import Judgement
@@ -102,10 +103,11 @@ def test_dry_run_says_what_it_would_cost_and_trains_nothing(command: Command, tm
 
 
 def test_a_dry_run_of_many_lists_the_costliest_alone(command: Command) -> None:
-    said = command("run", "-m", "data=digits", "steps=5,50", "seed=range(40)", "evaluations=1", "dry_run=true").out
-    assert "The 40 costliest of 80 runs." in said
+    few = "hydra.sweeper.grids=[{seed:'range(80)',steps:'5'},{seed:'range(3)',steps:'50'}]"
+    said = command("run", "-m", "data=digits", few, "evaluations=1", "dry_run=true").out
+    assert "The 40 costliest of 83 runs." in said
     assert said.count("to train") == 40 + 1
-    assert " 5 │" not in said
+    assert said.count(" 50    │") == 3, "whatever their stacks cost"
 
 
 def test_one_run_leaves_config_stamp_metrics_activations_events_and_summary(command: Command, tmp_path: Path) -> None:
@@ -159,14 +161,33 @@ def test_of_a_large_sweep_tensorboard_has_so_few_runs_that_it_shows_them(tmp_pat
 
     rates = tuple(i / 10 for i in range(1, 11))
     gathered = records(sweep(final, lr=rates, init_scale=(0.1, 0.2)))
-    tensorboard.summarise(gathered, [], {}, tmp_path)
-    events = {path.parent for path in (tmp_path / "tensorboard").rglob("events.*")}
-    assert len(events) <= 40
-    shown = {path.name for path in (tmp_path / "tensorboard").iterdir()} - {"report", "hparams"}
+    for run in gathered.runs:
+        (tmp_path / "runs" / f"run-{run.id}").mkdir(parents=True)
+        (tmp_path / "runs" / f"run-{run.id}" / "events.out.tfevents.1").touch()
+    sweeps = tmp_path / "sweep"
+    tensorboard.summarise(gathered, [], {}, sweeps)
+    board = sweeps / "tensorboard"
+    folders = [folder for place in (board, board / "runs", board / "hparams") for folder in place.iterdir()]
+    events = [folder for folder in folders if list(folder.glob("events.*"))]
+    assert len(events) == 12 * 3 + 1, "means, real runs and HParams, and the report"
+    shown = {path.name for path in (sweeps / "tensorboard").iterdir()} - {"report", "hparams", "runs"}
     assert len(shown) == 12
     assert {name.partition("_")[0] for name in shown} == {"none", "batch"}
     assert {name.rpartition("lr-")[2] for name in shown} == {"0.4", "0.5", "0.6"}, "the best of either"
-    assert len(list((tmp_path / "hparams").iterdir())) == len(gathered.runs)
+    assert len(list((sweeps / "hparams").iterdir())) == len(gathered.runs)
+
+
+def test_a_run_that_diverged_leaves_the_means_of_the_others(tmp_path: Path) -> None:
+    runs = sweep(lambda fields: math.nan if fields["seed"] == 0 else 0.9, (PLAIN,))
+    tensorboard.summarise(records(runs), [], {}, tmp_path)
+    arm = EventAccumulator(str(tmp_path / "tensorboard" / "none")).Reload()
+    assert arm.Scalars("accuracy")[-1].value == pytest.approx(0.9, abs=0.001)
+
+
+def test_arms_of_many_settings_have_names_that_a_file_can_have(tmp_path: Path) -> None:
+    runs = sweep(lambda fields: 0.9, (PLAIN,), data_folder=("a" * 200, "b" * 200), model_target=("c" * 200, "d" * 200))
+    tensorboard.summarise(records(runs), [], {}, tmp_path)
+    assert len(list((tmp_path / "hparams").iterdir())) == len(runs)
 
 
 @pytest.mark.parametrize("launcher", ["basic", "joblib", "submitit_local"])

@@ -17,6 +17,7 @@ def claim(verdict: str, cells: Sequence[tuple[float, str]] = (), **fields: Any) 
         "effect": 0.01,
         "ci95": [0.005, 0.015],
         "cells": [{"cell": f"c{i}", "effect": value, "verdict": said} for i, (value, said) in enumerate(cells)],
+        "by_cells": False,
         "values": [{"arm": arm} for arm in ("with BN", "without BN")],
     } | fields
 
@@ -27,7 +28,7 @@ def test_one_cell_has_its_effect_and_interval() -> None:
 
 
 def test_cells_that_differ_are_told_and_never_their_mean() -> None:
-    differ = claim("contradicted", [(-0.04, "contradicted"), (0.004, "undecided")])
+    differ = claim("contradicted", [(-0.04, "contradicted"), (0.004, "undecided")], by_cells=True)
     assert effect(differ) == "from −4.00 to +0.40 points"
     assert certainty(differ) == "of 2 cells 1 contradicted, 1 undecided"
     assert brief(differ) == "contradicted"
@@ -40,6 +41,11 @@ def test_a_mean_that_decides_is_told_where_a_cell_is_undecided() -> None:
 def test_ratios_and_open_ends() -> None:
     censored = claim("reproduced", unit="ratio", effect=3.84, ci95=[3.57, None])
     assert (effect(censored), certainty(censored)) == ("at least 3.84 times", "[3.57, open]")
+
+
+def test_a_ratio_that_could_be_nothing_is_open_below() -> None:
+    censored = claim("contradicted", unit="ratio", effect=0.5, ci95=[0.0, 0.8])
+    assert (effect(censored), certainty(censored)) == ("at most 0.50 times", "[open, 0.80]")
 
 
 def test_a_share_of_networks_is_one() -> None:

@@ -45,7 +45,7 @@ def found(verdicts: dict[tuple[str, str], str]) -> dict[tuple[str, str], dict[st
         "cells": [],
         "ci95": None,
     }
-    return {key: {**entry, "verdict": verdict} for key, verdict in verdicts.items()}
+    return {key: {**entry, "verdict": verdict, "by_cells": verdict == "mixed"} for key, verdict in verdicts.items()}
 
 
 @pytest.mark.parametrize(

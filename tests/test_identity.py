@@ -56,6 +56,8 @@ def test_words_decide_nothing(words: dict[str, Any]) -> None:
 
 
 DECIDING: dict[str, Claim] = {
+    "holds": replace(CLAIM, control=Control("if it were not so", holds=("contradicted",))),
+    "guards": replace(CLAIM, control=Control("if it were not so", guards=("theirs",))),
     "id": replace(CLAIM, id="yours"),
     "measure": replace(CLAIM, quantity=Quantity("the loss", of_run(accuracy))),
     "unit": replace(CLAIM, quantity=replace(CLAIM.quantity, unit="ratio")),

@@ -112,6 +112,13 @@ class Control:
     guards: tuple[str, ...] = ()
     """Claims that nothing is said of unless it holds."""
 
+    def __post_init__(self) -> None:
+        """Errors: ValueError for verdicts that there are not, and for guards that are no sequence of ids."""
+        if odd := set(self.holds) - set(get_args(Verdict)):
+            raise ValueError(f"a control holds by {', '.join(sorted(odd))}; choose from {', '.join(get_args(Verdict))}")
+        if isinstance(self.guards, str):
+            raise ValueError(f"a control guards {self.guards!r}; give a tuple of the claims' ids")
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -210,6 +217,8 @@ class Outcome:
     values: Sequence[Mapping[str, Any]] = ()
     """`arm`, `cell`, `seed`, `value`."""
     cells: Sequence[CellOutcome] = ()
+    by_cells: bool = False
+    """Whether the cells say different things of a sentence about each, so that their mean is no answer."""
     selected: Mapping[str, Any] | None = None
     """By arm, and cell where there are several, the settings chosen."""
     flags: Mapping[str, str] = field(default_factory=dict)

@@ -38,8 +38,7 @@ def compare(claim: Claim, runs: Sequence[Record], treated: str = BN) -> Outcome:
 
     each = {cell: decided(estimate) for cell, estimate in estimates.items()}
     decision = rules.over_cells(decided(overall), {repr(c): d for c, d in each.items()}, rule.universal)
-    apart = _interaction(arms, cells)
-    doubts = flags.raised(claim, arms) | flags.opposite(claim, [e.effect for e in estimates.values()], apart)
+    doubts = flags.raised(claim, arms) | flags.opposite(claim, list(estimates.values()), decision.verdict)
     verdict, turned = flags.turned(claim, decision.verdict, arms, doubts)
     unit = claim.quantity.unit
     said = [each[cell].verdict for cell in cells]
@@ -47,7 +46,7 @@ def compare(claim: Claim, runs: Sequence[Record], treated: str = BN) -> Outcome:
     return Outcome(
         verdict,
         "; ".join([*turned, telling.why(claim, overall, decision, said), *telling.lacks(arms, cells)]),
-        telling.measured(claim, arms, cells, None if differ else overall, estimates, apart),
+        telling.measured(claim, arms, cells, None if differ else overall, estimates),
         in_unit(overall.effect, unit),
         interval_in_unit(overall.lo, overall.hi, unit) if overall.n > 1 else None,
         overall.n,
@@ -69,19 +68,12 @@ def compare(claim: Claim, runs: Sequence[Record], treated: str = BN) -> Outcome:
         ]
         if len(cells) > 1
         else [],
+        differ,
         telling.selected(arms),
         doubts,
         _seeds_needed(claim, arms, cells) if verdict == "undecided" else None,
         [run for arm in arms for run in arm.runs],
     )
-
-
-def _interaction(arms: Sequence[Arm], cells: Sequence[Cell]) -> float | None:
-    """The p of arm × cell, where there are two arms, several cells and several seeds of each."""
-    if len(arms) < 2 or len(cells) < 2:
-        return None
-    first, second = (arm.table(cells) for arm in arms)
-    return rules.interaction(first, second) if min(len(first), len(second)) > 1 else None
 
 
 def _estimate(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell], step: float) -> Estimate:
@@ -196,6 +188,7 @@ def _shares(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell]) -> Outcome
             for seed, values in sorted(arm.values[cell].items())
         ],
         [CellOutcome(cell_name(c), effect[c], ci95[c], each[c].verdict) for c in cells] if len(cells) > 1 else [],
+        len({decision.verdict for decision in each.values()}) > 1,
         telling.selected(arms),
         doubts,
         runs=[run for arm in arms for run in arm.runs],

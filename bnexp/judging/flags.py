@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from bnexp.judging.arms import Arm, mean
 from bnexp.judging.claim import Claim, Verdict
 from bnexp.judging.measures import rises
+from bnexp.judging.rules import Estimate
 from bnexp.judging.words import count, setting_label
 
 
@@ -23,9 +24,9 @@ def raised(claim: Claim, arms: Sequence[Arm]) -> dict[str, str]:
     never = [f"{count(arm.never.total(), 'run')} {arm.label}" for arm in arms if arm.never]
     if never:
         found["censored"] = f"the target is not reached in {' and '.join(never)}; the last step stands in"
-    if claim.rule.kind == "time" and (few := [arm.label for arm in arms if _looks(claim, arm) < LOOKS]):
+    if claim.rule.kind == "time" and (rough := [arm.label for arm in arms if _is_coarse(claim, arm)]):
         found["coarse"] = (
-            f"mostly there after fewer than {LOOKS} evaluations, so that steps are rough: {', '.join(few)}"
+            f"mostly there between few or distant evaluations, so that steps are rough: {', '.join(rough)}"
         )
     if len(others := _others(claim, arms)) > 1:
         found["bundle"] = f"the arms differ in all of these, and any may be what does it: {', '.join(others)}"
@@ -38,31 +39,29 @@ def raised(claim: Claim, arms: Sequence[Arm]) -> dict[str, str]:
     return found
 
 
-LOOKS = 8
-"""Evaluations before a target is reached, from which on the steps to it are known well enough."""
+LOOKS, APART = 8, 1.5
+"""With so many evaluations before a target is reached, and the one after it at most so many times later than the last
+before it, the steps to it are known well enough."""
 
 
-def _looks(claim: Claim, arm: Arm) -> float:
-    """The median number of evaluations after step 0 before a run of the arm gets to what is timed."""
-    counts = []
+def _is_coarse(claim: Claim, arm: Arm) -> bool:
+    """Whether most runs of the arm that get to what is timed do so between few evaluations, or distant ones."""
+    rough = []
     for run in arm.runs:
         reached = claim.quantity.measure([run])
-        if reached is not None:
-            counts.append(sum(0 < step < reached for step in run.metrics["step"]))
-    return statistics.median(counts) if counts else math.inf
+        if reached is not None and reached < math.inf:
+            before = [step for step in run.metrics["step"] if 0 < step < reached]
+            after = next((step for step in run.metrics["step"] if step >= reached), reached)
+            rough.append(len(before) < LOOKS or after > APART * before[-1])
+    return bool(rough) and statistics.fmean(rough) > 0.5
 
 
-APART = 0.05
-"""The p of arm × cell below which cells differ in their effects."""
-
-
-def opposite(claim: Claim, effects: Sequence[float], apart: float | None) -> dict[str, str]:
-    """What is doubtful about a mean over cells on both sides of what the claim is held against, if they differ."""
-    if claim.rule.universal or claim.rule.kind in ("equals", "no_worse") or apart is None or apart >= APART:
+def opposite(claim: Claim, cells: Sequence[Estimate], verdict: Verdict) -> dict[str, str]:
+    """What is doubtful about a mean that decides although a cell's interval lies on the other side of the bound."""
+    against = [cell for cell in cells if (cell.hi < claim.bound if verdict == "reproduced" else cell.lo > claim.bound)]
+    if claim.rule.universal or verdict not in ("reproduced", "contradicted") or len(cells) < 2 or not against:
         return {}
-    if not min(effects) < claim.bound < max(effects):
-        return {}
-    return {"opposite": f"the cells' effects are of both signs and differ, so their mean is none (p = {apart:.2g})"}
+    return {"opposite": f"the intervals of {len(against)} of {len(cells)} cells lie on the other side"}
 
 
 def _others(claim: Claim, arms: Sequence[Arm]) -> list[str]:
@@ -86,7 +85,7 @@ def turned(claim: Claim, verdict: Verdict, arms: Sequence[Arm], flags: Mapping[s
     if any(arm.edges for arm in arms):
         return "undecided", [f"would be {verdict}, but a best setting stands at the edge of its grid"]
     if "opposite" in flags and verdict != "mixed":
-        return "undecided", [f"would be {verdict}, but by a mean over effects of both signs"]
+        return "undecided", [f"would be {verdict}, but by a mean over cells that say the opposite"]
     if "rising" in flags and "{epochs}" not in claim.sentence:
         return "undecided", [f"would be {verdict}, but an arm is still rising and the sentence names no budget"]
     return verdict, []

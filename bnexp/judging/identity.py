@@ -11,7 +11,7 @@ from typing import Any
 
 from bnexp.judging.claim import Claim, Of, Peculiar, Quantity
 
-WORDS = ("source", "sentence", "paper", "primary", "control", "name")
+WORDS = ("source", "sentence", "paper", "primary", "fails", "name")
 """Fields that decide nothing, or only which p-values are adjusted together."""
 
 
@@ -32,7 +32,8 @@ def _plain(value: Any) -> Any:
             if f.name not in (() if isinstance(value, Quantity) and f.name == "name" else WORDS)
             and getattr(value, f.name) != _default(f)
         }
-        return {name: _plain(item) for name, item in fields.items()}
+        plain = {name: _plain(item) for name, item in fields.items()}
+        return {name: item for name, item in plain.items() if name != "control" or item}  # else it is words alone
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -11,7 +11,7 @@ from typing import Any, get_args
 from scipy.stats import false_discovery_control
 
 from bnexp.judging import rules
-from bnexp.judging.claim import BN, Claim, Outcome, Peculiar, Verdict
+from bnexp.judging.claim import BN, Claim, Control, Outcome, Peculiar, Verdict
 from bnexp.judging.comparing import compare
 from bnexp.judging.identity import digest
 from bnexp.judging.measures import epochs
@@ -46,6 +46,8 @@ class Judgement:
     """Seeds."""
     values: Sequence[Mapping[str, Any]]
     cells: Sequence[Mapping[str, Any]]
+    by_cells: bool
+    """Whether the cells say different things, so that their mean is no answer."""
     selected: Mapping[str, Any] | None
     p: float | None
     p_adjusted: float | None
@@ -96,6 +98,7 @@ def judge(claim: Claim | Peculiar, records: Records, treated: str = BN) -> Judge
         n=outcome.n,
         values=outcome.values,
         cells=[asdict(cell) for cell in outcome.cells],
+        by_cells=outcome.by_cells,
         selected=outcome.selected,
         p=outcome.p,
         p_adjusted=None,
@@ -151,21 +154,35 @@ def _with_adjusted(judgement: Judgement, p: float | None) -> Judgement:
 
 
 def with_controls(judgements: Sequence[Judgement], claims: Iterable[Claim | Peculiar]) -> list[Judgement]:
-    """With what became of the controls: a claim that is guarded by one which does not hold is undecided."""
-    by_id = {judgement.id: judgement for judgement in judgements}
-    for claim in claims:
-        if claim.control is None or claim.id not in by_id:
-            continue
-        control = by_id[claim.id]
-        held = None if control.verdict in ("undecided", "mixed") else control.verdict in claim.control.holds
-        by_id[claim.id] = replace(control, held=held)
-        for guarded in () if held else claim.control.guards:
-            if guarded in by_id:
-                by_id[guarded] = _without_its_control(by_id[guarded], control)
-    return list(by_id.values())
+    """With what became of the controls: a claim that is guarded by one which does not hold is undecided.
+
+    A control may be guarded itself.
+    """
+    controls = {claim.id: claim.control for claim in claims if claim.control is not None}
+    found = list(judgements)
+    while True:
+        held = [_holds(judgement, controls.get(judgement.id)) for judgement in found]
+        failed = {
+            guarded: judgement
+            for judgement, holds in zip(found, held, strict=True)
+            if judgement.id in controls and not holds
+            for guarded in controls[judgement.id].guards
+        }
+        guarded = [_without_its_control(j, failed[j.id]) if j.id in failed else j for j in found]
+        if guarded == found:
+            return [replace(judgement, held=holds) for judgement, holds in zip(found, held, strict=True)]
+        found = guarded
+
+
+def _holds(judgement: Judgement, control: Control | None) -> bool | None:
+    if control is None or judgement.verdict in ("undecided", "mixed"):
+        return None
+    return judgement.verdict in control.holds
 
 
 def _without_its_control(judgement: Judgement, control: Judgement) -> Judgement:
+    if "control" in judgement.flags:
+        return judgement
     flags = {**judgement.flags, "control": f"its control {control.id} is {control.verdict}"}
     if judgement.verdict == "undecided":
         return replace(judgement, flags=flags)

@@ -73,12 +73,8 @@ def measured(
     cells: Sequence[Cell],
     overall: Estimate | None,
     estimates: Mapping[Cell, Estimate],
-    apart: float | None,
 ) -> str:
-    """What the arms measure and how they differ; without an estimate over all cells these alone.
-
-    `apart` is the p of arm × cell.
-    """
+    """What the arms measure and how they differ; without an estimate over all cells these alone."""
     unit = claim.quantity.unit
     words = claim.quantity.name
     if overall is not None:
@@ -102,8 +98,10 @@ def measured(
         words += f" ({len(cells)} cells, from {by_cell[ranked[0]]} to {by_cell[ranked[-1]]})"
     elif len(cells) > 1:
         words += f" ({', '.join(f'{cell_name(cell)} {words_of_cell}' for cell, words_of_cell in by_cell.items())})"
-    if apart is not None:
-        words += f"; arm × cell p = {apart:.2g}"
+    if len(arms) == 2 and len(cells) > 1:
+        first, second = (arm.table(cells) for arm in arms)
+        if min(len(first), len(second)) > 1:
+            words += f"; arm × cell p = {rules.interaction(first, second):.2g}"
     if claim.rule.kind == "time" and len(arms) == 2:
         if (p := _log_rank(claim, arms, cells)) is not None:
             words += f"; log-rank p = {p:.2g}"

@@ -60,19 +60,17 @@ class Cost:
 
 def dry_run(settings: Settings, stacks: Sequence[Stack]) -> None:
     """Print the runs, which of them are there, and what the others will cost; train nothing."""
-    rows = []
-    for stack in stacks:
-        missing = {run_id(config) for config in stack.unfinished(settings)}
-        for config, label in zip(stack.configs, stack.labels, strict=True):
-            folder = RunFolder(settings.outputs, config)
-            state = "to train" if folder.id in missing else "there"
-            rows.append((label, folder.path.name, f"{config.steps:,}", state))
+    missing = {run_id(config) for stack in stacks for config in stack.unfinished(settings)}
+    runs = [run for stack in stacks for run in zip(stack.configs, stack.labels, strict=True)]
+    runs.sort(key=lambda run: -cost(run[0]))
     table = Table("run", "folder", "steps", "state")
-    for row in rows[:SHOWN]:
-        table.add_row(*row)
+    for config, label in runs[:SHOWN]:
+        folder = RunFolder(settings.outputs, config)
+        state = "to train" if folder.id in missing else "there"
+        table.add_row(label, folder.path.name, f"{config.steps:,}", state)
     out.print(table)
-    if len(rows) > SHOWN:
-        out.print(f"The {SHOWN} costliest of {len(rows):,} runs.")
+    if len(runs) > SHOWN:
+        out.print(f"The {SHOWN} costliest of {len(runs):,} runs.")
     out.print(f"{estimate(settings, stacks)} Nothing was trained.")
 
 

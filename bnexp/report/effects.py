@@ -8,15 +8,10 @@ from typing import Any
 from bnexp.judging.words import difference_in, number_in, on_scale, percent, tally
 
 
-def by_cells(claim: Mapping[str, Any]) -> bool:
-    """Whether the cells say different things, so that their mean is no answer."""
-    return len({cell["verdict"] for cell in claim["cells"]}) > 1 and claim["verdict"] != "reproduced"
-
-
 def effect(claim: Mapping[str, Any]) -> str:
     """The effect in its unit, or the least and the largest of its cells; nothing where there is none."""
     unit = claim["unit"]
-    found = [cell["effect"] for cell in claim["cells"]] if by_cells(claim) else [claim["effect"]]
+    found = [cell["effect"] for cell in claim["cells"]] if claim.get("by_cells") else [claim["effect"]]
     known = [on_scale(value, unit) for value in found if value is not None]
     if not known:
         return ""
@@ -24,21 +19,31 @@ def effect(claim: Mapping[str, Any]) -> str:
         return f"from {number_in(min(known), unit)} to {difference_in(max(known), unit)}"
     if _is_rate_of_one_arm(claim):
         return percent(known[0])
-    unbounded = claim["ci95"] is not None and claim["ci95"][1] is None and claim["ci95"][0] is not None
-    return f"{'at least ' if unbounded else ''}{difference_in(known[0], unit)}"
+    ends = _ends(claim)
+    bound = "at least " if ends[1:] == ["open"] else "at most " if ends[:1] == ["open"] else ""
+    return f"{bound if ends.count('open') == 1 else ''}{difference_in(known[0], unit)}"
 
 
 def certainty(claim: Mapping[str, Any]) -> str:
     """The 95 % interval, an end that is open being none, or what the cells say; nothing where there is neither."""
-    if by_cells(claim):
+    if claim.get("by_cells"):
         return f"of {len(claim['cells'])} cells {tally(cell['verdict'] for cell in claim['cells'])}"
+    ends = _ends(claim)
+    return f"[{', '.join(ends)}]" if ends else ""
+
+
+def _ends(claim: Mapping[str, Any]) -> list[str]:
+    """Of the interval, in words; a ratio's lower end is open where it is 0."""
     if claim["ci95"] is None:
-        return ""
-    unit = claim["unit"]
+        return []
     if _is_rate_of_one_arm(claim):
-        return f"[{', '.join(map(percent, claim['ci95']))}]"
-    ends = ("open" if end is None else number_in(on_scale(end, unit), unit) for end in claim["ci95"])
-    return f"[{', '.join(ends)}]"
+        return [percent(end) for end in claim["ci95"]]
+    unit = claim["unit"]
+    is_open = [end is None or (unit == "ratio" and end == 0) for end in claim["ci95"]]
+    return [
+        "open" if unbounded else number_in(on_scale(end, unit), unit)
+        for end, unbounded in zip(claim["ci95"], is_open, strict=True)
+    ]
 
 
 def _is_rate_of_one_arm(claim: Mapping[str, Any]) -> bool:
@@ -47,5 +52,5 @@ def _is_rate_of_one_arm(claim: Mapping[str, Any]) -> bool:
 
 def brief(claim: Mapping[str, Any]) -> str:
     """The effect where one number is an answer, else the verdict."""
-    word = claim["verdict"] == "mixed" or by_cells(claim) or claim["effect"] is None
+    word = claim.get("by_cells") or claim["effect"] is None
     return str(claim["verdict"]) if word else effect(claim)

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from bnexp import claims
 from bnexp.report import effects
+from bnexp.report.verdicts import is_old
 
 Speaks = Literal["for", "against", "neither", "not judged"]
 
@@ -140,8 +141,9 @@ Found = Mapping[tuple[str, str], Mapping[str, Any]]
 
 
 def found_in(verdict_files: Iterable[tuple[Path, Mapping[str, Any]]]) -> Found:
-    """The claims of these reports."""
-    return {(verdict["experiment"], claim["id"]): claim for _, verdict in verdict_files for claim in verdict["claims"]}
+    """The claims of these reports, but for those that were judged by old rules."""
+    judged = [verdict for _, verdict in verdict_files if not is_old(verdict)]
+    return {(verdict["experiment"], claim["id"]): claim for verdict in judged for claim in verdict["claims"]}
 
 
 def networks(witness: Witness) -> tuple[str, ...]:

@@ -11,8 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from bnexp.report.effects import by_cells
-
 COLOURS = {
     "reproduced": "#009E73",
     "contradicted": "#D55E00",
@@ -69,7 +67,7 @@ def _draw(panel: Axes, unit: str, rows: Sequence[Mapping[str, Any]]) -> None:
         colour = COLOURS[claim["verdict"]]
         cells = [factor * cell["effect"] for cell in claim["cells"] if cell["effect"] is not None]
         panel.plot(cells, [i] * len(cells), "|", color=colour, ms=11, mew=1.2)
-        if not by_cells(claim):  # the mean of what differs is no answer
+        if not claim.get("by_cells"):  # the mean of what differs is no answer
             lo, hi = (claim["effect"] if end is None else end for end in claim["ci95"] or (None, None))
             panel.plot([factor * lo, factor * hi], [i, i], color=colour, lw=2.5)
             panel.plot(factor * claim["effect"], i, "o", color=colour, ms=7)

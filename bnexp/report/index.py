@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bnexp import paths
+from bnexp.config import STAND_INS
 from bnexp.console import err
 from bnexp.files import write_atomically
 from bnexp.report import experiments, explanations, page, reproducibility, verdicts
@@ -79,8 +80,10 @@ def write(results: Path) -> None:
         write_atomically(results / "forest.png", png(picture))
     write_atomically(results / "README.md", text)
     if verdict_files:
-        write_atomically(results / "index.html", page.page(results, verdict_files, QUESTIONS, picture))
-    if judged := [(path, verdict) for path, verdict in verdict_files if not verdicts.is_old(verdict)]:
+        asked = _questions(verdict for _, verdict in verdict_files)
+        write_atomically(results / "index.html", page.page(results, verdict_files, asked, picture))
+    judged = [(path, verdict) for path, verdict in verdict_files if not verdicts.is_old(verdict)]
+    if judged and not any(verdict["dataset"]["name"] in STAND_INS for _, verdict in judged):
         asked = _questions(verdict for _, verdict in judged)
         score = page.score([verdict for _, verdict in judged])
         write_atomically(results / "REPORT.md", reproducibility.text(results, judged, asked, score))

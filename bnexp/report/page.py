@@ -11,10 +11,9 @@ from jinja2 import Environment, PackageLoader
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
-from bnexp import paths
 from bnexp.drawing.plots import BN_COLOUR, OTHER_COLOUR, PLAIN_COLOUR
 from bnexp.judging.words import count, tally
-from bnexp.report import effects, experiments, explanations
+from bnexp.report import effects, explanations
 from bnexp.report.pictures import svg
 
 VERDICTS = ("reproduced", "contradicted", "no difference", "mixed", "undecided")
@@ -22,14 +21,11 @@ VERDICTS = ("reproduced", "contradicted", "no difference", "mixed", "undecided")
 Verdicts = Sequence[tuple[Path, Mapping[str, Any]]]
 
 
-def page(results: Path, verdict_files: Verdicts, questions: Sequence[str], forest: Figure | None) -> str:
-    """The page in HTML; figures are taken from the SVG files of the reports, where there are some."""
-    ours = paths.experiments()
-    asked = {
-        v["experiment"]: experiments.read(ours[v["experiment"]]).question
-        for _, v in verdict_files
-        if v["experiment"] in ours
-    }
+def page(results: Path, verdict_files: Verdicts, asked: Mapping[str, str], forest: Figure | None) -> str:
+    """The page in HTML; figures are taken from the SVG files of the reports, where there are some.
+
+    `asked` has the question of each experiment, in the order in which they are answered.
+    """
     rows = [
         _row(verdict, claim, asked.get(verdict["experiment"], ""))
         for _, verdict in verdict_files
@@ -40,7 +36,7 @@ def page(results: Path, verdict_files: Verdicts, questions: Sequence[str], fores
     return template.render(
         score=score([verdict for _, verdict in verdict_files]),
         verdicts=VERDICTS,
-        questions=[question for question in questions if any(row["question"] == question for row in rows)],
+        questions=list(dict.fromkeys(asked.values())),
         experiments=[_experiment(path.parent, verdict, results) for path, verdict in verdict_files],
         rows=rows,
         first=_drawing(results / "mnist_activations" / "figures" / "figure_1a.svg"),

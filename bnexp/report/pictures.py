@@ -31,6 +31,7 @@ def save(figure: Figure, path: Path, kind: str) -> bytes:
     """Write a figure as PNG, and of the kind `pdf` as that, too, under another suffix; the PNG."""
     picture = png(figure)
     write_atomically(path.with_name(f"{path.name}.png"), picture)
+    path.with_name(f"{path.name}.pdf").unlink(missing_ok=True)
     if kind == "pdf":
         content = io.BytesIO()
         dateless: Any = {"Creator": None, "Producer": None, "CreationDate": None}

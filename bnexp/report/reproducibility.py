@@ -23,9 +23,9 @@ def text(
     against = []
     for verdict in verdicts:
         for claim in verdict["claims"]:
-            if claim.get("primary"):
-                main.setdefault(questions.get(verdict["experiment"], "Other questions"), []).append(_said(claim))
-            elif claim["verdict"] in UNUSUAL and not claim["control"]:
+            if claim.get("primary") and not claim.get("control"):
+                main[questions[verdict["experiment"]]].append(_said(claim))
+            elif claim["verdict"] in UNUSUAL and not claim.get("control"):
                 against.append(_said(claim))
     environment = Environment(loader=PackageLoader("bnexp", "report"), autoescape=False, keep_trailing_newline=True)
     return environment.get_template("reproducibility.md").render(
@@ -33,9 +33,10 @@ def text(
         questions=list(main),
         experiments=[_experiment(path.parent.relative_to(results).as_posix(), v) for path, v in verdict_files],
         commits=_commits(verdicts),
-        data=dict(item for verdict in verdicts for item in sorted(verdict["dataset"]["sha256"].items())),
+        data=dict(item for verdict in verdicts for item in sorted(verdict["dataset"].get("sha256", {}).items())),
         main={question: said for question, said in main.items() if said},
         against=against,
+        inception=any("inception" in verdict["experiment"] for verdict in verdicts),
     )
 
 
@@ -45,13 +46,13 @@ def _said(claim: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _experiment(folder: str, verdict: Mapping[str, Any]) -> dict[str, Any]:
-    size = verdict["model"]
+    size = verdict.get("model")
     return {
         "name": verdict["experiment"],
         "folder": folder,
         "data": verdict["dataset"]["name"],
         "networks": "–" if size is None else f"{span(size['layers'])} layers, {span(size['parameters'])} parameters",
-        "epochs": verdict["epochs"].rpartition(" ")[0],
+        "epochs": str(verdict.get("epochs") or "– epochs").rpartition(" ")[0],
         "n": span([claim["n"] for claim in verdict["claims"] if claim["n"]]),
         "command": f"bnexp run experiment={verdict['experiment']} scale={verdict['scale']}",
     }
@@ -60,6 +61,6 @@ def _experiment(folder: str, verdict: Mapping[str, Any]) -> dict[str, Any]:
 def _commits(verdicts: Iterable[Mapping[str, Any]]) -> list[str]:
     known: dict[str, None] = {}
     for verdict in verdicts:
-        commits = verdict["stamp"].get("git_commit")
+        commits = verdict.get("stamp", {}).get("git_commit")
         known |= dict.fromkeys(filter(None, commits if isinstance(commits, list) else [commits]))
     return list(known)

@@ -7,6 +7,8 @@ it.
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import io
 import itertools
 import os
@@ -29,6 +31,7 @@ from torch.utils.tensorboard.summary import hparams, scalar
 from bnexp.claims import Judgement
 from bnexp.claims.stability import typical_unit
 from bnexp.judging.measures import diverged, final_accuracy
+from bnexp.runs.folder import LONGEST
 from bnexp.runs.records import Record, Records
 from bnexp.stats import PERCENTILES
 
@@ -79,8 +82,9 @@ def _name(label: str, axes: Sequence[str], key: Sequence[Any]) -> str:
 
 
 def _path(name: str) -> str:
-    """The name as a folder, which TensorBoard shows."""
-    return re.sub(r"[^\w.,=-]+", "_", name.replace("=", "-"))
+    """The name as a folder, which TensorBoard shows; a long one is cut, with a digest in place of the rest."""
+    path = re.sub(r"[^\w.,=-]+", "_", name.replace("=", "-"))
+    return path if len(path) <= LONGEST else f"{path[: LONGEST - 9]}-{hashlib.sha256(path.encode()).hexdigest()[:8]}"
 
 
 def _best(named: Mapping[str, Sequence[Record]], label: str) -> list[str]:
@@ -102,9 +106,12 @@ def _write_arm(writer: SummaryWriter, name: str, runs: Sequence[Record]) -> None
     for metric in runs[0].metrics.columns.drop("step"):
         table = np.array([run.metrics[metric] for run in alike if metric in run.metrics], dtype=float)
         for step, values in zip(steps, table.T, strict=True):
-            writer.add_scalar(metric, values.mean(), step)
+            known = values[np.isfinite(values)]  # a run that diverged is left out from then on
+            if not known.size:
+                continue
+            writer.add_scalar(metric, known.mean(), step)
             if metric in BANDS:
-                for tag, value in zip(_band(metric, name), (values.mean(), values.min(), values.max()), strict=True):
+                for tag, value in zip(_band(metric, name), (known.mean(), known.min(), known.max()), strict=True):
                     writer.add_scalar(tag, value, step)
     percentiles = runs[0].percentiles
     if percentiles is None:  # a run taken over from records that do not have them
@@ -143,10 +150,15 @@ def _chart(title: str, bands: Iterable[tuple[str, str, str]]) -> layout_pb2.Char
 
 
 def _link(run: Record, runs: Path, link: Path) -> None:
-    """Have a run's own folder in the view, with its gradients and histograms; one taken over has none."""
-    for folder in runs.glob(f"*-{run.id}"):
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(os.path.relpath(folder.resolve(), link.parent.resolve()), target_is_directory=True)
+    """Have a run's own folder in the view, with its gradients and histograms.
+
+    One taken over has none, and not every file system has links.
+    """
+    folder = next(runs.glob(f"*-{run.id}"), None)
+    if folder is not None:
+        with contextlib.suppress(OSError):
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(os.path.relpath(folder.resolve(), link.parent.resolve()), target_is_directory=True)
 
 
 def _write_session(folder: Path, run: Record, axes: Sequence[str]) -> None:
