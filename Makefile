@@ -13,6 +13,7 @@ help: ## list these targets
 reproduce: $(INSTALLED) ## run every experiment and compare the verdicts with the committed ones (SCALE=smoke|laptop|overnight|gpu|paper)
 	@$(RUN) scripts/reproduce.py $(SCALE)
 	@$(RUN) scripts/readme.py
+	@$(RUN) scripts/pages.py
 
 test: $(INSTALLED) ## run the tests
 	$(RUN) -m pytest

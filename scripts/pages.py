@@ -1,0 +1,127 @@
+"""A page for every experiment in docs/experiments/, from its config, its claims and its results."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bnexp import claims, paths
+from bnexp.claims import Claim, Peculiar, Subject
+from bnexp.judging.words import difference_in, tally
+from bnexp.report import experiments, verdicts
+
+ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / "docs" / "experiments"
+
+LOGGED = (
+    "Accuracy and loss on test images and in training; by layer the norm of the gradient, the share of saturated units "
+    "and percentiles, mean and variance of the nonlinearity's input; the noise that companions make; which test images "
+    "are classified correctly at the end"
+)
+"""Of every run."""
+
+SCALES = {
+    "smoke": "seconds: does it work?",
+    "laptop": "minutes: a first look; the default",
+    "overnight": "hours: the committed results",
+    "gpu": "larger and longer",
+    "paper": "as long as the paper's",
+}
+
+ALSO = {
+    "shape": "skewness and kurtosis of the nonlinearities' inputs",
+    "predictions": "the class probabilities of all test images, of one crop and of ten",
+}
+"""What is logged where a setting says so."""
+
+
+def pages() -> dict[Path, str]:
+    """By path, the text of every page."""
+    return {FOLDER / f"{name}.md": page(name, path) for name, path in paths.experiments().items()}
+
+
+def page(name: str, path: Path) -> str:
+    """The question, the command, what is done and logged, how it is judged, results, deviations."""
+    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    experiment = experiments.read(path)
+    lines = [f"# {name}", "", f"{experiment.title}.", "", f"**Question.** {experiment.question}", "", "## Command", ""]
+    lines += ["```", *commands(name, experiments.scales(path)), "```", ""]
+    lines += ["## What is done", "", experiments.header(path), ""]
+    lines += [f"Every value is in [{path.name}](../../configs/experiment/{path.name}).", ""]
+    lines += ["## What is logged", "", f"{'; '.join(logged(values))}.", "", "## How it is judged", ""]
+    for subject in claims.resolve(experiment.claims or ()):
+        lines += [f"{subject.about} ([{subject.name}.py](../../bnexp/claims/{subject.name}.py))", ""]
+        lines += [*judged(subject), ""]
+    lines += ["[When a verdict may be believed](../protocol.md).", "", "## Result", "", result(name), ""]
+    lines += [
+        "## Deviations",
+        "",
+        "[Where we differ from the paper](../experiments.md#where-we-differ-from-the-paper).",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def commands(name: str, scales: Sequence[str]) -> Iterator[str]:
+    """A line for each scale that it has, the quickest first."""
+    for scale in SCALES:
+        if scale in scales:
+            yield f"bnexp run experiment={name} scale={scale}{' ' * (9 - len(scale))}  # {SCALES[scale]}"
+
+
+def logged(values: dict[str, Any]) -> Iterator[str]:
+    """What an experiment's runs keep, in words."""
+    yield LOGGED
+    if values.get("data", {}).get("validation"):
+        yield "accuracy on images taken out of the training set"
+    yield from (words for setting, words in ALSO.items() if values.get(setting))
+    if probes := values.get("probes"):
+        yield f"what the probes {', '.join(probes)} measure ([bnexp/engine/probes](../../bnexp/engine/probes))"
+
+
+def judged(subject: Subject) -> Iterator[str]:
+    """A row for each claim, with a link to the line where it stands."""
+    source = (ROOT / "bnexp" / "claims" / f"{subject.name}.py").read_text(encoding="utf-8").splitlines()
+    first = next(i for i, line in enumerate(source, 1) if line.startswith("CLAIMS"))
+    yield "| claim | rule | source |"
+    yield "|---|---|---|"
+    for claim in subject.claims:
+        names = (f'"{claim.id}"', f'"{claim.id.partition("-")[2]}"')
+        lines = [i for name in names for i, text in enumerate(source, 1) if i > first and name in text]
+        line = lines[0] if lines else first
+        link = f"[`{claim.id}`](../../bnexp/claims/{subject.name}.py#L{line})"
+        main = " **(main)**" if claim.primary else ""
+        words = claim.sentence.replace("{epochs}", "the epochs of the scale")
+        yield f"| {link}{main}: {words} | {rule(claim)} | {claim.source} |".replace("\n", " ")
+
+
+def rule(claim: Claim | Peculiar) -> str:
+    """The rule in a few words."""
+    if isinstance(claim, Peculiar):
+        return f"[a function of its own](../../bnexp/claims) ({inspect.unwrap(claim.judge).__name__.strip('_')})"
+    size = difference_in(claim.rule.margin, claim.quantity.unit).removeprefix("+")
+    margin = f", m = {size}" if claim.rule.margin else ""
+    return f"`{claim.rule.kind}`{margin}{', in each cell' if claim.rule.universal and claim.cells else ''}"
+
+
+def result(name: str) -> str:
+    """A link to the committed result, with its score."""
+    path = ROOT / "results" / name / "verdict.json"
+    if not path.exists():
+        return "Not committed yet at scale `overnight`."
+    found = tally(claim["verdict"] for claim in verdicts.read(path)["claims"])
+    return f"[{found}](../../results/{name}/README.md), at scale `overnight`."
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    made = pages()
+    for old in set(FOLDER.glob("*.md")) - set(made):
+        old.unlink()
+    for path, text in made.items():
+        path.write_text(text, encoding="utf-8")
+    sys.stdout.write(f"{len(made)} pages in {FOLDER.relative_to(ROOT)}\n")
