@@ -121,7 +121,7 @@ def test_an_altered_one_keeps_the_claims_it_was_altered_to(command: Command, own
     [
         ("[acuracy]", "claims: there is no 'acuracy'; choose from accuracy, speed"),
         ("[nowhere:CLAIMS]", "claims=nowhere:CLAIMS: No module named 'nowhere'"),
-        ("[bnexp.stats:t_interval]", "claims=bnexp.stats:t_interval is of <class 'function'>"),
+        ("[bnexp.stats:paired]", "claims=bnexp.stats:paired is of <class 'function'>"),
     ],
 )
 def test_an_unknown_claim_is_a_mistake_before_anything_is_trained(
