@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bnexp.report import verdicts
+from bnexp.report import index, verdicts
 from bnexp.report.effects import certainty, effect
 from bnexp.report.page import score
 
@@ -18,7 +18,8 @@ BETWEEN = re.compile(r"(<!-- verdicts: .*? -->\n).*?(<!-- end of verdicts -->)",
 
 def with_verdicts(readme: str) -> str:
     """The README with score and table as the verdicts are now."""
-    of_experiments = [v for _, v in verdicts.read_all(ROOT / "results")[0] if not verdicts.is_old(v)]
+    found = {v["experiment"]: v for _, v in verdicts.read_all(ROOT / "results")[0] if not verdicts.is_old(v)}
+    of_experiments = [found[name] for name in index.questions(found.values())]  # in the order of what they answer
     readme = SCORE.sub(lambda match: match[1] + f"**{score(of_experiments)}**\n" + match[2], readme)
     return BETWEEN.sub(lambda match: match[1] + table(of_experiments) + match[2], readme)
 

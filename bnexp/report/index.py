@@ -80,11 +80,11 @@ def write(results: Path) -> None:
         write_atomically(results / "forest.png", png(picture))
     write_atomically(results / "README.md", text)
     if verdict_files:
-        asked = _questions(verdict for _, verdict in verdict_files)
+        asked = questions(verdict for _, verdict in verdict_files)
         write_atomically(results / "index.html", page.page(results, verdict_files, asked, picture))
     judged = [(path, verdict) for path, verdict in verdict_files if not verdicts.is_old(verdict)]
     if judged and not any(verdict["dataset"]["name"] in STAND_INS for _, verdict in judged):
-        asked = _questions(verdict for _, verdict in judged)
+        asked = questions(verdict for _, verdict in judged)
         score = page.score([verdict for _, verdict in judged])
         write_atomically(results / "REPORT.md", reproducibility.text(results, judged, asked, score))
 
@@ -127,7 +127,7 @@ def _left_out(results: Path) -> dict[str, str] | str:
         return f"{path} is damaged ({error}); restore it, or delete it: make reproduce writes it"
 
 
-def _questions(of_experiments: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+def questions(of_experiments: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """By experiment, the question that it has, in the order of the overview."""
     ours = paths.experiments()
     names = [verdict["experiment"] for verdict in of_experiments]
@@ -140,7 +140,7 @@ def _questions(of_experiments: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 def _sections(results: Path, verdict_files: Sequence[tuple[Path, Mapping[str, Any]]]) -> str:
     """By question, for every experiment the verdicts as a Markdown table, with links from `results`."""
     by_question: dict[str, list[str]] = {question: [] for question in (*QUESTIONS, OTHERS)}
-    asked = _questions(verdict for _, verdict in verdict_files)
+    asked = questions(verdict for _, verdict in verdict_files)
     for path, verdict in verdict_files:
         section = _section(path.parent.relative_to(results).as_posix(), verdict)
         by_question[asked[verdict["experiment"]]].append(section)
