@@ -57,12 +57,13 @@ def test_ended_in_the_first_seconds_it_leaves_a_line_and_nothing_else(
 ) -> None:
     (tmp_path / "temporary").mkdir()
     sweep = ("run", "-m", "seed=0,1", "data=digits", "steps=1000000", "evaluations=2")
-    process = spawn(tmp_path, *sweep, environment={"TMPDIR": str(tmp_path / "temporary")})
+    places = {"TMPDIR": str(tmp_path / "temporary"), "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "of_pytorch")}
+    process = spawn(tmp_path, *sweep, environment=places)
     until(lambda: catches(process.pid, signal.SIGHUP))
     time.sleep(seconds)
     os.killpg(process.pid, number)
     out, err = process.communicate(timeout=60)
-    assert (process.returncode, out) == (130, "")
+    assert (process.returncode, out) == (130, ""), err
     (line,) = err.splitlines()
     assert line.startswith("bnexp: interrupted")
     until(lambda: not session(process.pid))  # a server in the midst of its imports ends after them
