@@ -64,7 +64,8 @@ def against_bn(claim: Claim) -> Claim:
     """The claim's measure, of the candidate beside BN: which has more of what the claim says."""
     kind = claim.rule.kind if claim.rule.kind in ("time", "range", "rate") else "difference"
     rule = replace(claim.rule, kind=kind, target=0.0)
-    return replace(claim, id=f"{claim.id}-against-bn", rule=rule, reference={"norm": BN}, primary=False)
+    bn = {**claim.treated, "norm": BN}  # by the same statistics
+    return replace(claim, id=f"{claim.id}-against-bn", rule=rule, reference=bn, primary=False)
 
 
 def _marked(judgement: Judgement) -> Judgement:
