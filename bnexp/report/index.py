@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,8 @@ def write(results: Path) -> None:
     What is damaged is named in it and on the console; it is no reason for the report of another experiment to fail.
     """
     verdict_files, damaged = verdicts.read_all(results)
-    sections = _sections(results, verdict_files)
+    asked = questions(verdict for _, verdict in verdict_files)
+    sections = _sections(results, verdict_files, asked)
     left_out = _left_out(results)
     if isinstance(left_out, str):
         damaged.append(left_out)
@@ -80,11 +81,10 @@ def write(results: Path) -> None:
         write_atomically(results / "forest.png", png(picture))
     write_atomically(results / "README.md", text)
     if verdict_files:
-        asked = questions(verdict for _, verdict in verdict_files)
         write_atomically(results / "index.html", page.page(results, verdict_files, asked, picture))
     judged = [(path, verdict) for path, verdict in verdict_files if not verdicts.is_old(verdict)]
     if judged and not any(verdict["dataset"]["name"] in STAND_INS for _, verdict in judged):
-        asked = questions(verdict for _, verdict in judged)
+        asked = {name: asked[name] for name in asked if name in {verdict["experiment"] for _, verdict in judged}}
         score = page.score([verdict for _, verdict in judged])
         write_atomically(results / "REPORT.md", reproducibility.text(results, judged, asked, score))
 
@@ -137,10 +137,9 @@ def questions(of_experiments: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     return dict(sorted(known.items(), key=lambda item: order.index(item[1])))
 
 
-def _sections(results: Path, verdict_files: Sequence[tuple[Path, Mapping[str, Any]]]) -> str:
+def _sections(results: Path, verdict_files: Iterable[tuple[Path, Mapping[str, Any]]], asked: Mapping[str, str]) -> str:
     """By question, for every experiment the verdicts as a Markdown table, with links from `results`."""
     by_question: dict[str, list[str]] = {question: [] for question in (*QUESTIONS, OTHERS)}
-    asked = questions(verdict for _, verdict in verdict_files)
     for path, verdict in verdict_files:
         section = _section(path.parent.relative_to(results).as_posix(), verdict)
         by_question[asked[verdict["experiment"]]].append(section)
