@@ -13,9 +13,10 @@ def configs() -> Path:
     return inside if inside.is_dir() else _PACKAGE.parent / "configs"
 
 
-def references() -> Path:
-    """The folder of the records that come with bnexp, by scale and experiment."""
-    return _PACKAGE / "references"
+def references(scale: str, experiment: str) -> Path:
+    """The folder of the records of an experiment that come with bnexp."""
+    inside = _PACKAGE / "references" / scale / experiment
+    return inside if inside.is_dir() else _PACKAGE.parent / "results" / scale / experiment / "records"
 
 
 def experiments() -> dict[str, Path]:

@@ -645,6 +645,21 @@ def test_one_arm_is_held_against_a_number(rule: Rule, verdict: str) -> None:
         assert outcome.effect == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize(
+    ("rule", "end"),
+    [
+        (Rule("equals", 0.01, target=0.5), "lies between 49.00 % and 51.00 %"),
+        (Rule("difference", target=0.4), "lies above 40.00 %"),
+        (Rule("difference", target=0.6), "lies below 60.00 %"),
+        (Rule("difference", 0.05, target=0.6, less=True), "lies below 55.00 %"),
+        (Rule("difference", 0.05, target=0.4, less=True), "lies above 45.00 %"),
+        (Rule("no_worse", 0.05, target=0.52), "lies above 47.00 %"),
+    ],
+)
+def test_why_is_told_of_one_arm_by_what_it_measures(rule: Rule, end: str) -> None:
+    assert compare(claim(rule, reference=None), slope(0.499, 0.5, 0.501)).why.endswith(end)
+
+
 def test_a_rate_of_one_arm_has_no_opposite_but_the_opposite_question() -> None:
     trained = Quantity("trains", of_run(lambda run: float(final_accuracy(run) > 0.4)), "share")
     with pytest.raises(ValueError, match="ask the opposite question"):

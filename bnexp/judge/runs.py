@@ -38,7 +38,7 @@ def references(experiments: Sequence[str], scale: str) -> dict[str, Record]:
     """By id, the runs of these experiments that come with bnexp."""
     found: dict[str, Record] = {}
     for name in experiments:
-        folder = paths.references() / scale / name
+        folder = paths.references(scale, name)
         if (folder / "runs.json").exists():
             found |= {run.id: run for run in records.load(folder).runs}
     return found

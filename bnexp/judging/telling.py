@@ -43,15 +43,20 @@ def why(claim: Claim, overall: Estimate, decision: Decision, cells: Sequence[Ver
     if overall.n < rules.FEWEST and decision.verdict == "undecided":
         return too_few(overall.n)
     rule, unit = claim.rule, claim.quantity.unit
-    below, above = (difference_in(claim.bound + margin, unit) for margin in (-rule.margin, rule.margin))
-    if rule.kind == "equals":
-        ranges = {"reproduced": f"between {below} and {above}", "contradicted": "wholly outside"}
-    elif rule.kind == "no_worse":
-        ranges = {"reproduced": f"above {below}", "contradicted": f"below {below}"}
-    elif rule.margin:
-        ranges = {"reproduced": f"above {above}", "contradicted": f"below {below}", "no difference": "between the two"}
+    if claim.reference is None:
+        ends = [level_in(rule.target + claim.sign * margin, unit) for margin in (-rule.margin, rule.margin)]
+        against, beyond = ("above", "below") if rule.less else ("below", "above")
     else:
-        ranges = {"reproduced": f"above {above}", "contradicted": f"below {below}"}
+        ends = [difference_in(claim.bound + margin, unit) for margin in (-rule.margin, rule.margin)]
+        against, beyond = "below", "above"
+    if rule.kind == "equals":
+        ranges = {"reproduced": f"between {ends[0]} and {ends[1]}", "contradicted": "wholly outside"}
+    elif rule.kind == "no_worse":
+        ranges = {"reproduced": f"{beyond} {ends[0]}", "contradicted": f"{against} {ends[0]}"}
+    else:
+        ranges = {"reproduced": f"{beyond} {ends[1]}", "contradicted": f"{against} {ends[0]}"}
+        if rule.margin:
+            ranges["no difference"] = "between the two"
     if decision.verdict == "mixed":
         return f"some of {len(cells)} cells say so and some the opposite"
     if rule.universal and len(set(cells)) > 1:
