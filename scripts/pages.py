@@ -47,13 +47,13 @@ def pages() -> dict[Path, str]:
 
 def page(name: str, path: Path) -> str:
     """The question, the command, what is done and logged, how it is judged, results, deviations."""
-    values = yaml.safe_load(path.read_text(encoding="utf-8"))
     experiment = experiments.read(path)
     lines = [f"# {name}", "", f"{experiment.title}.", "", f"**Question.** {experiment.question}", "", "## Command", ""]
     lines += ["```", *commands(name, experiments.scales(path)), "```", ""]
     lines += ["## What is done", "", experiments.header(path), ""]
     lines += [f"Every value is in [{path.name}](../../configs/experiment/{path.name}).", ""]
-    lines += ["## What is logged", "", f"{'; '.join(logged(values))}.", "", "## How it is judged", ""]
+    kept = "; ".join(logged(experiments.values_of(path)))
+    lines += ["## What is logged", "", f"{kept}.", "", "## How it is judged", ""]
     for subject in claims.resolve(experiment.claims or ()):
         lines += [f"{subject.about} ([{subject.name}.py](../../bnexp/claims/{subject.name}.py))", ""]
         lines += [*judged(subject), ""]
@@ -79,7 +79,8 @@ def logged(values: dict[str, Any]) -> Iterator[str]:
     if values.get("data", {}).get("validation"):
         yield "accuracy on images taken out of the training set"
     yield from (words for setting, words in ALSO.items() if values.get(setting))
-    if probes := values.get("probes"):
+    grids = values.get("hydra", {}).get("sweeper", {}).get("grids", [])
+    if probes := [name for each in (values, *grids) for name in yaml.safe_load(str(each.get("probes", "[]")))]:
         yield f"what the probes {', '.join(probes)} measure ([bnexp/engine/probes](../../bnexp/engine/probes))"
 
 

@@ -31,3 +31,11 @@ def test_each_has_its_command_every_claim_and_links_that_lead_somewhere() -> Non
             assert place.exists(), link
             if line.startswith("L"):
                 assert int(line[1:]) <= len(place.read_text(encoding="utf-8").splitlines())
+
+
+def test_an_experiment_that_builds_on_another_has_its_scales_and_logs_its_probes() -> None:
+    page, below = (MADE[ROOT / "docs" / "experiments" / f"{name}.md"] for name in ("step_size_inception", "jacobian"))
+    assert "scale=overnight" in page
+    assert "scale=laptop" not in page
+    assert "the probes input_shift, gradient_shift" in page
+    assert "the probes input_shift, gradient_shift" in below

@@ -6,8 +6,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, cast
 
 import yaml
+from omegaconf import OmegaConf
 
 from bnexp import paths
 from bnexp.config import ConfigError
@@ -122,5 +124,17 @@ def header(file: Path) -> str:
 def scales(file: Path) -> list[str]:
     """The scales that an experiment's file has a budget for; all, where it makes no difference."""
     every = sorted(path.stem for path in (paths.configs() / "scale").glob("*.yaml"))
-    budget = yaml.safe_load(file.read_text(encoding="utf-8")).get("budget", {})
+    budget = values_of(file).get("budget", {})
     return [scale for scale in every if scale in budget] or every
+
+
+def values_of(file: Path) -> dict[str, Any]:
+    """An experiment's values as they stand in its file, over those of the experiments that it builds on."""
+    own = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    names = [name.removeprefix("/experiment/") for name in own.get("defaults", []) if isinstance(name, str)]
+    of_files = available(file.parent.parent)
+    values = OmegaConf.create()
+    for below in [values_of(of_files[name]) for name in names if name in of_files]:
+        values.merge_with(below)
+    values.merge_with(own)
+    return cast(dict[str, Any], OmegaConf.to_container(values))
