@@ -174,7 +174,7 @@ def regularisation(sign: Sign) -> list[Record]:
         needs = worth == (-1 if is_bn(fields) else 1)  # dropout and L2 improve it
         final = 0.94 - 0.005 * (dropout in (0.1, 0.5)) - 0.005 * (l2 == 1e-3)
         if worth:
-            final += (0.02 if needs else -0.02) * ((dropout > 0) + (l2 > 0) * is_bn(fields))
+            final += (0.02 if needs else -0.02) * ((dropout > 0) + (l2 > 0))
         wide = 0.1 - 0.05 * worth * is_bn(fields) - 0.03 * worth * (dropout == 0.5)
         final += noise(fields)
         when_fit = FIT - wide + noise(fields)

@@ -339,6 +339,55 @@ def test_a_run_that_diverged_is_as_bad_as_chance_when_settings_are_chosen() -> N
     assert (choice.settings, choice.score) == ({"lr": 0.1}, pytest.approx(0.2))
 
 
+def judged_prefer(runs: list[Record], peak: Mapping[str, float]) -> list[Record]:
+    """The same with validation accuracies of the judged seeds that are best at these rates, by norm."""
+    return [
+        replace(run, metrics=run.metrics.assign(validation_accuracy=0.8 + 0.1 * (run.value("lr") == peak[run.norm])))
+        if run.seed in JUDGED
+        else run
+        for run in runs
+    ]
+
+
+@pytest.mark.parametrize(
+    ("peak", "verdict", "flags"),
+    [
+        ({"none": 0.1, "batch": 0.1}, "reproduced", set()),
+        ({"none": 1.0, "batch": 0.1}, "reproduced", set()),
+        ({"none": 0.1, "batch": 1.0}, "undecided", {"choice"}),
+        ({"none": 0.1, "batch": 0.01}, "undecided", {"edge"}),
+    ],
+)
+def test_a_verdict_must_stand_with_the_settings_that_the_judged_seeds_would_choose(
+    peak: dict[str, float], verdict: str, flags: set[str]
+) -> None:
+    outcome = compare(BEST, judged_prefer(tuned({"none": 0.1, "batch": 0.1}), peak))
+    assert outcome.selected == {"with BN": {"lr": 0.1}, "without BN": {"lr": 0.1}}, "tuning seeds choose"
+    assert (outcome.verdict, outcome.flags.keys() - {"conditional"}) == (verdict, flags)
+    if flags:
+        assert outcome.why.startswith("would be reproduced, but ")
+        assert "judged seeds' validation images" in outcome.flags[flags.pop()]
+
+
+def test_judged_runs_of_other_lengths_choose_nothing() -> None:
+    """A chosen setting may be trained for longer."""
+    runs = judged_prefer(tuned({"none": 0.1, "batch": 0.1}), {"none": 0.1, "batch": 1.0})
+    for run in runs:
+        run.fields["steps"] = 2000 if run.seed in JUDGED and run.value("lr") == 0.1 else 1000
+    assert compare(BEST, runs).verdict == "reproduced"
+
+
+def test_where_nothing_learns_no_rate_is_best_and_none_at_the_edge() -> None:
+    runs = [
+        record({"lr": lr, "seed": seed}, 0.1, validation_accuracy=0.1 + 0.05 * (lr == 10.0))
+        for lr in (0.1, 1.0, 10.0)
+        for seed in TUNING
+    ]
+    choice = choose(runs, ("lr",))
+    assert choice is not None
+    assert choice.edge == ""
+
+
 @pytest.mark.parametrize(("peak", "edge"), [(0.1, False), (1.0, False), (0.01, True), (10.0, True)])
 def test_a_best_setting_at_the_edge_of_its_grid_is_undecided(peak: float, edge: bool) -> None:
     runs = tuned({"none": 0.1, "batch": peak})

@@ -110,10 +110,12 @@ EXPECTED: dict[str, dict[str, Mapping[int, str]]] = {
         "narrower-gap-dropout": OPPOSITE,
         **{f"{what}-can-go-bn{size}": NO_WORSE for what in ("dropout", "l2") for size in ("", "-small")},
         **{
-            f"dropout-can-go-without{size}": {1: "contradicted", 0: "reproduced", -1: "reproduced"}
+            f"{what}-can-go-without{size}": {1: "contradicted", 0: "reproduced", -1: "reproduced"}
+            for what in ("dropout", "l2")
             for size in ("", "-small")
         },
         "weaker-dropout": OPPOSITE,
+        "weaker-l2": OPPOSITE,
     },
     "statistics": {
         "statistics-converged": NO_WORSE,

@@ -1,8 +1,9 @@
 """§3.3, §5: with BN, gradients neither vanish nor explode on their way from the last layer to the first.
 
 Growth is log10 of the gradient's norm at the second hidden layer's parameters over that at the last's: these layers
-are of one shape, the first is not. What counts is the worst step of the training, not their average; initialisation is
-judged apart, for there theory has a number for ReLU networks with BN: their gradients explode.
+are of one shape, the first is not. What counts is the worst evaluation, the one before the first step among them, not
+their average. Initialisation is judged apart, too, for there theory has a number for ReLU networks with BN: their
+gradients explode.
 """
 
 from __future__ import annotations
@@ -38,15 +39,15 @@ DEEP = {"model.residual": Of("among", (False, None)), "model.depth": LARGEST}
 
 
 def worst_slope(run: Record) -> float | None:
-    """The size of the growth for each layer between the second and the last, at the worst step after the first."""
+    """The size of the growth for each layer between the second and the last, at the worst evaluation."""
     grown = worst_growth(run)
     return None if grown is None else grown / (int(run.value("model.depth")) - 2)
 
 
 def worst_growth(run: Record) -> float | None:
-    """The size of the whole growth at the step after initialisation at which it is largest."""
+    """The size of the whole growth at the evaluation at which it is largest."""
     grown = growths(run)
-    return None if grown is None or len(grown) < 2 else float(np.abs(grown[1:]).max())
+    return None if grown is None else float(np.abs(grown).max())
 
 
 def first_slope(run: Record) -> float | None:
@@ -79,7 +80,7 @@ CLAIMS = [
         _flatter(
             "gradient-flow",
             "In a deep network of any nonlinearity, gradients keep their size from layer to layer better with BN, at "
-            "the worst step after initialisation.",
+            "the worst evaluation of the training, initialisation included.",
             Quantity("size of the slope of the gradient's norm", of_run(worst_slope), "decades per layer"),
         ),
         primary=True,
@@ -94,7 +95,7 @@ CLAIMS = [
         id="no-vanishing-with-bn",
         source="§3.3, §5",
         sentence="With BN, gradients change less than tenfold from the last layer of a deep network to the second, at "
-        "the worst evaluation after step 0, on average over the seeds.",
+        "the worst evaluation, initialisation included, on average over the seeds.",
         quantity=Quantity("decades from the last layer to the second", of_run(worst_growth), "decades"),
         rule=Rule("difference", less=True, target=STEADY, universal=True),
         paper=PAPER,

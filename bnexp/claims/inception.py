@@ -18,7 +18,7 @@ from bnexp.drawing.plots import Layout
 from bnexp.judging.arms import mean
 from bnexp.judging.claim import LARGEST, Claim, Paper, Quantity, Rule, of_run
 from bnexp.judging.matching import having, judged
-from bnexp.judging.measures import chance, curve, diverged, final_accuracy, length, steps_of
+from bnexp.judging.measures import chance, curve, diverged, final_accuracy, learnt_from, length, steps_of
 from bnexp.judging.words import arm_name, percent, three_digits
 from bnexp.runs.records import Record, Records
 
@@ -84,7 +84,7 @@ def steps_to(targets: Targets) -> Callable[[Sequence[Record]], float]:
 
 def learns(run: Record) -> float:
     """Whether a network ends at three times chance, or half-way from chance to no error, if that is less."""
-    return float(final_accuracy(run) >= min(3 * chance(run), (1 + chance(run)) / 2))
+    return float(final_accuracy(run) >= learnt_from(chance(run)))
 
 
 def at_chance(run: Record) -> float:

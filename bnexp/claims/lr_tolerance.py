@@ -60,7 +60,7 @@ def own_best(
 
     Of several cells each is judged.
     """
-    best = f"{network}, each at its own best learning rate, "
+    best = f"{network}, each at the learning rate with which it ends highest, "
     universal = bool(cells)
 
     def claim(suffix: str, sentence: str, quantity: Quantity, rule: Rule) -> Claim:

@@ -11,7 +11,18 @@ from typing import Any
 import numpy as np
 
 from bnexp.judging.claim import Claim, Quantity
-from bnexp.judging.matching import FOLLOWS, UNBOUNDED, Cell, choose, having, judged, judged_at, side_by_side, tuning
+from bnexp.judging.matching import (
+    FOLLOWS,
+    UNBOUNDED,
+    Cell,
+    Choosing,
+    choose,
+    having,
+    judged,
+    judged_at,
+    side_by_side,
+    tuning,
+)
 from bnexp.judging.measures import length
 from bnexp.judging.words import arm_label, setting_label
 from bnexp.runs.records import Record
@@ -57,7 +68,7 @@ class Arm:
         return np.array(rows) if rows else None
 
 
-def measured(claim: Claim, runs: Sequence[Record], treated: str) -> list[Arm]:
+def measured(claim: Claim, runs: Sequence[Record], treated: str, choosing: Choosing = tuning) -> list[Arm]:
     """The claim's arms, the one that it is about first, with the values in every cell."""
     among = having(runs, claim.among, treated)
     settings = [claim.treated, *([claim.reference] if claim.reference is not None else [])]
@@ -71,10 +82,10 @@ def measured(claim: Claim, runs: Sequence[Record], treated: str) -> list[Arm]:
     final = [judged(side) for side in sides]
     if claim.selected:
         compared = {name for name in claim.selected if name in named}
-        tried = {name: [run.value(name) for run in tuning(among)] for name in compared}
+        tried = {name: [run.value(name) for run in among] for name in compared}
         chosen_on = sides if claim.best_of is None else [having(among, claim.best_of, treated)] * len(sides)
         final = [
-            _at_the_best(claim, arm, side, chooses, tried, treated)
+            _at_the_best(claim, arm, side, chooses, choosing, tried, treated)
             for arm, side, chooses in zip(arms, sides, chosen_on, strict=True)
         ]
     for arm, fine in zip(arms, side_by_side(final, apart), strict=True):
@@ -90,10 +101,11 @@ def _at_the_best(
     arm: Arm,
     side: Sequence[Record],
     chooses: Sequence[Record],
+    choosing: Choosing,
     tried: Mapping[str, Sequence[Any]],
     treated: str,
 ) -> list[Record]:
-    """The judged runs at the settings that suit the arm that `chooses` best in their cell.
+    """The judged runs at the settings that suit best in their cell, by those of the runs `chooses` that are `choosing`.
 
     `tried` is what both arms have of some.
     """
@@ -101,7 +113,9 @@ def _at_the_best(
     cells = {tuple((name, run.value(name)) for name in claim.cells) for run in side}
     for cell in sorted(cells, key=repr):
         here = having(side, dict(cell))
-        choice = choose(tuning(having(chooses, dict(cell))), claim.selected, tried)
+        there = having(chooses, dict(cell))
+        grids = {name: [run.value(name) for run in there] for name in claim.selected} | dict(tried)
+        choice = choose(choosing(there), claim.selected, grids)
         if choice is None:
             continue
         arm.chosen[cell] = choice.settings

@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from bnexp.judging import flags, rules, telling
 from bnexp.judging.arms import Arm, cell_name, mean, measured
 from bnexp.judging.claim import BN, CellOutcome, Claim, Outcome
-from bnexp.judging.matching import Cell, having, tuning
+from bnexp.judging.matching import Cell, Choosing, having, of_one_length, tuning
 from bnexp.judging.rules import Decision, Estimate, Images, Share
 from bnexp.judging.words import difference_in, in_unit, interval_in_unit
 from bnexp.runs.records import Record
@@ -19,8 +20,33 @@ from bnexp.stats import paired
 
 
 def compare(claim: Claim, runs: Sequence[Record], treated: str = BN) -> Outcome:
-    """What the claim's rule makes of the runs; `treated` is the norm that is put to the test."""
-    arms = measured(claim, runs, treated)
+    """What the claim's rule makes of the runs; `treated` is the norm that is put to the test.
+
+    A verdict on chosen settings must stand with those, too, that the judged seeds' validation images would choose.
+    """
+    outcome = _compared(claim, runs, treated, tuning)
+    if not claim.selected or outcome.verdict == "undecided":
+        return outcome
+    return _unless_chosen_otherwise(outcome, _compared(claim, runs, treated, of_one_length))
+
+
+def _unless_chosen_otherwise(outcome: Outcome, other: Outcome) -> Outcome:
+    """Undecided where other seeds' choice of settings gives another verdict, or one at the edge of the grid."""
+    if other.selected is None or [cell.cell for cell in other.cells] != [cell.cell for cell in outcome.cells]:
+        return outcome
+    if edge := other.flags.get("edge") if "edge" not in outcome.flags else None:
+        doubt = {"edge": f"by the judged seeds' validation images, {edge}"}
+    elif other.verdict != outcome.verdict:
+        doubt = {"choice": f"with the settings that the judged seeds' validation images choose, {other.verdict}"}
+    else:
+        return outcome
+    (reason,) = doubt.values()
+    why = f"would be {outcome.verdict}, but {reason} ({other.measured})"
+    return replace(outcome, verdict="undecided", why=f"{why}; {outcome.why}", flags={**outcome.flags, **doubt})
+
+
+def _compared(claim: Claim, runs: Sequence[Record], treated: str, choosing: Choosing) -> Outcome:
+    arms = measured(claim, runs, treated, choosing)
     cells = [cell for cell in arms[0].values if all(arm.values[cell] for arm in arms)]
     if not cells:
         why = telling.why_nothing(claim, arms, tuned=bool(tuning(runs)))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bnexp.config import TUNING
 from bnexp.judging.claim import BN, LARGEST, Of, Settings
-from bnexp.judging.measures import validation_accuracy
+from bnexp.judging.measures import common_chance, learnt_from, validation_accuracy
 from bnexp.runs.records import Record, Records
 
 GAINS = 0.001
@@ -66,6 +66,16 @@ def tuning(runs: Iterable[Record]) -> list[Record]:
     return [run for run in runs if run.seed >= TUNING]
 
 
+def of_one_length(runs: Iterable[Record]) -> list[Record]:
+    """The judged runs, by which settings may be chosen, too, where all are equally long; else none."""
+    kept = judged(runs)
+    return kept if len({run.value("steps") for run in kept}) == 1 else []
+
+
+Choosing = Callable[[Iterable[Record]], list[Record]]
+"""Of runs, those by which settings are chosen."""
+
+
 def side_by_side(arms: Sequence[Sequence[Record]], apart: Iterable[str]) -> list[Runs]:
     """Each arm's runs by cell and seed, in the cells that all arms have.
 
@@ -111,7 +121,7 @@ def choose(
 ) -> Choice | None:
     """The settings whose mean validation accuracy over tuning runs is best; of equally good ones the first in order.
 
-    The grid of a setting is what these runs have of it, or what else was `tried`.
+    The grid of a setting is what these runs have of it, or what else was `tried`; where nothing learns it has no edge.
     """
     scores: dict[tuple[Any, ...], list[float]] = {}
     for run in runs:
@@ -121,6 +131,8 @@ def choose(
     means = {setting: sum(accuracies) / len(accuracies) for setting, accuracies in scores.items()}
     best = max(sorted(means, key=repr), key=lambda setting: means[setting])
     chosen = dict(zip(names, best, strict=True))
+    if means[best] < learnt_from(common_chance(runs)):
+        return Choice(chosen, means[best], "")
     grids = {name: [run.value(name) for run in runs] for name in names} | dict(tried or {})
     for i, name in enumerate(names):
         grid = sorted({value for value in grids[name] if isinstance(value, (int, float))})

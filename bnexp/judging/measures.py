@@ -39,6 +39,11 @@ def chance(run: Record) -> float:
     return 1 / classes
 
 
+def learnt_from(guessing: float) -> float:
+    """The accuracy from which on a network has learnt something: 3 × chance, or half-way from there to no error."""
+    return min(3 * guessing, (1 + guessing) / 2)
+
+
 def common_chance(runs: Sequence[Record]) -> float:
     """What guessing scores on the data set of these runs."""
     return max(map(chance, runs), default=0.1)
