@@ -15,8 +15,7 @@ def configs() -> Path:
 
 def references(scale: str, experiment: str) -> Path:
     """The folder of the records of an experiment that come with bnexp."""
-    inside = _PACKAGE / "references" / scale / experiment
-    return inside if inside.is_dir() else _PACKAGE.parent / "results" / scale / experiment / "records"
+    return _PACKAGE / "references" / scale / experiment
 
 
 def experiments() -> dict[str, Path]:
