@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bnexp.report import index, verdicts
-from bnexp.report.effects import certainty, effect
+from bnexp.report.effects import certainty, effect, levels
 from bnexp.report.page import score
 
 ROOT = Path(__file__).parent.parent
@@ -30,8 +30,9 @@ def table(of_experiments: Sequence[Mapping[str, Any]]) -> str:
     for verdict in of_experiments:
         main = [claim for claim in verdict["claims"] if claim.get("primary")]
         for claim in (main or [claim for claim in verdict["claims"] if not claim["control"]])[:1]:
-            found = ": ".join(filter(None, (f"**{claim['verdict']}**", effect(claim))))
-            cells = f"{len(claim['cells'])} cells" if claim["cells"] and not claim.get("by_cells") else ""
+            found = f"**{claim['verdict']}**: {effect(claim)} ({levels(claim)})"
+            apart = effect({**claim, "by_cells": True}) if claim["kind"] != "rate" else ""
+            cells = f"{len(claim['cells'])} cells {apart}" if claim["cells"] and not claim.get("by_cells") else ""
             flags = (f"*{flag}*" for flag in claim["flags"])
             sure = ", ".join(filter(None, (certainty(claim), f"n = {claim['n']}", cells, *flags)))
             link = f"[{verdict['experiment']}](results/{verdict['experiment']}/README.md)"

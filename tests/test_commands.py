@@ -86,6 +86,22 @@ def test_list_has_two_lines_an_experiment_and_more_of_one(command: Command, smok
     assert "the paper:" in command("list", "mnist_activations").out
 
 
+def test_list_has_the_verdicts_of_the_newest_runs_and_old_rules_last(command: Command, tmp_path: Path) -> None:
+    def write(scale: str, started: str | list[str], **new: str) -> None:
+        claim = {"id": "c", "claim": "So it is.", "verdict": "undecided", "measured": "1", "paper": "–", "source": "§1"}
+        stamp = {"started": started}
+        verdict = {"experiment": "mnist_table", "scale": scale, "dataset": {"name": "mnist"}, "stamp": stamp}
+        folder = tmp_path / "results" / scale / "mnist_table"
+        folder.mkdir(parents=True)
+        text = json.dumps({**verdict, "claims": [{**claim, "section": "1", "n": 3, **new}]})
+        (folder / "verdict.json").write_text(text)
+
+    write("overnight", ["2026-01-01T00:00:00+00:00", "2026-03-01T00:00:00+00:00"], kind="difference")
+    write("smoke", "2026-02-01T00:00:00+00:00", kind="difference")
+    write("laptop", "2026-09-01T00:00:00+00:00")
+    assert "Verdicts on mnist, overnight" in command("list", "mnist_table").out
+
+
 def test_an_altered_experiment_leaves_the_results_alone(command: Command, tmp_path: Path) -> None:
     said = command(*SMOKE, "norm=batch", "seed=7,8", "steps=30")
     assert said.code == 0

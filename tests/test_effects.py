@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bnexp.report.effects import brief, certainty, effect
+from bnexp.report.effects import brief, certainty, effect, levels
 
 
 def claim(verdict: str, cells: Sequence[tuple[float, str]] = (), **fields: Any) -> dict[str, Any]:
@@ -56,3 +56,14 @@ def test_a_share_of_networks_is_one() -> None:
 def test_without_an_effect_the_verdict_stands() -> None:
     nothing = claim("undecided", effect=None, ci95=None)
     assert (effect(nothing), certainty(nothing), brief(nothing)) == ("", "", "undecided")
+
+
+def test_levels_are_what_was_measured_with_the_arms_where_they_are_an_answer() -> None:
+    words = "final test accuracy: 97.64 % with BN, 96.59 % without BN; +1.05 points [+0.85, +1.25], n = 10"
+    assert levels(claim("reproduced", measured=words)) == "final test accuracy: 97.64 % with BN, 96.59 % without BN"
+    cells = [(0.01, "reproduced"), (-0.01, "contradicted")]
+    by_cells = claim("mixed", cells, by_cells=True, measured="final test accuracy (c0 +1.00 points, c1 −1.00 points)")
+    assert levels(by_cells) == "final test accuracy"
+    shares = claim("reproduced", cells, kind="rate", measured="networks that train: c0: 6 of 6; c1: 6 of 6")
+    assert levels(shares) == "networks that train"
+    assert levels(claim("reproduced", measured="slope: 0.084 with BN [0.083, 0.086], n = 10")) == "slope: 0.084 with BN"

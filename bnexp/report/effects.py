@@ -24,6 +24,16 @@ def effect(claim: Mapping[str, Any]) -> str:
     return f"{bound if ends.count('open') == 1 else ''}{difference_in(known[0], unit)}"
 
 
+def levels(claim: Mapping[str, Any]) -> str:
+    """What was measured, and each arm's mean of it where that is an answer."""
+    words = str(claim["measured"]).partition("; ")[0]
+    if claim.get("by_cells"):
+        return words.partition(" (")[0]
+    if claim["kind"] == "rate" and claim["cells"]:
+        return words.partition(": ")[0]
+    return words.partition(" [")[0]
+
+
 def certainty(claim: Mapping[str, Any]) -> str:
     """The 95 % interval, an end that is open being none, or what the cells say; nothing where there is neither."""
     if claim.get("by_cells"):

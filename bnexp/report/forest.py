@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,9 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.markers import CARETLEFTBASE, CARETRIGHTBASE
 from matplotlib.ticker import NullLocator
+from matplotlib.transforms import ScaledTranslation
 
 COLOURS = {
     "reproduced": "#009E73",
@@ -32,8 +35,8 @@ UNITS = {
 SMALL = 1.0
 """Percentage points up to which a panel with far larger ones is linear; beyond, it is logarithmic."""
 
-ROW = 0.52
-"""Inches a claim."""
+LINE = 0.165
+"""Inches a line of a claim."""
 
 
 def forest(claims: Sequence[Mapping[str, Any]]) -> Figure | None:
@@ -42,13 +45,15 @@ def forest(claims: Sequence[Mapping[str, Any]]) -> Figure | None:
     by_unit = {unit: rows for unit in UNITS if (rows := [claim for claim in shown if claim["unit"] == unit])}
     if not by_unit:
         return None
-    heights = [ROW * len(rows) + 0.55 for rows in by_unit.values()]
+    labels = {unit: [_label(claim) for claim in rows] for unit, rows in by_unit.items()}
+    heights = [sum(map(_height, of_unit)) + 0.55 for of_unit in labels.values()]
     figure = Figure(figsize=(10, sum(heights) + 0.6), dpi=100, layout="constrained")
     axes = figure.subplots(len(by_unit), 1, squeeze=False, height_ratios=heights)
-    title = "The main claims: effect and 95 % interval; | the cells of those with several; ▽ the paper's figure"
+    title = "The main claims: effect and 95 % interval, > where it is open; | the cells of those with several"
+    title += "; ▽ the paper's figure" if any(claim.get("paper_effect") is not None for claim in shown) else ""
     figure.suptitle(title, x=0.01, ha="left", fontsize=12)
     for (unit, rows), (panel,) in zip(by_unit.items(), axes, strict=True):
-        _draw(panel, unit, rows)
+        _draw(panel, unit, rows, labels[unit])
     for verdict, colour in COLOURS.items():
         if any(claim["verdict"] == verdict for claim in shown):
             axes[0][0].plot([], [], "o", color=colour, label=verdict)
@@ -56,31 +61,44 @@ def forest(claims: Sequence[Mapping[str, Any]]) -> Figure | None:
     return figure
 
 
-def _about(claim: Mapping[str, Any]) -> list[str]:
-    """The experiment, n, and what makes the verdict doubtful."""
-    return [claim["experiment"], f"n = {claim['n']}", *claim.get("flags", ())]
+def _label(claim: Mapping[str, Any]) -> str:
+    """The sentence, the experiment, n, and what makes the verdict doubtful, in lines."""
+    about = [claim["experiment"], f"n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{claim['n']}", *claim.get("flags", ())]
+    return textwrap.fill(f"{claim['claim']} ({', '.join(about)})", 78)
 
 
-def _draw(panel: Axes, unit: str, rows: Sequence[Mapping[str, Any]]) -> None:
+def _height(label: str) -> float:
+    """Of a row, in inches."""
+    return LINE * (label.count("\n") + 1) + 0.14
+
+
+def _draw(panel: Axes, unit: str, rows: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> None:
     words, factor = UNITS[unit]
-    for i, claim in enumerate(rows):
+    heights = [*map(_height, labels)]
+    ends = [*itertools.accumulate(heights)]
+    middles = [end - height / 2 for end, height in zip(ends, heights, strict=True)]
+    for i, claim in zip(middles, rows, strict=True):
         colour = COLOURS[claim["verdict"]]
         cells = [factor * cell["effect"] for cell in claim["cells"] if cell["effect"] is not None]
         panel.plot(cells, [i] * len(cells), "|", color=colour, ms=11, mew=1.2)
         if not claim.get("by_cells"):  # the mean of what differs is no answer
-            lo, hi = (claim["effect"] if end is None else end for end in claim["ci95"] or (None, None))
+            ci95 = claim["ci95"] or (None, None)
+            lo, hi = (claim["effect"] if end is None else end for end in ci95)
             panel.plot([factor * lo, factor * hi], [i, i], color=colour, lw=2.5)
+            for end, mark, offset in zip(ci95, (CARETLEFTBASE, CARETRIGHTBASE), (-9, 9), strict=True):
+                if claim["ci95"] and end is None:
+                    shift = ScaledTranslation(offset / 72, 0, panel.figure.dpi_scale_trans)
+                    place = panel.transData + shift
+                    panel.plot(factor * claim["effect"], i, marker=mark, color=colour, ms=8, transform=place)
             panel.plot(factor * claim["effect"], i, "o", color=colour, ms=7)
         if claim.get("paper_effect") is not None:
-            panel.plot(factor * claim["paper_effect"], i - 0.3, "v", color="black", ms=6, mfc="none")
-    labels = [textwrap.fill(f"{claim['claim']} ({', '.join(_about(claim))})", 78) for claim in rows]
-    panel.set_yticks(range(len(rows)), labels, fontsize=9)
-    panel.set_ylim(len(rows) - 0.5, -0.5)
+            panel.plot(factor * claim["paper_effect"], i - 0.14, "v", color="black", ms=6, mfc="none")
+    panel.set_yticks(middles, labels, fontsize=9)
+    panel.set_ylim(ends[-1], 0)
     if unit == "ratio":
         panel.set_xscale("log")
         shown = [(c["effect"], *(c["ci95"] or ()), *(cell["effect"] for cell in c["cells"])) for c in rows]
-        ends = [end for of_claim in shown for end in of_claim if end]
-        reach = max([2.0, *(math.exp(abs(math.log(end))) for end in ends)])
+        reach = max([2.0, *(math.exp(abs(math.log(end))) for of_claim in shown for end in of_claim if end)])
         panel.set_xlim(1 / reach / 1.1, reach * 1.1)
         ticks = [tick for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50) if 1 / reach / 1.1 <= tick <= reach * 1.1]
         panel.set_xticks(ticks, [f"{tick:g}" for tick in ticks])

@@ -61,10 +61,14 @@ class _Newest:
 
 
 def _newest(name: str, results: Path) -> _Newest | None:
-    """The verdicts written last of an experiment. Errors: ReportError where they are damaged."""
-    paths_of_all = results.rglob(f"{name}/verdict.json")
-    path = max(paths_of_all, key=lambda path: path.stat().st_mtime, default=None)
-    return None if path is None else _Newest(path.parent, verdicts.read(path))
+    """The verdicts of the runs begun last, old rules last of all. Errors: ReportError where some are damaged."""
+    found = [_Newest(path.parent, verdicts.read(path)) for path in results.rglob(f"{name}/verdict.json")]
+    return max(found, key=_age, default=None)
+
+
+def _age(found: _Newest) -> tuple[bool, str]:
+    started = (found.verdict.get("stamp") or {}).get("started", "")
+    return not verdicts.is_old(found.verdict), max([started] if isinstance(started, str) else started, default="")
 
 
 def print_experiment(name: str, results: Path, config_dir: Path | None) -> None:
