@@ -143,7 +143,7 @@ def figures(records: Records) -> dict[str, Figure]:
         ),
         "small_changes": plots.lines(
             records,
-            "Growth of small changes from layer to layer",
+            f"Growth of small changes from layer to layer, over the first {FIRST} layers",
             shown,
             "model.depth",
             amplification,

@@ -81,7 +81,7 @@ def _drawn(gathered: Records, judgements: Sequence[claims.Judgement]) -> tuple[d
 def _in_words(judgements: Sequence[claims.Judgement]) -> str:
     """The verdicts on what a figure shows, counted."""
     parts = []
-    for primary, called in ((True, "Main claims"), (False, "Other claims")):
+    for primary, called in ((True, "The experiment's main claims"), (False, "Others")):
         if counts := tally(each.verdict for each in judgements if each.primary is primary):
             parts.append(f"{called}: {counts}.")
     return " ".join(parts)
