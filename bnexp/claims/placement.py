@@ -21,7 +21,7 @@ from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
 from bnexp.judging.claim import PLAIN, TREATED, Claim, Of, Paper, Quantity, Rule, Settings, of_run
 from bnexp.judging.matching import at_their_best
-from bnexp.judging.measures import TRAINS, common_chance, curve, metric_at_end, trains, wander
+from bnexp.judging.measures import TRAINS, common_chance, curve, final_accuracy, metric_at_end, trains, wander
 from bnexp.judging.words import percent
 from bnexp.runs.records import Record, Records
 
@@ -157,13 +157,27 @@ CLAIMS = [
 
 
 def figures(records: Records) -> dict[str, Figure]:
-    """`placement_accuracy` during training; `wander` and `placement_shape` of the last nonlinearity's input."""
+    """`placement_gain` at the end, `placement_accuracy` before it; `wander` and `placement_shape` of last inputs."""
     runs = at_their_best(records.runs, ("norm", "norm.placement", "model.activation"), ("lr",))
     if not runs:
         return {}
     best = records.of(runs)
     shown = "Each at the learning rate of its best validation accuracy."
+    plain = {(run.seed, run.value("model.activation")): run for run in runs if run.norm == PLAIN}
+
+    def gain(run: Record) -> float | None:
+        other = plain.get((run.seed, run.value("model.activation")))
+        return None if other is None else 100 * (final_accuracy(run) - final_accuracy(other))
+
     return {
+        "placement_gain": plots.dots(
+            records.of([run for run in runs if run.norm != PLAIN]),
+            "Final test accuracy minus that without BN, by the place of BN",
+            shown,
+            {"percentage points": gain},
+            "model.activation",
+            _arm,
+        ),
         "placement_accuracy": plots.curves(
             best,
             "Test accuracy during training, by the place of BN",

@@ -132,8 +132,8 @@ def figures(records: Records) -> dict[str, Figure]:
             "Test accuracy of the same networks under other statistics at inference, minus that by Algorithm 2",
             f"Points; Algorithm 2 with k = {REFERENCE}. The number behind moving averages is their momentum.",
             {
-                "at the end": lambda run: ahead(run, final_accuracy),
-                "mean over the steps": lambda run: ahead(run, area),
+                "points at the end": lambda run: ahead(run, final_accuracy),
+                "points, mean over the steps": lambda run: ahead(run, area),
             },
             arm=arm,
         )

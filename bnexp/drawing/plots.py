@@ -48,6 +48,7 @@ COLOURS = {
         "zca": "#999999",
         "naive": "#000000",
     },
+    "BN before the nonlinearity": BN_COLOUR,
     **{"bn_x5": "#009E73", "bn_x30": "#CC79A7", "bn_x5_sigmoid": "#E69F00"},
     **{"inception_x5": "#000000", "inception_sigmoid": "#999999", "inception_changes": "#56B4E9"},
 }
