@@ -57,6 +57,15 @@ def test_the_reproducibility_report_has_every_main_claim_and_what_contradicts(re
             assert (f"- {claim['claim']} **{claim['verdict'].capitalize()}**" in said) == told
 
 
+def test_verdicts_alone_are_linked_to_as_there_is_no_report(results: Path, tmp_path: Path) -> None:
+    alone = tmp_path / "laptop" / "statistics"
+    alone.mkdir(parents=True)
+    shutil.copy(results / "statistics" / "verdict.json", alone)
+    index.write(alone.parent)
+    assert "[statistics](statistics/verdict.json)" in (alone.parent / "README.md").read_text()
+    assert "[statistics](statistics/README.md)" in (results / "README.md").read_text()
+
+
 def text(results: Path) -> str:
     return (results / "index.html").read_text(encoding="utf-8")
 

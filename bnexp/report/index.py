@@ -141,13 +141,14 @@ def _sections(results: Path, verdict_files: Iterable[tuple[Path, Mapping[str, An
     """By question, for every experiment the verdicts as a Markdown table, with links from `results`."""
     by_question: dict[str, list[str]] = {question: [] for question in (*QUESTIONS, OTHERS)}
     for path, verdict in verdict_files:
-        section = _section(path.parent.relative_to(results).as_posix(), verdict)
+        report = path.with_name("README.md") if path.with_name("README.md").exists() else path
+        section = _section(report.relative_to(results).as_posix(), verdict)
         by_question[asked[verdict["experiment"]]].append(section)
     return "\n".join("\n".join([f"## {question}", "", *of]) for question, of in by_question.items() if of)
 
 
-def _section(folder: str, verdict: Mapping[str, Any]) -> str:
-    where = f"[{verdict['experiment']}]({folder}/README.md), {verdict['dataset']['name']}, {verdict['scale']}"
+def _section(report: str, verdict: Mapping[str, Any]) -> str:
+    where = f"[{verdict['experiment']}]({report}), {verdict['dataset']['name']}, {verdict['scale']}"
     lines = [f"### {verdict.get('title', verdict['experiment'])}", "", where, ""]
     if not verdict["claims"]:
         return "\n".join([*lines, "It judges no claim.", ""])
