@@ -412,8 +412,25 @@ def test_claims_of_one_id_keep_their_own_p() -> None:
     ("figure", "words"), [(None, "no figure"), (0.5, "agrees"), (0.1, "larger"), (0.9, "smaller"), (0.2, "agrees")]
 )
 def test_the_size_is_held_against_the_papers_figure(figure: float | None, words: str) -> None:
-    assert size(figure, Outcome("reproduced", "", "", 0.5, (0.2, 0.8), 5)) == words
-    assert size(figure, Outcome("undecided", "", "", 0.5, None, 1)) == "no figure"
+    assert size(figure, Outcome("reproduced", "", "", 0.5, (0.2, 0.8), 5), "points") == words
+    assert size(figure, Outcome("undecided", "", "", 0.5, None, 1), "points") == "no figure"
+
+
+@pytest.mark.parametrize(
+    ("unit", "ci95", "figure", "word"),
+    [
+        ("ratio", (3.0, math.inf), 14.8, "open"),
+        ("ratio", (3.0, math.inf), 3.5, "agrees"),
+        ("ratio", (3.0, math.inf), 2.0, "larger"),
+        ("ratio", (0.0, 6.0), 2.0, "open"),
+        ("points", (0.0, 6.0), 2.0, "agrees"),
+        ("decades", (-math.inf, 6.0), 2.0, "open"),
+    ],
+)
+def test_an_open_interval_does_not_agree_with_all_that_lies_on_that_side(
+    unit: str, ci95: tuple[float, float], figure: float, word: str
+) -> None:
+    assert size(figure, Outcome("reproduced", "", "", 5.0, ci95, 6), unit) == word
 
 
 def test_verdicts_are_the_five_words() -> None:

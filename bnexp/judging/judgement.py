@@ -103,7 +103,7 @@ def judge(claim: Claim | Peculiar, records: Records, treated: str = BN) -> Judge
         p=outcome.p,
         p_adjusted=None,
         verdict=outcome.verdict,
-        size=size(claim.paper.effect, outcome),
+        size=size(claim.paper.effect, outcome, unit),
         flags=outcome.flags,
         why=outcome.why,
         seeds_needed=outcome.seeds_needed,
@@ -117,11 +117,14 @@ def _sentence(sentence: str, runs: Sequence[Record], treated: str) -> str:
     return filled if treated == BN else re.sub(r"\bBN\b", arm_name(treated), filled)
 
 
-def size(paper: float | None, outcome: Outcome) -> str:
-    """Whether our interval contains the paper's figure, or lies above or below it."""
-    if paper is None or outcome.ci95 is None:
+def size(paper: float | None, outcome: Outcome, unit: str) -> str:
+    """Whether our interval contains the paper's figure, lies above or below it, or is open on that side."""
+    if paper is None or outcome.ci95 is None or outcome.effect is None:
         return "no figure"
     lo, hi = outcome.ci95
+    nothing = 0 if unit == "ratio" else -math.inf
+    if (hi == math.inf and paper > outcome.effect) or (lo == nothing and paper < outcome.effect):
+        return "open"
     return "agrees" if lo <= paper <= hi else "larger" if lo > paper else "smaller"
 
 

@@ -13,7 +13,7 @@ from pandas import DataFrame
 from bnexp import claims
 from bnexp.drawing import overview, plots
 from bnexp.files import write_atomically
-from bnexp.judging.matching import shown
+from bnexp.judging.matching import judged, shown
 from bnexp.judging.measures import epochs
 from bnexp.judging.words import tally
 from bnexp.report import ReportError, verdicts
@@ -37,7 +37,7 @@ def write(gathered: Records, folder: Path, kind: str = "png") -> tuple[list[clai
         figures, tables = _drawn(gathered, judgements)
     except claims.ClaimError as error:
         raise ReportError(f"{error}; the records are kept: mend the claim, then bnexp report {folder}") from error
-    judgements = dated(judgements, gathered.runs, verdicts.rules_of(folder / "verdict.json"))
+    judgements = dated(judgements, judged(gathered.runs), verdicts.rules_of(folder / "verdict.json"))
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     pictures = {stem: save(figure, folder / "figures" / stem, kind) for stem, figure in figures.items()}
     by_arm = arms(shown(gathered))
