@@ -435,7 +435,7 @@ LAUNCH = (
 
 ARMS = (
     *("inception", "bn_baseline", "bn_x5", "bn_x30", "bn_x5_sigmoid", "inception_x5", "inception_sigmoid"),
-    *("inception_changes", "inception_x9"),
+    *("inception_changes", "inception_changes_x1", "inception_x1", "inception_x9", "bn_x30_fifth"),
 )
 """The rows of Figure 3 (§4.2) and our controls, which are networks of the Inception kind."""
 

@@ -29,8 +29,9 @@ def resolved(*overrides: str) -> dict[str, Any]:
 TIMES = {
     "inception": 1, "bn_baseline": 1, "bn_x5": 5, "bn_x30": 30, "bn_x5_sigmoid": 5, "inception_x5": 5,
     "inception_x9": 9, "inception_sigmoid": 1, "inception_changes": 5,
+    "inception_changes_x1": 1, "inception_x1": 1, "bn_x30_fifth": 30,
 }  # fmt: skip
-CHANGED = ("bn_x5", "bn_x30", "bn_x5_sigmoid", "inception_changes")
+CHANGED = ("bn_x5", "bn_x30", "bn_x30_fifth", "bn_x5_sigmoid", "inception_changes", "inception_changes_x1")
 
 
 @pytest.mark.parametrize("arm", TIMES)

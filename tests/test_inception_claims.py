@@ -27,7 +27,10 @@ ARMS: dict[str, dict[str, Any]] = {
     "bn_x5": CHANGES | {"norm.name": "batch"},
     "bn_x30": CHANGES | {"norm.name": "batch", "lr": 0.15},
     "bn_x5_sigmoid": CHANGES | {"norm.name": "batch", "model.activation": "sigmoid"},
+    "bn_x30_fifth": CHANGES | {"norm.name": "batch", "lr": 0.15, "steps": 160},
     "inception_changes": CHANGES | {"norm.name": "none"},
+    "inception_changes_x1": CHANGES | {"norm.name": "none", "lr": 0.005},
+    "inception_x1": PLAIN | {"norm.name": "none"},
     "inception_sigmoid": PLAIN | {"norm.name": "none", "model.activation": "sigmoid"},
     "inception_x5": PLAIN | {"norm.name": "none", "lr": 0.025},
     "inception_x9": PLAIN | {"norm.name": "none", "lr": 0.045},
@@ -78,7 +81,9 @@ AS_CLAIMED = {
     "bn_x5": (0.5, 0.55),
     "bn_x30": (0.38, 0.6),
     "bn_x5_sigmoid": (0.2, 0.33),
+    "bn_x30_fifth": (0.4, 0.55),
     "inception_changes": (0.2, 0.45),
+    "inception_changes_x1": (0.2, 0.45),
     "inception_sigmoid": None,
 }
 OTHERWISE = {
@@ -87,7 +92,9 @@ OTHERWISE = {
     "bn_x5": (0.2, 0.45),
     "bn_x30": (0.3, 0.42),
     "bn_x5_sigmoid": (0.3, 0.5),
+    "bn_x30_fifth": (0.3, 0.4),
     "inception_changes": (0.3, 0.5),
+    "inception_changes_x1": (0.25, 0.5),
     "inception_sigmoid": (0.3, 0.5),
 }
 
@@ -100,14 +107,16 @@ def arms(curves: dict[str, tuple[float, float] | None], diverge: bool = True, se
             for scale in (0.8, 1.25)
             for s in seeds
         ]
+    runs += [run("inception_x1", s, rising(0.2, 0.3, s), **{"init.scale": 1.25}) for s in seeds]
     return records(runs)
 
 
 def test_the_papers_table_is_reproduced_where_it_holds() -> None:
     found = judged(WHOLE, arms(AS_CLAIMED))
-    assert {name for name, j in found.items() if j.verdict != "reproduced"} == {"steps-at-one-rate"}
+    assert {name for name, j in found.items() if j.verdict != "reproduced"} == {"steps-at-one-rate", "x1-diverges"}
+    assert found["x1-diverges"].verdict == "contradicted", "as its control should be"
     assert found["steps-at-one-rate"].verdict == "contradicted", "BN is worth more than next to nothing"
-    assert len(found) == 20
+    assert len(found) == 24
 
 
 def test_and_contradicted_where_the_opposite_does() -> None:
@@ -152,7 +161,7 @@ def test_steps_are_counted_to_a_fixed_accuracy() -> None:
 def test_named_arms_that_differ_in_much_are_a_bundle() -> None:
     found = judged(WHOLE, arms(AS_CLAIMED))
     assert "dropout" in found["steps-bn_x5"].flags["bundle"]
-    assert not {"steps-bn_baseline", "steps-of-bn", "x30-later", "sigmoid-lower"} & {
+    assert not {"steps-bn_baseline", "steps-of-bn-at-its-rate", "x30-later", "sigmoid-lower"} & {
         name for name, judgement in found.items() if "bundle" in judgement.flags
     }
 
@@ -217,7 +226,8 @@ def test_what_a_random_search_finds() -> None:
 
 def test_tuning_has_its_table_and_figures() -> None:
     claim = claims.REGISTRY["inception_tuned"]
-    (table,) = claim.tables(grid(0.5)).values()
+    table, speed = claim.tables(grid(0.5)).values()
+    assert list(speed) == ["test accuracy", "BN-Baseline"]
     assert table["tries"].tolist() == ["1", "2", "3", "5", "9"]
     assert set(claim.figures(grid(0.5))) == {"tuned", "tuning_curve", "settings"}
 

@@ -6,14 +6,15 @@ set is small, so that something can overfit and companions recur.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from matplotlib.figure import Figure
 
-from bnexp.claims.inception import ACCURACY
+from bnexp.claims.inception import ACCURACY, HARDLY
 from bnexp.claims.speed import steps_to
 from bnexp.drawing import plots
-from bnexp.judging.claim import LARGEST, SMALLEST, Claim, Control, Paper, Quantity, Rule, Settings, of_run
+from bnexp.judging.claim import LARGEST, SMALLEST, Claim, Control, Paper, Quantity, Rule, Settings
 from bnexp.judging.matching import having
 from bnexp.judging.measures import final_accuracy, gap, length, steps_of
 from bnexp.judging.words import percent
@@ -45,7 +46,6 @@ BACK: dict[str, tuple[str, Any]] = {
 """By setting, the value that it had before, in words and as it is."""
 
 STEPS = steps_to(TARGET)
-GAP = Quantity("training minus test accuracy", of_run(gap))
 
 
 def _change(
@@ -63,7 +63,8 @@ CLAIMS = [
     _change(
         "lr-faster",
         "lr",
-        f"With BN, five times the learning rate reaches {percent(TARGET)} test accuracy in fewer steps.",
+        f"Within {{epochs}}, with BN, five times the learning rate reaches {percent(TARGET)} test accuracy in fewer "
+        "steps.",
         STEPS,
         FASTER,
         Paper("A training speed-up."),
@@ -80,9 +81,10 @@ CLAIMS = [
     Claim(
         "lr-without-bn",
         "§4.2.1",
-        f"Without BN, five times the learning rate reaches {percent(TARGET)} test accuracy in fewer steps, too.",
+        f"Without BN, five times the learning rate reaches {percent(TARGET)} test accuracy in fewer steps, too, within "
+        "{epochs}.",
         STEPS,
-        FASTER,
+        Rule("time", math.log(HARDLY), less=True),
         Paper("Not said of Inception, whose parameters then reach machine infinity."),
         {"arm": "inception_x5"},
         {"arm": "inception"},
@@ -94,7 +96,7 @@ CLAIMS = [
     _change(
         "dropout-faster",
         "model.dropout",
-        f"Without dropout, BN-x5 reaches {percent(TARGET)} test accuracy in fewer steps.",
+        f"Without dropout, BN-x5 reaches {percent(TARGET)} test accuracy in fewer steps, within {{epochs}}.",
         STEPS,
         FASTER,
         Paper("It speeds up training."),
@@ -103,10 +105,9 @@ CLAIMS = [
     _change(
         "dropout-harmless",
         "model.dropout",
-        "Without Dropout, BN does not overfit more: within {epochs}, training accuracy is no further above test "
-        "accuracy.",
-        GAP,
-        Rule("no_worse", COUNTS, less=True),
+        "Without dropout, BN-x5 does not overfit so that it would matter: within {epochs}, it ends no lower.",
+        ACCURACY,
+        Rule("no_worse", COUNTS),
         Paper("Without increasing overfitting."),
     ),
     _change(

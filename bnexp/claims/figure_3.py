@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from bnexp.claims.inception import (
@@ -21,18 +21,6 @@ from bnexp.claims.inception import (
 from bnexp.judging.claim import LARGEST, Claim, Control, Paper, Quantity, Rule, of_run
 from bnexp.judging.measures import diverged
 from bnexp.runs.records import Record
-
-BESTS: Targets = {"": {1: 0.45, 8_400: 0.70}, "tiny_imagenet": {1: 0.12}, "imagenet": {1: 0.748}}
-"""The same of BN-x30."""
-
-
-def steps_to_own(own: Mapping[str, Targets]) -> Callable[[Sequence[Record]], float]:
-    """Steps to the target of the arm that a run belongs to."""
-
-    def measure(runs: Sequence[Record]) -> float:
-        return steps_to(own[runs[0].fields["arm"]])(runs)
-
-    return measure
 
 
 def never(targets: Targets) -> Callable[[Sequence[Record]], float]:
@@ -75,43 +63,37 @@ CLAIMS = [
     Claim(
         "x30-later",
         SECTION,
-        "BN-x30 is slower at first: it needs more steps to Inception's accuracy than BN-x5.",
+        "Within {epochs}, BN-x30 is slower at first: it needs more steps to Inception's accuracy than BN-x5.",
         STEPS,
         Rule("time"),
         Paper("2.7·10⁶ against 2.1·10⁶ steps, 1.3 times", 2.7 / 2.1),
         arm("bn_x30"),
         arm("bn_x5"),
     ),
-    Claim(
-        "x30-best",
-        SECTION,
-        "BN-x30 reaches the accuracy that it ends at on tuning seeds in fewer steps than Inception does its own.",
-        Quantity("steps to its own end", steps_to_own({"bn_x30": BESTS, "inception": TARGETS}), "ratio"),
-        Rule("time", less=True),
-        Paper("31·10⁶ steps to 72.2 % against 6·10⁶ to 74.8 %, 5 times", 31.0 / 6.0),
-        arm("bn_x30"),
-        arm("inception"),
+    replace(
+        higher("x30-fifth", "bn_x30_fifth", "inception", "74.8 % after 6·10⁶ against 72.2 % after 31·10⁶ steps", 0.026),
+        sentence="In a fifth of the steps, BN-x30 ends higher than Inception does within {epochs}.",
     ),
     higher("x30-above-inception", "bn_x30", "inception", "74.8 against 72.2 %, +2.6", 0.026),
     higher("x30-higher", "bn_x30", "bn_x5", "74.8 against 73.0 %, +1.8", 0.018),
     higher("sigmoid-lower", "bn_x5", "bn_x5_sigmoid", "73.0 against 69.8 %, +3.2", 0.032),
     share(
         "sigmoid-never",
-        "BN-x5-Sigmoid never reaches Inception's accuracy.",
+        "Within {epochs}, BN-x5-Sigmoid never reaches Inception's accuracy.",
         "bn_x5_sigmoid",
         Quantity("never gets there", never(TARGETS), "share"),
         "Never; its maximum is 69.8 %.",
     ),
     share(
         "sigmoid-trains",
-        "With BN, Inception trains with sigmoids.",
+        "Within {epochs}, with BN, Inception trains with sigmoids.",
         "bn_x5_sigmoid",
         Quantity("trains", of_run(learns), "share"),
         "69.8 %, chance being 0.1 %",
     ),
     share(
         "sigmoid-at-chance",
-        "Without BN, Inception with sigmoids stays at chance to the end.",
+        "Within {epochs}, without BN, Inception with sigmoids stays at chance to the end.",
         "inception_sigmoid",
         CHANCE,
         "1/1000",
@@ -119,8 +101,8 @@ CLAIMS = [
     replace(
         share(
             "x5-diverges",
-            "Without BN, five times the learning rate makes the parameters reach machine infinity, from the largest "
-            "initial weights tried.",
+            "Within {epochs}, without BN, five times the learning rate makes the parameters reach machine infinity, "
+            "from the largest initial weights tried.",
             "inception_x5",
             DIVERGES,
             THEY_DO,

@@ -58,7 +58,10 @@ ARMS = {
     "bn_x5": Arm("0.0075", "2.1·10⁶", "73.0 %"),
     "bn_x30": Arm("0.045", "2.7·10⁶", "74.8 %"),
     "bn_x5_sigmoid": Arm("0.0075", "never", "69.8 %"),
+    "bn_x30_fifth": Arm("–", "–", "after 6·10⁶ steps 74.8 %"),
     "inception_changes": Arm("–", "–", "not tried"),
+    "inception_changes_x1": Arm("–", "–", "not tried"),
+    "inception_x1": Arm("–", "–", "not tried"),
     "inception_x5": Arm("0.0075", "–", "parameters reach machine infinity"),
     "inception_x9": Arm("–", "–", "not tried"),
     "inception_sigmoid": Arm("not given", "–", "chance (0.1 %)"),
@@ -107,10 +110,11 @@ def faster(
 ) -> Claim:
     """The first arm gets there in fewer steps than the second."""
     rule = rule or Rule("time", less=True)
+    sentence = f"Within {{epochs}}, {sentence}"
     return Claim(identity, source, sentence, STEPS, rule, paper, arm(arms[0]), arm(arms[1]))
 
 
-def higher(identity: str, high: str, low: str, paper: str, effect: float) -> Claim:
+def higher(identity: str, high: str, low: str, paper: str, effect: float | None) -> Claim:
     """The first arm ends higher than the second."""
     sentence = f"Within {{epochs}}, {arm_name(high)} ends higher than {arm_name(low)}."
     rule, figure = Rule("difference", SMALLEST), Paper(paper, effect)
@@ -121,7 +125,7 @@ CLAIMS = [
     replace(
         faster(
             "steps-bn_baseline",
-            "With BN and nothing else changed, Inception's accuracy is reached in under half the steps.",
+            "with BN and nothing else changed, Inception's accuracy is reached in under half the steps.",
             ("bn_baseline", "inception"),
             Paper("31.0·10⁶ against 13.3·10⁶ steps, 2.3 times", 31.0 / 13.3),
             Rule("time", less=True, target=-math.log(2)),
@@ -139,7 +143,7 @@ CLAIMS = [
     ),
     faster(
         "steps-at-one-rate",
-        "At the rate that suits Inception without BN best, BN is worth next to nothing: as many steps within a factor "
+        "at the rate that suits Inception without BN best, BN is worth next to nothing: as many steps within a factor "
         f"of {HARDLY:g}.",
         ("bn_baseline", "inception"),
         Paper("31.0·10⁶ against 13.3·10⁶ steps, 2.3 times", 31.0 / 13.3),
@@ -183,7 +187,7 @@ def tables(records: Records) -> dict[str, pd.DataFrame]:
         )
     made = {"Figure 3: the paper's columns and ours": pd.DataFrame(rows)}
     if "inception" in arms:
-        made["Times fewer steps than Inception, at several accuracies"] = _speed_ups(arms, target)
+        made["Times fewer steps than Inception, at several accuracies"] = speed_ups(arms, target)
     return made
 
 
@@ -200,8 +204,11 @@ def _rows(arms: Mapping[str, Sequence[Record]]) -> Iterator[tuple[str, str, list
             yield name, ", ".join(words), of_scale
 
 
-def _speed_ups(arms: Mapping[str, Sequence[Record]], target: float) -> pd.DataFrame:
-    """Ratios of geometric means over the seeds; where some seeds never get there, how many do."""
+def speed_ups(arms: Mapping[str, Sequence[Record]], target: float) -> pd.DataFrame:
+    """Of the steps to parts of the target, Inception's over an arm's; by arm.
+
+    Ratios of geometric means over the seeds that get there, with how many of both do where some do not.
+    """
     rows = []
     for part in (0.5, 0.625, 0.75, 0.875, 1.0):
         base = [steps_of(run, part * target) for run in arms["inception"]]
@@ -212,7 +219,8 @@ def _speed_ups(arms: Mapping[str, Sequence[Record]], target: float) -> pd.DataFr
             if name == "inception" or not all(known):
                 ratio = "–" if name == "inception" or not known[0] else "never"
             else:
-                some = "" if len(known[1]) == len(steps) else f" ({len(known[1])} of {len(steps)})"
+                all_do = len(known[0]) == len(base) and len(known[1]) == len(steps)
+                some = "" if all_do else f" ({len(known[0])} and {len(known[1])} of {len(steps)})"
                 ratio = three_digits(math.exp(mean(known[0]) - mean(known[1]))) + some
             row[arm_name(name)] = ratio
         rows.append(row)
