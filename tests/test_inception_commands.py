@@ -18,7 +18,6 @@ from conftest import Command
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from test_resume import finish, results, until
 
-from bnexp.config import ARMS
 from bnexp.runs.checkpoint import LAYOUT
 
 SMALL = (
@@ -62,8 +61,7 @@ def test_tensorboard_has_one_layer_of_every_module(smoked: Path) -> None:
     (sweep,) = (smoked / "outputs").glob("inception-*/tensorboard")
     arms = {path.name for path in sweep.iterdir()}
     assert {"hparams", "report"} <= arms
-    shown = {name.partition("_init")[0] for name in arms} & set(ARMS)
-    assert {name.startswith("bn_") for name in shown} == {True, False}, "the best of each norm"
+    assert {name.partition("_decay")[0] for name in arms} >= {"bn_x5", "inception_sigmoid", "inception_changes"}
 
 
 def test_killed_it_goes_on_from_its_checkpoint_to_the_same_result(
