@@ -137,8 +137,6 @@ def choose(
     for i, name in enumerate(names):
         grid = sorted({value for value in grids[name] if isinstance(value, (int, float))})
         ends = {grid[0], grid[-1]} - {UNBOUNDED.get(name)} if len(grid) > 1 else set()
-        if len({setting[i] for setting in means}) == 1:  # nothing was tried beside it
-            continue
         inside = max((mean for setting, mean in means.items() if setting[i] not in ends), default=0.0)
         if best[i] in ends and inside < means[best] - GAINS:
             return Choice(chosen, means[best], f"{name} {best[i]:g} of {grid[0]:g} to {grid[-1]:g}")
