@@ -11,6 +11,7 @@ import pytest
 from conftest import Command
 from handmade import BN, PLAIN, Fields, is_bn, records, sweep
 
+from bnexp import paths
 from bnexp.claims import REGISTRY, TREATED
 from bnexp.config import Config, ConfigError, NormConfig, run_id
 from bnexp.judge import asked, runs
@@ -252,3 +253,15 @@ def test_an_example_is_judged_from_end_to_end(command: Command, tmp_path: Path) 
     assert "RMSNorm against BN" in text
     again = command(*words)
     assert "All runs are there already" in again.err
+
+
+def test_the_records_that_come_along_are_of_what_norms_are_held_against_and_small() -> None:
+    """Of the experiments at `laptop` that have been run; a wheel holds them."""
+    folders = [folder for name in runs.EXPERIMENTS["laptop"] if (folder := paths.references("laptop", name)).exists()]
+    assert folders
+    heads = [json.loads((folder / "runs.json").read_text(encoding="utf-8")) for folder in folders]
+    assert {(head["scale"], head["dataset"]["stand_in"]) for head in heads} == {("laptop", False)}
+    found = runs.references(runs.EXPERIMENTS["laptop"], "laptop")
+    assert found.keys() == {run["id"] for head in heads for run in head["runs"]}
+    assert {"none", "batch"} <= {run.norm for run in found.values()} <= set(runs.HELD_AGAINST)
+    assert sum(file.stat().st_size for folder in folders for file in folder.iterdir()) < 5 * 2**20
