@@ -60,6 +60,7 @@ def check_contents(wheel: Path) -> None:
     sources = {p.relative_to(ROOT).as_posix() for name in ("bnexp", PLUGIN) for p in (ROOT / name).rglob("*.py")}
     configs = {f"bnexp/{p.relative_to(ROOT).as_posix()}" for p in (ROOT / "configs").rglob("*.yaml")}
     others = {"bnexp/claims/rules.json", "bnexp/report/page.html", "bnexp/report/reproducibility.md"}
+    others |= {p.relative_to(ROOT).as_posix() for p in (ROOT / "bnexp" / "references").rglob("*") if p.is_file()}
     metadata = {name for name in held if name.split("/")[0].endswith(".dist-info")}
     expect(bool(configs), "there are no configs")
     expect(not (missing := (sources | configs | others) - held), f"not in the wheel: {sorted(missing)}")
