@@ -72,7 +72,7 @@ CLAIMS = [
     ),
     replace(
         higher("x30-fifth", "bn_x30_fifth", "inception", "74.8 % after 6·10⁶ against 72.2 % after 31·10⁶ steps", 0.026),
-        sentence="In a fifth of the steps, BN-x30 ends higher than Inception does within {epochs}.",
+        sentence="BN-x30 ends higher than Inception does after five times as many steps ({epochs}).",
     ),
     higher("x30-above-inception", "bn_x30", "inception", "74.8 against 72.2 %, +2.6", 0.026),
     higher("x30-higher", "bn_x30", "bn_x5", "74.8 against 73.0 %, +1.8", 0.018),

@@ -21,7 +21,7 @@ from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
 from bnexp.judging.claim import PLAIN, TREATED, Claim, Of, Paper, Quantity, Rule, Settings, of_run
 from bnexp.judging.matching import at_their_best
-from bnexp.judging.measures import TRAINS, common_chance, curve, final_accuracy, metric_at_end, trains, wander
+from bnexp.judging.measures import TRAINS, common_chance, curve, metric_at_end, points_ahead, trains, wander
 from bnexp.judging.words import percent
 from bnexp.runs.records import Record, Records
 
@@ -163,12 +163,8 @@ def figures(records: Records) -> dict[str, Figure]:
         return {}
     best = records.of(runs)
     shown = "Each at the learning rate of its best validation accuracy."
-    plain = {(run.seed, run.value("model.activation")): run for run in runs if run.norm == PLAIN}
-
-    def gain(run: Record) -> float | None:
-        other = plain.get((run.seed, run.value("model.activation")))
-        return None if other is None else 100 * (final_accuracy(run) - final_accuracy(other))
-
+    plain = [run for run in runs if run.norm == PLAIN]
+    gain = points_ahead(plain, lambda run: (run.seed, run.value("model.activation")))
     return {
         "placement_gain": plots.dots(
             records.of([run for run in runs if run.norm != PLAIN]),

@@ -10,7 +10,7 @@ All at one learning rate.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +22,7 @@ from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
 from bnexp.judging.claim import LARGEST, PLAIN, TREATED, Claim, Control, Of, Paper, Quantity, Rule, of_run
 from bnexp.judging.matching import having
-from bnexp.judging.measures import companion_noise, curve, final_accuracy, validation_accuracy
+from bnexp.judging.measures import companion_noise, curve, points_ahead, validation_accuracy
 from bnexp.judging.words import difference_in, percent
 from bnexp.runs.records import Record, Records
 from bnexp.stats import steps_to
@@ -59,19 +59,19 @@ def gap_when_fit(run: Record) -> float | None:
 GAP = Quantity(f"training minus test accuracy when {percent(FIT)} of the training images are fit", of_run(gap_when_fit))
 
 
-def best_dropout(runs: Sequence[Record]) -> float:
-    """The Dropout rate of the highest validation accuracy, of equally good ones the lowest."""
-    return _best(runs, "model.dropout")
+def best(setting: str) -> Callable[[Sequence[Record]], float]:
+    """The value of a setting at the highest validation accuracy, of equally good ones the lowest."""
+
+    def measure(runs: Sequence[Record]) -> float:
+        ordered = sorted(runs, key=lambda run: float(run.value(setting)))
+        return float(max(ordered, key=validation_accuracy).value(setting))
+
+    return measure
 
 
-def best_l2(runs: Sequence[Record]) -> float:
-    """The L2 weight of the highest validation accuracy, in decades above a hundred-thousandth, which stands for 0."""
-    return math.log10(max(_best(runs, "l2"), LEAST) / LEAST)
-
-
-def _best(runs: Sequence[Record], setting: str) -> float:
-    ordered = sorted(runs, key=lambda run: float(run.value(setting)))
-    return float(max(ordered, key=validation_accuracy).value(setting))
+def in_decades(measure: Callable[[Sequence[Record]], float], least: float) -> Callable[[Sequence[Record]], float]:
+    """The same in decades above the `least`, which stands for 0, too."""
+    return lambda runs: math.log10(max(measure(runs), least) / least)
 
 
 def _can_go(setting: str, norm: Any, source: str, paper: Paper, control: Control | None = None) -> list[Claim]:
@@ -98,7 +98,16 @@ def _can_go(setting: str, norm: Any, source: str, paper: Paper, control: Control
     ]
 
 
+def _weaker(setting: str, source: str, sentence: str, quantity: Quantity, counts: float, paper: Paper) -> Claim:
+    """That less of a regulariser suits a network with BN, without the other one."""
+    rule = Rule("difference", counts, less=True)
+    without = {name: value for name, value in KEPT.items() if name != setting}
+    identity = f"weaker-{setting.rpartition('.')[2]}"
+    return Claim(identity, source, sentence, quantity, rule, paper, among=without, cells=SIZES)
+
+
 CAFFENET = "CaffeNet with BN: dropout 0.5 49.9 %, 0.2 52.7 %, 0 51.3 % (ducha-aiki)"
+DISPENSABLE = Control("if it can go without BN, too, BN is not what makes it dispensable", holds=("contradicted",))
 REMOVED = Paper("Dropout is removed from BN-Inception without more overfitting; no number is given.", outside=CAFFENET)
 
 
@@ -139,7 +148,7 @@ CLAIMS = [
         PLAIN,
         "§4.2.1",
         Paper("Inception has 40 % dropout."),
-        control=Control("if it can go without BN, too, BN is not what makes it dispensable", holds=("contradicted",)),
+        control=DISPENSABLE,
     ),
     *_can_go("l2", TREATED, "popular accounts", Paper("Made 5 times smaller in BN-x5, not left out.")),
     *_can_go(
@@ -147,27 +156,23 @@ CLAIMS = [
         PLAIN,
         "popular accounts",
         Paper("Not tried."),
-        control=Control("if it can go without BN, too, BN is not what makes it dispensable", holds=("contradicted",)),
+        control=DISPENSABLE,
     ),
-    Claim(
-        id="weaker-dropout",
-        source="§3.4",
-        sentence="The Dropout rate that suits a network best is smaller with BN.",
-        quantity=Quantity("best dropout rate", best_dropout, "dropout", over=("model.dropout",)),
-        rule=Rule("difference", WEAKER, less=True),
-        paper=Paper("Dropout can be removed or reduced in strength; 5 and 10 % in some networks of Figure 4."),
-        among={"l2": 0},
-        cells=SIZES,
+    _weaker(
+        "model.dropout",
+        "§3.4",
+        "The Dropout rate that suits a network best is smaller with BN.",
+        Quantity("best dropout rate", best("model.dropout"), "dropout", over=("model.dropout",)),
+        WEAKER,
+        Paper("Dropout can be removed or reduced in strength; 5 and 10 % in some networks of Figure 4."),
     ),
-    Claim(
-        id="weaker-l2",
-        source="§4.2.1",
-        sentence="The L2 weight that suits a network best is smaller with BN, without dropout.",
-        quantity=Quantity("best L2 weight, above 0.00001", best_l2, "decades", over=("l2",)),
-        rule=Rule("difference", HALF_A_DECADE, less=True),
-        paper=Paper("5 times smaller in BN-x5, 0.7 decades.", math.log10(5)),
-        among={"model.dropout": 0},
-        cells=SIZES,
+    _weaker(
+        "l2",
+        "§4.2.1",
+        "The L2 weight that suits a network best is smaller with BN, without dropout.",
+        Quantity("best L2 weight, above 0.00001", in_decades(best("l2"), LEAST), "decades", over=("l2",)),
+        HALF_A_DECADE,
+        Paper("5 times smaller in BN-x5, 0.7 decades.", math.log10(5)),
     ),
 ]
 
@@ -204,14 +209,8 @@ def figures(records: Records) -> dict[str, Figure]:
 def _added(records: Records, setting: str, words: str) -> Figure:
     """What a setting adds to the accuracy that the same seed has at 0 of it."""
 
-    def key(run: Record) -> tuple[Any, ...]:
-        return run.norm, run.seed, run.value("data.examples")
-
-    at_zero = {key(run): final_accuracy(run) for run in having(records.runs, {setting: 0})}
-
-    def added(run: Record) -> float | None:
-        return 100 * (final_accuracy(run) - at_zero[key(run)]) if key(run) in at_zero else None
-
+    at_zero = having(records.runs, {setting: 0})
+    added = points_ahead(at_zero, lambda run: (run.norm, run.seed, run.value("data.examples")))
     return plots.lines(
         records,
         f"What {words} adds to the final test accuracy, by the size of the training set",

@@ -8,7 +8,6 @@ do not have.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -18,7 +17,7 @@ from bnexp.claims.stability import typical_unit, wander_of, wandering
 from bnexp.drawing import plots
 from bnexp.judging.claim import BN, PLAIN, TREATED, Claim, Control, Paper, Quantity, Rule, Settings, of_run
 from bnexp.judging.matching import having
-from bnexp.judging.measures import area, chance, final_accuracy
+from bnexp.judging.measures import area, chance, points_ahead
 from bnexp.judging.words import arm_name
 from bnexp.runs.records import Record, Records
 
@@ -122,18 +121,14 @@ def figures(records: Records) -> dict[str, Figure]:
     shown = [run for run in records.runs if run.norm == BN and run.seed in reference]
     if not shown:
         return {}
-
-    def ahead(run: Record, measure: Callable[[Record], float]) -> float:
-        return 100 * (measure(run) - measure(reference[run.seed]))
-
     made = {
         "statistics_accuracy": plots.dots(
             records.of([run for run in shown if run is not reference[run.seed]]),
             "Test accuracy of the same networks under other statistics at inference, minus that by Algorithm 2",
             f"Points; Algorithm 2 with k = {REFERENCE}. The number behind moving averages is their momentum.",
             {
-                "points at the end": lambda run: ahead(run, final_accuracy),
-                "points, mean over the steps": lambda run: ahead(run, area),
+                "points at the end": points_ahead(reference.values(), lambda run: run.seed),
+                "points, mean over the steps": points_ahead(reference.values(), lambda run: run.seed, area),
             },
             arm=arm,
         )

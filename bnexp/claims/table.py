@@ -29,11 +29,8 @@ from bnexp.runs.records import Record, Records
 TARGET = 0.9
 """Test accuracy of which the steps are compared: more is out of reach of many cells in a table's shorter runs."""
 
-SCALES = {"init.scale": Of("among", (0.05, 0.1, 0.2, 0.4))}
-"""Those of which nothing was known when they were chosen."""
-
-FAIR = {"lr": Of("among", (0.1, 0.3, 1.0, 3.0)), **SCALES}
-"""Rates at which plain networks train from some initial weights."""
+FAIR = {"lr": Of("among", (0.1, 0.3, 1.0, 3.0)), "init.scale": Of("among", (0.05, 0.1, 0.2, 0.4))}
+"""Rates at which plain networks train from some initial weights; scales of which nothing was known when chosen."""
 
 SCALE = "Initial scale: standard deviation of the Gaussian from which the weights are drawn."
 

@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from bnexp.judging.claim import BN, PLAIN
-from bnexp.judging.matching import at_their_best, judged
+from bnexp.judging.matching import at_their_best, shown
 from bnexp.judging.measures import epochs
 from bnexp.judging.words import arm_name, setting_label
 from bnexp.runs.records import Record, Records
@@ -78,8 +78,7 @@ def sheet(
     figure = Figure(figsize=size, dpi=100, layout="constrained")
     notice = f"STAND-IN, NOT {records.stands_in_for} — " if records.stands_in_for else ""
     figure.suptitle(_wrapped(notice + title, size[0], 12), fontsize=12, x=0.01, ha="left")
-    long = epochs(judged(records.runs) or records.runs)
-    _caption(figure, f"{shows} {records.caption}, {long}.")
+    _caption(figure, f"{shows} {records.caption}, {epochs(shown(records).runs)}.")
     axes = figure.subplots(rows, columns, squeeze=False, **grid)
     return figure, axes.tolist()
 

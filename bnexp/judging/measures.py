@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -52,6 +52,14 @@ def common_chance(runs: Sequence[Record]) -> float:
 def final_accuracy(run: Record) -> float:
     """Test accuracy at the last evaluation, a fraction; chance for a run that diverged."""
     return chance(run) if diverged(run) else float(run.metrics["accuracy"].iloc[-1])
+
+
+def points_ahead(
+    of: Iterable[Record], same: Callable[[Record], Hashable], measure: Callable[[Record], float] = final_accuracy
+) -> Callable[[Record], float | None]:
+    """Of a run, percentage points more than what the run of `of` measures that is the same; None without one."""
+    others = {same(run): measure(run) for run in of}
+    return lambda run: 100 * (measure(run) - others[same(run)]) if same(run) in others else None
 
 
 def validation_accuracy(run: Record) -> float:

@@ -56,16 +56,21 @@ def chosen_data(name: str, of_files: Mapping[str, Path]) -> str | None:
     if name not in of_files:
         return None
     try:
-        defaults = (yaml.safe_load(of_files[name].read_text(encoding="utf-8")) or {}).get("defaults", [])
+        own = yaml.safe_load(of_files[name].read_text(encoding="utf-8")) or {}
+        defaults, below = own.get("defaults", []), _builds_on(own)
     except (OSError, ValueError, AttributeError, yaml.YAMLError):  # it was another when Hydra composed it
         return None
-    chosen = "auto"
     for choice in defaults:
         if isinstance(choice, dict) and "override /data" in choice:
             return str(choice["override /data"])
-        if isinstance(choice, str) and choice != "_self_":
-            chosen = chosen_data(choice.removeprefix("/experiment/"), of_files) or chosen
-    return chosen
+    inherited = [data for base in below if (data := chosen_data(base, of_files))]
+    return inherited[-1] if inherited else "auto"
+
+
+def _builds_on(own: Mapping[str, Any]) -> list[str]:
+    """The experiments on which one builds that has these values."""
+    named = [name for name in own.get("defaults", []) if isinstance(name, str) and name != "_self_"]
+    return [name.removeprefix("/experiment/") for name in named]
 
 
 def read(path: Path) -> Experiment:
@@ -131,10 +136,6 @@ def scales(file: Path) -> list[str]:
 def values_of(file: Path) -> dict[str, Any]:
     """An experiment's values as they stand in its file, over those of the experiments that it builds on."""
     own = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-    names = [name.removeprefix("/experiment/") for name in own.get("defaults", []) if isinstance(name, str)]
     of_files = available(file.parent.parent)
-    values = OmegaConf.create()
-    for below in [values_of(of_files[name]) for name in names if name in of_files]:
-        values.merge_with(below)
-    values.merge_with(own)
-    return cast(dict[str, Any], OmegaConf.to_container(values))
+    below = [values_of(of_files[name]) for name in _builds_on(own) if name in of_files]
+    return cast(dict[str, Any], OmegaConf.to_container(OmegaConf.merge(*below, own)))
