@@ -8,7 +8,6 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torchvision.transforms.v2 import functional as pictures  # type: ignore[import-untyped]
 
 from bnexp import norms
 from bnexp.engine.probes.moment import Moment, Probe
@@ -21,10 +20,25 @@ ATTACKS = (0.02, 0.05, 0.1)
 
 PGD_STEPS = 10
 
+
+def _rotated(x: Tensor) -> Tensor:
+    from torchvision.transforms.v2.functional import rotate  # type: ignore[import-untyped]  # slow
+
+    turned: Tensor = rotate(x, 30.0)
+    return turned
+
+
+def _blurred(x: Tensor) -> Tensor:
+    from torchvision.transforms.v2.functional import gaussian_blur  # slow
+
+    soft: Tensor = gaussian_blur(x, [7, 7], [2.0, 2.0])
+    return soft
+
+
 SHIFTS: dict[str, Callable[[Tensor], Tensor]] = {
     "inverted": lambda x: x.max() + x.min() - x,
-    "rotated": lambda x: pictures.rotate(x, 30.0),
-    "blurred": lambda x: pictures.gaussian_blur(x, [7, 7], [2.0, 2.0]),
+    "rotated": _rotated,
+    "blurred": _blurred,
     "faint": lambda x: 0.3 * x,
     "noisy": lambda x: x + 0.5 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).to(x),
 }
