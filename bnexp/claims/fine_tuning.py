@@ -12,8 +12,6 @@ from bnexp.claims.mechanisms import CELLS
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
 from bnexp.judging.claim import PLAIN, TREATED, Claim, Control, Paper, Rule, Settings
-from bnexp.judging.matching import at_their_best
-from bnexp.judging.measures import common_chance, curve
 from bnexp.judging.words import arm_name
 from bnexp.runs.records import Record, Records
 
@@ -64,22 +62,9 @@ CLAIMS = [
 
 def figures(records: Records) -> dict[str, Figure]:
     """`fine_tuning`: test accuracy on the later digits."""
-    best = at_their_best(records.runs, ("norm", "norm.transfer", *CELLS), ("lr",))
-    if not best:
-        return {}
-    return {
-        "fine_tuning": plots.curves(
-            records.of(best),
-            "Test accuracy on the digits of the second half of the training",
-            "Each at its own best learning rate.",
-            curve,
-            "test accuracy",
-            Layout(columns=CELLS[0], arm=_arm),
-            (0, 1),
-            common_chance(best),
-            linear=True,
-        )
-    }
+    title = "Test accuracy on the digits of the second half of the training"
+    layout = Layout(columns=CELLS[0], arm=_arm)
+    return plots.curves_at_best(records, "fine_tuning", ("norm", "norm.transfer", *CELLS), title, layout, linear=True)
 
 
 def _arm(run: Record) -> str:

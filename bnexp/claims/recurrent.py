@@ -14,8 +14,8 @@ from bnexp.claims.speed import steps_to
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
 from bnexp.judging.claim import PLAIN, TREATED, Claim, Control, Paper, Quantity, Rule, Settings, of_run
-from bnexp.judging.matching import at_their_best, having
-from bnexp.judging.measures import TRAINS, common_chance, curve, trains
+from bnexp.judging.matching import having
+from bnexp.judging.measures import TRAINS, trains
 from bnexp.judging.words import arm_name, percent
 from bnexp.runs.records import Record, Records
 
@@ -86,23 +86,16 @@ CLAIMS = [
 
 def figures(records: Records) -> dict[str, Figure]:
     """`recurrent`: test accuracy of each at its own best rate, row by row."""
-    best = at_their_best(having(records.runs, ROWS), ("norm", "model.normed", *CELLS), ("lr",))
-    if not best:
-        return {}
-    return {
-        "recurrent": plots.curves(
-            records.of(best),
-            "Test accuracy of recurrent networks that read images row by row",
-            "Each at its own best learning rate; BN with statistics of each time step.",
-            curve,
-            "test accuracy",
-            Layout(columns=CELLS[0], arm=_arm),
-            (0, 1),
-            common_chance(best),
-            TRAINS,
-            linear=True,
-        )
-    }
+    return plots.curves_at_best(
+        records.of(having(records.runs, ROWS)),
+        "recurrent",
+        ("norm", "model.normed", *CELLS),
+        "Test accuracy of recurrent networks that read images row by row",
+        Layout(columns=CELLS[0], arm=_arm),
+        TRAINS,
+        linear=True,
+        shows="; BN with statistics of each time step",
+    )
 
 
 def _arm(run: Record) -> str:

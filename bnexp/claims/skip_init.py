@@ -17,8 +17,6 @@ from bnexp.claims.speed import steps_to
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
 from bnexp.judging.claim import PLAIN, TREATED, Claim, Control, Paper, Quantity, Rule, of_run
-from bnexp.judging.matching import at_their_best
-from bnexp.judging.measures import common_chance, curve
 from bnexp.judging.words import percent
 from bnexp.runs.records import Record, Records
 
@@ -86,19 +84,6 @@ CLAIMS = [
 
 def figures(records: Records) -> dict[str, Figure]:
     """`skip_init`: test accuracy, each at its own best rate."""
-    best = at_their_best(records.runs, ("norm", "model.skip_init"), ("lr",))
-    if not best:
-        return {}
-    return {
-        "skip_init": plots.curves(
-            records.of(best),
-            "Test accuracy of deep residual networks without a norm, with BN, and with SkipInit",
-            "Each at its own best learning rate.",
-            curve,
-            "test accuracy",
-            Layout(arm=lambda run: "SkipInit" if run.value("model.skip_init") else run.norm),
-            (0, 1),
-            common_chance(best),
-            NEAR,
-        )
-    }
+    title = "Test accuracy of deep residual networks without a norm, with BN, and with SkipInit"
+    layout = Layout(arm=lambda run: "SkipInit" if run.value("model.skip_init") else run.norm)
+    return plots.curves_at_best(records, "skip_init", ("norm", "model.skip_init"), title, layout, NEAR)

@@ -16,8 +16,6 @@ from bnexp.claims.speed import steps_to
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
 from bnexp.judging.claim import PLAIN, TREATED, Claim, Paper, Rule, Settings
-from bnexp.judging.matching import at_their_best
-from bnexp.judging.measures import common_chance, curve
 from bnexp.judging.words import arm_name, percent
 from bnexp.runs.records import Record, Records
 
@@ -93,22 +91,9 @@ CLAIMS = [
 
 def figures(records: Records) -> dict[str, Figure]:
     """`whitening`: test accuracy, each at its own best rate."""
-    best = at_their_best(records.runs, ("norm", "data.pixels", *CELLS), ("lr",))
-    if not best:
-        return {}
-    return {
-        "whitening": plots.curves(
-            records.of(best),
-            "Test accuracy with activations or pixels whitened",
-            "Each at its own best learning rate.",
-            curve,
-            "test accuracy",
-            Layout(columns=CELLS[0], arm=_arm),
-            (0, 1),
-            common_chance(best),
-            NEAR,
-        )
-    }
+    title = "Test accuracy with activations or pixels whitened"
+    layout = Layout(columns=CELLS[0], arm=_arm)
+    return plots.curves_at_best(records, "whitening", ("norm", "data.pixels", *CELLS), title, layout, NEAR)
 
 
 def _arm(run: Record) -> str:

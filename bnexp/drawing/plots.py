@@ -23,7 +23,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocato
 
 from bnexp.judging.claim import BN, PLAIN
 from bnexp.judging.matching import at_their_best, shown
-from bnexp.judging.measures import epochs
+from bnexp.judging.measures import common_chance, curve, epochs
 from bnexp.judging.words import arm_name, setting_label
 from bnexp.runs.records import Record, Records
 from bnexp.stats import PERCENTILES
@@ -223,6 +223,25 @@ def probes_of(
         return {}
     words = "Each network at its own best learning rate; of layers and steps after the first tenth the means."
     return {stem: dots(records.of(runs), title, words, measures, "model.activation", log=log)}
+
+
+def curves_at_best(
+    records: Records,
+    stem: str,
+    cells: Sequence[str],
+    title: str,
+    layout: Layout,
+    mark: float | None = None,
+    linear: bool = False,
+    shows: str = "",
+) -> dict[str, Figure]:
+    """Test accuracy during training of each arm at its own best rate, by `cells`; where there is one."""
+    best = at_their_best(records.runs, cells, ("lr",))
+    if not best:
+        return {}
+    words, least = f"Each at its own best learning rate{shows}.", common_chance(best)
+    of_best = records.of(best)
+    return {stem: curves(of_best, title, words, curve, "test accuracy", layout, (0, 1), least, mark, linear)}
 
 
 def heat_maps(
