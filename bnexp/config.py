@@ -20,6 +20,7 @@ OmegaConf.register_new_resolver("part", lambda a, b: min(1.0, a / b), replace=Tr
 OmegaConf.register_new_resolver("groups_for", lambda model: 10 if model == "mlp" else 4, replace=True)
 
 TRAINED = ("all", "norms")
+DECAYED = ("all", "hidden")
 PROBES = (
     "input_shift",
     "gradient_shift",
@@ -342,6 +343,8 @@ class RunConfig:
     """Learning rate."""
     l2: float = 0.0
     """Weight of half the squared norm of the weights (not of biases, γ or β) in the loss."""
+    decayed: str = field(default="all", metadata=LATER)
+    """Whose weights those are: of `all` layers, or of the `hidden` ones, which is all but the last."""
     decay: float = 0.0
     """The learning rate falls exponentially, to exp(−decay) of itself after all the steps (§4.2)."""
     evaluations: int = 100
@@ -536,6 +539,7 @@ def validate(config: Config) -> None:
     _choice("model", model.name, tuple(MODELS))
     _choice("spacing", config.spacing, SPACINGS)
     _choice("trained", config.trained, TRAINED)
+    _choice("decayed", config.decayed, DECAYED)
     if not norm.affine and norm.name in WITHOUT_AFFINE:
         raise ConfigError(f"norm.affine=false with norm={norm.name}: it is for the norms of ours that have γ and β")
     if config.trained == "norms" and (norm.name in ("none", "naive") or not norm.affine):

@@ -6,17 +6,21 @@ import importlib
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from tiny import RUN as TINY
+from tiny import dataset as tiny_dataset
 from torch import Tensor, nn
 
 from bnexp import data, models, norms
 from bnexp.config import DataConfig, InitConfig, ModelConfig, NormConfig, RunConfig
 from bnexp.engine import train
 from bnexp.engine.population import Population
+from bnexp.engine.train import Training
 from bnexp.norms import BatchNorm
 from bnexp.seeds import stream
 
@@ -420,3 +424,22 @@ def test_fewer_training_examples_are_drawn_by_the_seed_and_are_among_more() -> N
     order = data.BatchOrder(1000, 10, [3], 50)
     seen = torch.cat([order.next()[0] for _ in range(5)])
     assert sorted(seen.tolist()) == sorted(few[0].tolist())
+
+
+@pytest.mark.parametrize("model", ["mlp", "inception_small"])
+def test_l2_can_leave_out_the_last_layer(model: str) -> None:
+    """Behind BN the scale of weights is nothing, and L2 acts through the rate; the last layer has none behind it."""
+
+    def after_a_step(l2: float, decayed: str) -> dict[str, torch.Tensor]:
+        small = ModelConfig(model, depth=2, width=8, modules=["3a"], multiplier=0.0625)
+        run = replace(TINY, steps=1, evaluations=1, model=small, l2=l2, decayed=decayed)
+        training = Training([run], tiny_dataset(), "cpu", False, 0, lambda: None)
+        list(training.steps(lambda step: None))
+        return {name: tensor.clone() for name, tensor in training.network.tensors(0).items()}
+
+    without, everywhere, hidden = after_a_step(0, "all"), after_a_step(0.5, "all"), after_a_step(0.5, "hidden")
+    decayed = {name for name, tensor in without.items() if not torch.equal(tensor, everywhere[name])}
+    assert {name.rpartition(".")[2] for name in decayed if "norm" not in name} == {"weight"}
+    assert "classifier.weight" in decayed
+    for name, tensor in hidden.items():
+        assert torch.equal(tensor, (without if name == "classifier.weight" else everywhere)[name])

@@ -62,8 +62,9 @@ class Population:
         device: torch.device | str = "cpu",
         optimizer: OptimizerConfig | None = None,
         rates: Sequence[float] | None = None,
+        decayed: str = "all",
     ) -> None:
-        """`rates` are factors on each network's learning rate of the weights in front of its norms."""
+        """`rates` are factors on each network's learning rate of the weights in front of its norms; `decayed` by L2."""
         self.size = len(networks)
         self.device = torch.device(device)
         fronts = [in_front_of_norms(network) for network in networks]
@@ -92,6 +93,13 @@ class Population:
         }
         """By affine map, where one of them is not 1: `[N]`."""
         self.leaves = {leaf.key: leaf for leaves in self.positions.values() for leaf in leaves}
+        linear = [
+            name
+            for name, leaves in self.positions.items()
+            if any(isinstance(leaf.layer, StackedLinear) for leaf in leaves)
+        ]
+        self.decayed = set(linear if decayed == "all" else linear[:-1])
+        """The affine maps whose weights L2 decays."""
         self.draws = any(isinstance(leaf.layer, Mapped) for leaf in self.leaves.values())
         """Some modules may draw from PyTorch's generator."""
         self.sources = {leaf.layer.source for leaf in self.leaves.values() if isinstance(leaf.layer, StackedAdd)}
@@ -199,7 +207,7 @@ class Population:
                 if name not in leaf.layer.learnt:
                     continue
                 shape = -1, *(1,) * (p.dim() - 1)
-                if l2 is not None and name == "weight" and isinstance(leaf.layer, StackedLinear):
+                if l2 is not None and name == "weight" and leaf.position in self.decayed:
                     g.addcmul_(p, l2[leaf.rows].view(shape))
                 rate = lr * self.rates[leaf.position] if name == "weight" and leaf.position in self.rates else lr
                 self.optimizer.step(f"{key}.{name}", p, g, rate[leaf.rows].view(shape))

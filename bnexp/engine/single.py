@@ -51,6 +51,7 @@ class Single:
         optimizer: OptimizerConfig | None = None,
         precision: str = "float32",
         ranks: int = 1,
+        decayed: str = "all",
     ) -> None:
         self.layout = torch.channels_last if getattr(network, "channels_last", False) else torch.contiguous_format
         self.device = torch.device(device)
@@ -68,7 +69,9 @@ class Single:
         self.forward: Callable[[Tensor], Tensor] = self.network
         if ranks > 1:
             self.forward = DistributedDataParallel(self.network)
-        self.decayed = {f"{name}.weight" for name, layer in network.named_modules() if isinstance(layer, AFFINE)}
+        affine = [f"{name}.weight" for name, layer in network.named_modules() if isinstance(layer, AFFINE)]
+        self.decayed = set(affine if decayed == "all" else affine[:-1])
+        """The weights that L2 decays."""
 
     @property
     def lost(self) -> bool:

@@ -17,7 +17,7 @@ from bnexp.data import BatchOrder, Dataset, FewClasses, Transfer, View
 from bnexp.engine.evaluation import Evaluation, Probes
 from bnexp.engine.network import Network, Resumable
 from bnexp.engine.population import Population
-from bnexp.engine.probes import REFERENCE, Instruments
+from bnexp.engine.probes import MANY, REFERENCE, Instruments
 from bnexp.engine.schedule import due
 from bnexp.engine.single import Single
 from bnexp.seeds import stream
@@ -115,10 +115,10 @@ class Training:
         self.probes.beat = evaluating
         self.instruments: Instruments | None = None
         if first.probes and self.evaluates:
-            reference = self.probes.reference(REFERENCE)
+            reference, many = self.probes.reference(REFERENCE), self.probes.reference(MANY)
             batch = first.norm.ghost or self.probes.batch
             seeds = [c.seed for c in configs]
-            self.instruments = Instruments(first.probes, plain, self.network, reference, batch, seeds)
+            self.instruments = Instruments(first.probes, plain, self.network, reference, many, batch, seeds)
         self.latest: list[Evaluation] = []
         """The last evaluation of each network."""
 
@@ -221,8 +221,8 @@ def _network(networks: Sequence[nn.Module], configs: Sequence[RunConfig], device
     """These networks as they are trained."""
     first = configs[0]
     if first.model.stacked:
-        return Population(networks, device, first.optimizer, [c.norm.rate for c in configs])
-    return Single(networks[0], device, first.optimizer, first.precision, first.nproc)
+        return Population(networks, device, first.optimizer, [c.norm.rate for c in configs], first.decayed)
+    return Single(networks[0], device, first.optimizer, first.precision, first.nproc, first.decayed)
 
 
 def _compiled(step: Callable[..., Any]) -> Callable[..., Any]:

@@ -61,6 +61,11 @@ class Quantity:
     edges: int = 1
     """Of a range on a grid, the ends that the grid blurs."""
 
+    @property
+    def timed(self) -> bool:
+        """Whether it is the steps to a target."""
+        return self.name.startswith("steps to ")
+
 
 def of_run(measure: Callable[[Record], float | None]) -> Callable[[Sequence[Record]], float | None]:
     """The measure of a single run, as a `Quantity` has it."""

@@ -24,7 +24,7 @@ def raised(claim: Claim, arms: Sequence[Arm]) -> dict[str, str]:
     never = [f"{count(arm.never.total(), 'run')} {arm.label}" for arm in arms if arm.never]
     if never:
         found["censored"] = f"the target is not reached in {' and '.join(never)}; the last step stands in"
-    if claim.rule.kind == "time" and (rough := [arm.label for arm in arms if _is_coarse(claim, arm)]):
+    if claim.quantity.timed and (rough := [arm.label for arm in arms if _is_coarse(claim, arm)]):
         found["coarse"] = (
             f"mostly there between few or distant evaluations, so that steps are rough: {', '.join(rough)}"
         )

@@ -59,6 +59,7 @@ SETTINGS = {
     "norm.weights": "initial weights times",
     "norm.rate": "their learning rate times",
     "trained": "training only",
+    "decayed": "L2 on layers:",
     "data.examples": "training examples",
     "data.classes_per_batch": "classes in a mini-batch",
     "seed": "seed",

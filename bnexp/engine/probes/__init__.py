@@ -34,11 +34,15 @@ PROBES: dict[str, Callable[[], Probe]] = {
 REFERENCE = 480
 """Test images on which all that is no mini-batch of the training is measured: eight of the paper's mini-batches."""
 
+MANY = 4000
+"""Test images for accuracies, which 480 tell within 4 points, and for the tails of distributions."""
+
 
 class Instruments:
     """The probes of N networks, each with its own; they leave no trace in the training.
 
-    `plain` are the networks as they were built, `reference` images as in tests, `[E, C, H, W]`, and their labels.
+    `plain` are the networks as they were built, `reference` images as in tests, `[E, C, H, W]`, and their labels, and
+    `many` more of them.
     """
 
     def __init__(
@@ -47,6 +51,7 @@ class Instruments:
         plain: Sequence[nn.Module],
         networks: Network,
         reference: tuple[Tensor, Tensor],
+        many: tuple[Tensor, Tensor],
         batch: int,
         seeds: Sequence[int],
     ) -> None:
@@ -55,6 +60,7 @@ class Instruments:
         self.layers = networks.layers
         self.weights = [weights_in_front(network, self.layers) for network in plain]
         self.reference, self.targets = reference
+        self.many, self.many_targets = many
         self.batch = batch
         self.seeds = seeds
         self.probes: list[dict[str, Probe]] = [{name: PROBES[name]() for name in names} for _ in plain]
@@ -102,6 +108,8 @@ class Instruments:
                 labels[i],
                 self.reference,
                 self.targets,
+                self.many,
+                self.many_targets,
                 self.batch,
                 self.layers,
                 self.weights[i],

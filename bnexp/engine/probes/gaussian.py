@@ -14,14 +14,15 @@ from bnexp.engine.probes.shift import TINY
 class Gaussian(Probe):
     """How far the inputs and the outputs of each nonlinearity are from normal distributions, at inference.
 
-    `skew_in/…`, `skew_out/…`: the size of the skewness over the reference images, `tails_in/…`, `tails_out/…` that of
-    the excess kurtosis; means over the units that are not constant. BN in front changes neither of the inputs'.
+    `skew_in/…`, `skew_out/…`: the size of the skewness over many images, `tails_in/…`, `tails_out/…` that of the excess
+    kurtosis; medians over the units that are not constant, for units that seldom answer have any. BN in front changes
+    neither of the inputs'.
     """
 
     @torch.no_grad()
     def measure(self, moment: Moment) -> dict[str, float]:
         measured = {}
-        for label, u in moment.at_rest.items():
+        for label, u in moment.inputs(moment.many, moment.before, training=False).items():
             for which, values in (("in", u), ("out", moment.network.get_submodule(moment.layers[label])(u))):
                 skewness, kurtosis = shape(values)
                 measured[f"skew_{which}/{label}"] = skewness
@@ -30,10 +31,10 @@ class Gaussian(Probe):
 
 
 def shape(x: Tensor) -> tuple[float, float]:
-    """The mean sizes of skewness and excess kurtosis of the units of `[E, units]`; NaN where all are constant."""
+    """The median sizes of skewness and excess kurtosis of the units of `[E, units]`; NaN where all are constant."""
     spread = x.std(0, correction=0)
     alive = spread > TINY
     if not alive.any():
         return math.nan, math.nan
     z = (x - x.mean(0))[:, alive] / spread[alive]
-    return float((z**3).mean(0).abs().mean()), float(((z**4).mean(0) - 3).abs().mean())
+    return float((z**3).mean(0).abs().median()), float(((z**4).mean(0) - 3).abs().median())

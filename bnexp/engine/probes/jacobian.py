@@ -11,7 +11,6 @@ from torch import Tensor
 from bnexp.engine.probes.moment import Moment, Probe, middle
 
 EXAMPLES = 4
-TINY = 1e-30
 SMALLEST = 1e-6
 """Of the largest singular value, below which one is that of a unit which lets nothing through."""
 
@@ -22,8 +21,7 @@ class Jacobian(Probe):
     Both are taken in standard deviations over the reference images, with BN and without. `jacobian_median/…` is the
     decimal logarithm of the singular values' median, `jacobian_spread/…` their logarithms' standard deviation, both of
     those that are not 0; `jacobian_unequal/…` the standard deviation of all of them over their root mean square, and so
-    with those that are 0; `jacobian_raw/…` the decimal logarithm of that root mean square, inputs as they are. Means
-    over examples; of feature maps, from the middle to the middle.
+    with those that are 0. Means over examples; of feature maps, from the middle to the middle.
     """
 
     def measure(self, moment: Moment) -> dict[str, float]:
@@ -40,7 +38,6 @@ class Jacobian(Probe):
                 measured[f"jacobian_median/{label}"] = median
                 measured[f"jacobian_spread/{label}"] = spread
                 measured[f"jacobian_unequal/{label}"] = unequal(scaled[:, alive[0]][:, :, alive[1]])
-                measured[f"jacobian_raw/{label}"] = size(jacobian)
         return measured
 
 
@@ -67,20 +64,16 @@ def told(jacobian: Tensor) -> tuple[float, float]:
 
 
 def unequal(jacobian: Tensor) -> float:
-    """The standard deviation of the singular values over their root mean square, 0 where all are equal; at most 1."""
+    """The standard deviation of the singular values over their root mean square, 0 where all are equal; at most 1.
+
+    NaN where all of them are 0.
+    """
     if not (jacobian.numel() and jacobian.isfinite().all()):
         return math.nan
     values = torch.linalg.svdvals(jacobian)
     squares = values.square().mean(-1)
     apart = (squares - values.mean(-1).square()).clamp(min=0)
-    return float((apart / squares.clamp(min=TINY)).sqrt().mean())
-
-
-def size(jacobian: Tensor) -> float:
-    """The decimal logarithm of the root mean square of the singular values, mean over examples."""
-    smaller = min(jacobian.shape[1:])
-    squares = jacobian.square().sum((1, 2)) / smaller
-    return float(squares.clamp(min=TINY).log10().mean() / 2) if squares.isfinite().all() else math.nan
+    return float((apart / squares).sqrt().mean())
 
 
 def _mean(values: list[float]) -> float:

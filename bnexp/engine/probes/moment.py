@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
+from bnexp import norms
 from bnexp.models import AFFINE, of_norm
 from bnexp.seeds import stream
 
@@ -52,6 +53,10 @@ class Moment:
     """Images as in tests, at every step the same, `[E, C, H, W]`."""
     targets: Tensor
     """Their labels, `[E]`."""
+    many: Tensor
+    """More test images, for what 480 tell too roughly, `[M, C, H, W]`."""
+    many_targets: Tensor
+    """Their labels, `[M]`."""
     batch: int
     """Examples over which training normalises."""
     layers: Mapping[str, str]
@@ -101,6 +106,13 @@ class Moment:
     def inputs(self, x: Tensor, tensors: Tensors, training: bool) -> dict[str, Tensor]:
         """The inputs of the watched nonlinearities, `[E, units]`; of feature maps those in the middle."""
         return {label: middle(u).detach() for label, u in self.whole_inputs(x, tensors, training).items()}
+
+    @torch.no_grad()
+    def adapted(self, images: Tensor) -> dict[str, Tensor]:
+        """The network's tensors before the step, with the population statistics of these images (Algorithm 2)."""
+        self.network.load_state_dict(dict(self.before))
+        norms.estimate_population(self.network, self.batches(images))
+        return {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
 
     def whole_inputs(self, x: Tensor, tensors: Tensors, training: bool) -> dict[str, Tensor]:
         """The same with all of the feature maps, and the graph behind them."""

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from bnexp import norms
 from bnexp.engine.probes.moment import Moment, Probe
 
 NOISE = (0.1, 0.3, 0.5)
@@ -46,23 +45,26 @@ SHIFTS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 class Robustness(Probe):
-    """The accuracy at the end on reference images that were changed, at inference; NaN before the end.
+    """The accuracy at the end on many images that were changed, at inference; NaN before the end.
 
-    `under_noise/…`; `under_fgsm/…` and `under_pgd/…` (Goodfellow et al. 2015, Madry et al. 2018), by the strength.
+    `clean`, on the images as they are; `under_noise/…`; `under_fgsm/…` and `under_pgd/…` (Goodfellow et al. 2015, Madry
+    et al. 2018), by the strength.
     """
 
     def measure(self, moment: Moment) -> dict[str, float]:
-        names = [f"under_noise/{s:g}" for s in NOISE] + [
-            f"under_{attack}/{far:g}" for attack in ("fgsm", "pgd") for far in ATTACKS
-        ]
+        names = (
+            ["clean"]
+            + [f"under_noise/{s:g}" for s in NOISE]
+            + [f"under_{attack}/{far:g}" for attack in ("fgsm", "pgd") for far in ATTACKS]
+        )
         if moment.after is not None:
             return dict.fromkeys(names, math.nan)
-        x = moment.reference
+        x = moment.many
         noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).to(x)
-        changed = [x + strength * noise for strength in NOISE]
+        changed = [x] + [x + strength * noise for strength in NOISE]
         changed += [attacked(moment, x, far, 1) for far in ATTACKS]
         changed += [attacked(moment, x, far, PGD_STEPS) for far in ATTACKS]
-        return dict(zip(names, (accuracy(moment, images) for images in changed), strict=True))
+        return dict(zip(names, (accuracy(moment, images, moment.many_targets) for images in changed), strict=True))
 
 
 def attacked(moment: Moment, x: Tensor, far: float, steps: int) -> Tensor:
@@ -72,7 +74,7 @@ def attacked(moment: Moment, x: Tensor, far: float, steps: int) -> Tensor:
     for _ in range(steps):
         changed.requires_grad_()
         with torch.enable_grad():
-            loss = functional.cross_entropy(moment.logits(changed, moment.before, training=False), moment.targets)
+            loss = functional.cross_entropy(moment.logits(changed, moment.before, training=False), moment.many_targets)
             (gradient,) = torch.autograd.grad(loss, changed)
         changed = (x + (changed.detach() + length * gradient.sign() - x).clamp(-far, far)).clamp(x.min(), x.max())
     return changed
@@ -81,32 +83,36 @@ def attacked(moment: Moment, x: Tensor, far: float, steps: int) -> Tensor:
 class Adaptation(Probe):
     """The accuracy at the end on other domains (§5), at inference; NaN before the end.
 
-    `kept/…` with the population statistics as they are, `recomputed/…` with those of the new domain (Algorithm 2),
-    and `clean`, on the images as they are.
+    `unchanged`, on images as they are; `kept/…` with the population statistics as they are, `recomputed/…` with those
+    of the new domain (Algorithm 2), and `own/…` with those of the test mini-batch. On the first half of many images
+    statistics are recomputed, the second half is classified.
     """
 
     def measure(self, moment: Moment) -> dict[str, float]:
         if moment.after is not None:
-            names = [f"{what}/{shift}" for shift in SHIFTS for what in ("kept", "recomputed")]
-            return dict.fromkeys(["clean", *names], math.nan)
-        measured = {"clean": accuracy(moment, moment.reference)}
+            names = [f"{what}/{shift}" for shift in SHIFTS for what in ("kept", "recomputed", "own")]
+            return dict.fromkeys(["unchanged", *names], math.nan)
+        seen, tested = moment.many.chunk(2)
+        targets = moment.many_targets[len(seen) :]
+        measured = {"unchanged": accuracy(moment, tested, targets)}
         for shift, change in SHIFTS.items():
-            images = change(moment.reference)
-            measured[f"kept/{shift}"] = accuracy(moment, images)
-            measured[f"recomputed/{shift}"] = accuracy(moment, images, adapted(moment, images))
+            images = change(tested)
+            measured[f"kept/{shift}"] = accuracy(moment, images, targets)
+            measured[f"recomputed/{shift}"] = accuracy(moment, images, targets, moment.adapted(change(seen)))
+            measured[f"own/{shift}"] = own_accuracy(moment, images, targets)
         return measured
 
 
 @torch.no_grad()
-def adapted(moment: Moment, images: Tensor) -> dict[str, Tensor]:
-    """The network's tensors with the population statistics of these images."""
-    moment.network.load_state_dict(dict(moment.before))
-    norms.estimate_population(moment.network, moment.batches(images))
-    return {name: tensor.clone() for name, tensor in moment.network.state_dict().items()}
+def accuracy(moment: Moment, images: Tensor, targets: Tensor, tensors: dict[str, Tensor] | None = None) -> float:
+    """The fraction of these images that is classified correctly, at inference."""
+    logits = moment.logits(images, tensors or moment.before, training=False)
+    return float((logits.argmax(-1) == targets).float().mean()) if logits.isfinite().all() else math.nan
 
 
 @torch.no_grad()
-def accuracy(moment: Moment, images: Tensor, tensors: dict[str, Tensor] | None = None) -> float:
-    """The fraction of changed reference images that is classified correctly, at inference."""
-    logits = moment.logits(images, tensors or moment.before, training=False)
-    return float((logits.argmax(-1) == moment.targets).float().mean()) if logits.isfinite().all() else math.nan
+def own_accuracy(moment: Moment, images: Tensor, targets: Tensor) -> float:
+    """The same with the statistics of each mini-batch, as in training; of whole mini-batches."""
+    logits = torch.cat([moment.logits(batch, moment.before) for batch in moment.batches(images)])
+    right = logits.argmax(-1) == targets[: len(logits)]
+    return float(right.float().mean()) if logits.isfinite().all() else math.nan

@@ -18,13 +18,14 @@ class InputShift(Probe):
 
     `moved_mean/…` and `moved_w1/…` (Wasserstein-1) in widths of the unit's distribution, `moved_spread/…` the size of
     the logarithm of the spreads' quotient: means over the units. `…_tr/…` are of the network in training, on one
-    mini-batch of the reference, the others of that at inference, on all of it. NaN at the first.
+    mini-batch of the reference, the others of that at inference, on all of it. Population statistics are those of the
+    reference: of mini-batches drawn anew they would seem to move where no weight does. NaN at the first.
     """
 
     @torch.no_grad()
     def measure(self, moment: Moment) -> dict[str, float]:
         seen = {
-            "": moment.at_rest,
+            "": moment.inputs(moment.reference, moment.adapted(moment.reference), training=False),
             "_tr": moment.inputs(next(moment.batches()), moment.before, training=True),
         }
         measured = {}
@@ -54,8 +55,8 @@ def moved(before: Tensor | None, now: Tensor) -> dict[str, float]:
 class GradientShift(Probe):
     """How a layer's gradient changes when the layers below it have made their step (Santurkar et al. 2018).
 
-    `moved_gradient/…` is the length of the change in lengths of the gradient before, `turned_gradient/…` the cosine
-    between the two; on the mini-batch of the step. The first layer has none below.
+    `moved_gradient/…` is the length of the change in lengths of the gradient before, `turned_gradient/…` the angle
+    between the two, in degrees; on the mini-batch of the step. The first layer has none below.
     """
 
     def measure(self, moment: Moment) -> dict[str, float]:
@@ -69,7 +70,8 @@ class GradientShift(Probe):
             weight = moment.weights[label]
             stepped = {name: moment.after[name] for name in names[: names.index(weight)]}
             _, after = moment.gradient({**moment.before, **stepped}, [weight])
-            old, new = before[weight].flatten(), after[weight].flatten()
+            old, new = before[weight].flatten().double(), after[weight].flatten().double()  # small angles need it
             measured[f"moved_gradient/{label}"] = float((new - old).norm() / old.norm())
-            measured[f"turned_gradient/{label}"] = float(torch.dot(new, old) / (new.norm() * old.norm()))
+            cosine = float(torch.dot(new, old) / (new.norm() * old.norm()))
+            measured[f"turned_gradient/{label}"] = math.degrees(math.acos(max(-1.0, min(1.0, cosine))))
         return measured
