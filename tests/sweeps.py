@@ -212,18 +212,18 @@ def mechanisms(sign: Sign) -> list[Record]:
     def run(fields: Fields) -> Record:
         worth, name = sign(fields), fields["norm.name"]
         less = 1.0 - 0.5 * worth * (name == "batch") + noise(fields)
-        calm = {"none": 1.0, "batch": 0.5, "noisy_batch": 1.0 + 0.5 * worth}[name] + noise(fields)
+        calm = 1.0 + 0.5 * worth + noise(fields) if name == "noisy_batch" else less
         at = {1: 100, 0: 100, -1: 400}[worth] if name == "noisy_batch" else 200 if worth and name == "none" else 100
         final = 0.97 + 0.01 * min(worth, 0) * (name == "noisy_batch") - 0.005 * (fields["lr"] != 0.3)
         probes = {f"{probe}/hidden2": less for probe in ("moved_mean", "moved_spread", "moved_w1", "moved_w1_tr")}
-        probes |= {"moved_gradient/hidden2": less, "turned_gradient/hidden2": 0.9 - 0.1 * less}
+        probes |= {"moved_gradient/hidden2": less, "turned_gradient/hidden2": less, "moved_spread_tr/hidden2": less}
         probes |= dict.fromkeys(("loss_range", "gradient_change", "smoothness"), less)
         probes |= {"jacobian_spread/hidden2": less, "jacobian_median/hidden2": -less, "moved_mean_tr/hidden2": calm}
-        probes |= {"jacobian_unequal/hidden2": less, "jacobian_raw/hidden2": -less}
+        probes |= {"jacobian_unequal/hidden2": less}
         for metric in ("skew", "tails"):
             probes |= {f"{metric}_in/hidden2": 0.5 + noise(fields), f"{metric}_out/hidden2": 0.5 + 0.3 * worth}
         probes |= {f"under_{change}": 0.5 - 0.1 * worth * (name == "batch") + noise(fields) for change in CHANGES}
-        probes |= {"clean": 0.9} | {f"kept/{shift}": 0.5 for shift in SHIFTS}
+        probes |= {"clean": 0.9, "unchanged": 0.9} | {f"kept/{shift}": 0.5 for shift in SHIFTS}
         probes |= {f"recomputed/{shift}": 0.7 + 0.1 * worth + noise(fields) for shift in SHIFTS}
         return record(fields, final + noise(fields), at, **probes)
 

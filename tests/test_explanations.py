@@ -18,7 +18,6 @@ from bnexp.report.explanations import (
     Witness,
     figure,
     page,
-    side,
     speaks,
     word,
 )
@@ -76,14 +75,6 @@ def test_a_claim_that_denies_it_speaks_against_it_where_it_is_reproduced_and_nei
     assert speaks(FIRST, None) == "not judged"
 
 
-def test_what_depends_on_another_claim_speaks_only_where_that_is_reproduced() -> None:
-    witness = Witness("one", "a", denies=True, given="z")
-    for given, says in (("reproduced", "against"), ("contradicted", "neither"), ("undecided", "neither")):
-        verdicts = {("one", "a"): "reproduced", ("one", "z"): given}
-        assert side(witness, MNIST, found(verdicts)) == says
-    assert side(witness, MNIST, found({("one", "a"): "reproduced"})) == "neither"
-
-
 def test_a_claim_with_a_flag_of_doubt_refutes_nothing() -> None:
     verdicts = found({**FOR, ("one", "a"): "contradicted"})
     assert word(MADE, verdicts) == "refuted"
@@ -95,10 +86,8 @@ def test_every_witness_is_a_claim_of_an_experiment_of_its_subjects_name() -> Non
     for witness in NAMED:
         assert witness.claim in {claim.id for claim in claims.REGISTRY[witness.subject].claims}
         assert witness.subject in (read(paths.experiments()[witness.subject]).claims or ())
-        if witness.given:
-            assert witness.given in {claim.id for claim in claims.REGISTRY[witness.subject].claims}
-    without = [e.name for e in EXPLANATIONS if not any(witness.primary for witness in e.witnesses)]
-    assert without == ["Scale invariance"], "what is judged of it is true of any network with BN"
+    for explanation in EXPLANATIONS:
+        assert any(witness.primary for witness in explanation.witnesses), "else it would be open for ever"
 
 
 def test_the_page_has_every_explanation_and_claim_judged_or_not() -> None:

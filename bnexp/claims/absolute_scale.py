@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from bnexp.claims.inception import CHANCE, learns
+from bnexp.claims.inception import CHANCE
+from bnexp.claims.saturating import TRAINED
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
-from bnexp.judging.claim import PLAIN, TREATED, Claim, Control, Paper, Quantity, Rule, of_run
-from bnexp.judging.measures import common_chance, curve
+from bnexp.judging.claim import PLAIN, TREATED, Claim, Control, Paper, Rule
+from bnexp.judging.measures import TRAINS, common_chance, curve
+from bnexp.judging.words import percent
 from bnexp.runs.records import Records
 
 PAPER = Paper("Statistics of one example change what the network can represent: the absolute scale is discarded.")
@@ -34,8 +36,8 @@ CLAIMS = [
     Claim(
         "absolute-scale-batch",
         "§2",
-        "With BN on the inputs, networks learn to tell images' contrasts, whatever the rate.",
-        Quantity("networks that learn", of_run(learns), "share"),
+        f"With BN on the inputs, networks tell {percent(TRAINS)} of images' contrasts, whatever the rate.",
+        TRAINED,
         Rule("rate"),
         PAPER,
         {"norm": TREATED},
@@ -50,8 +52,8 @@ CLAIMS = [
     Claim(
         "absolute-scale-none",
         "§2",
-        "Without a norm, networks learn to tell images' contrasts, whatever the rate.",
-        Quantity("networks that learn", of_run(learns), "share"),
+        f"Without a norm, networks tell {percent(TRAINS)} of images' contrasts, whatever the rate.",
+        TRAINED,
         Rule("rate"),
         PAPER,
         {"norm": PLAIN},

@@ -5,21 +5,22 @@ The networks are trained on digits as they are, and tested on digits inverted, r
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from bnexp.claims.mechanisms import CELLS
 from bnexp.drawing import plots
-from bnexp.judging.claim import PLAIN, TREATED, Claim, Paper, Quantity, Rule, of_run
+from bnexp.judging.claim import PLAIN, TREATED, Claim, Paper, Quantity, Rule
 from bnexp.judging.measures import metric_at_end
 from bnexp.runs.records import Record, Records
 
 SHOWS_TUNING = True
 
 HALF = 0.5
-LEAST = 0.02
-"""The loss of accuracy of which a part can be told."""
+LEAST = 0.05
+"""The loss of accuracy, mean over the seeds, of which a part can be told on 2,000 images."""
 
 SHIFTS = {
     "inverted": "inverted",
@@ -30,16 +31,17 @@ SHIFTS = {
 }
 
 
-def recovered(shift: str) -> Callable[[Record], float | None]:
-    """The part of the lost accuracy that recomputed statistics bring back."""
+def brought_back(shift: str, how: str = "recomputed") -> Callable[[Sequence[Record]], float | None]:
+    """The part of the accuracy lost, mean over the runs, that other statistics bring back."""
 
-    def measure(run: Record) -> float | None:
-        clean, kept, recomputed = (
-            metric_at_end(name)(run) for name in ("clean", f"kept/{shift}", f"recomputed/{shift}")
-        )
-        if clean is None or kept is None or recomputed is None or clean - kept < LEAST:
+    def measure(runs: Sequence[Record]) -> float | None:
+        names = ("unchanged", f"kept/{shift}", f"{how}/{shift}")
+        known = [tuple(metric_at_end(name)(run) for name in names) for run in runs]
+        rows = [row for row in known if None not in row]
+        if not rows:
             return None
-        return (recomputed - kept) / (clean - kept)
+        unchanged, kept, other = np.array(rows, dtype=float).mean(0)
+        return float((other - kept) / (unchanged - kept)) if unchanged - kept > LEAST else None
 
     return measure
 
@@ -50,7 +52,7 @@ CLAIMS = [
         "§5",
         f"On digits {words}, recomputed population statistics bring back more than half of what is lost, whatever the "
         "nonlinearity.",
-        Quantity("part of the lost accuracy that is brought back", of_run(recovered(shift)), "share"),
+        Quantity("part of the lost accuracy that is brought back", brought_back(shift), "share", pooled=True),
         Rule("difference", target=HALF, universal=True),
         Paper("Future work: it may allow the network to generalise to new domains."),
         {"norm": TREATED},
@@ -66,6 +68,10 @@ CLAIMS = [
 def figures(records: Records) -> dict[str, Figure]:
     """`adaptation`: the part of the lost accuracy that is brought back, domain by domain."""
     normed = records.of([run for run in records.runs if run.norm != PLAIN])
-    measures = {words: recovered(shift) for shift, words in SHIFTS.items()}
+    measures = {words: _of_one(brought_back(shift)) for shift, words in SHIFTS.items()}
     title = "Part of the accuracy lost on other domains that recomputed statistics bring back"
     return plots.probes_of(normed, "adaptation", title, measures, log=False)
+
+
+def _of_one(measure: Callable[[Sequence[Record]], float | None]) -> Callable[[Record], float | None]:
+    return lambda run: measure([run])

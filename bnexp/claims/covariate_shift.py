@@ -30,6 +30,8 @@ SHIFTS = {
     "mean": ("moved_mean", "the means of the inputs move less, in widths of their distributions", LESS),
     "spread": ("moved_spread", "the spreads of the inputs change less", LESS),
     "w1": ("moved_w1", "the distributions of the inputs move less (Wasserstein-1, in widths)", LESS),
+    "mean-training": ("moved_mean_tr", "the means of the inputs in training move less, in widths", LESS),
+    "spread-training": ("moved_spread_tr", "the spreads of the inputs in training change less", LESS),
     "w1-training": (
         "moved_w1_tr",
         "the distributions of the inputs in training move less (Wasserstein-1, in widths)",
@@ -40,6 +42,11 @@ SHIFTS = {
         "a layer's gradient changes less when the layers below have made their step",
         AS_MUCH,
     ),
+    "direction": (
+        "turned_gradient",
+        "a layer's gradient turns less when the layers below have made their step",
+        AS_MUCH,
+    ),
 }
 """By claim, the probe's metric and what is said."""
 
@@ -47,49 +54,23 @@ COUNTS = math.log(1.25)
 """Of ratios, the smallest difference that counts: a quarter more."""
 
 
-def _claim(
-    identity: str, words: str, quantity: Quantity, rule: Rule, paper: Paper, own: bool, primary: bool = False
-) -> Claim:
-    rates = "each at its own best rate" if own else "at the rate that suits the network without BN best"
-    return Claim(
+CLAIMS = [
+    Claim(
         f"shift-{identity}{'-own' * own}",
         "§1, §2" if paper is LESS else "Santurkar et al. 2018",
-        f"With BN, {words}, {rates}, whatever the nonlinearity.",
-        quantity,
-        rule,
+        f"With BN, {words}, "
+        f"{'each at its own best rate' if own else 'at the rate that suits the network without BN best'}, whatever the "
+        "nonlinearity.",
+        Quantity(words.partition(",")[0], of_run(probed(metric, ratio=True)), "ratio"),
+        Rule("difference", COUNTS, less=True, universal=True),
         paper,
         cells=CELLS,
         selected=("lr",),
         best_of=None if own else {"norm": PLAIN},
-        primary=primary and not own,
+        primary=identity in ("w1", "gradient") and not own,
     )
-
-
-CLAIMS = [
-    *(
-        _claim(
-            identity,
-            words,
-            Quantity(words.partition(",")[0], of_run(probed(metric, ratio=True)), "ratio"),
-            Rule("difference", COUNTS, less=True, universal=True),
-            paper,
-            own,
-            identity in ("w1", "gradient"),
-        )
-        for own in (False, True)
-        for identity, (metric, words, paper) in SHIFTS.items()
-    ),
-    *(
-        _claim(
-            "direction",
-            "a layer's gradient keeps its direction better when the layers below have made their step",
-            Quantity("cosine of the gradient with itself", of_run(probed("turned_gradient")), "cosine"),
-            Rule("difference", 0.01, universal=True),
-            AS_MUCH,
-            own,
-        )
-        for own in (False, True)
-    ),
+    for own in (False, True)
+    for identity, (metric, words, paper) in SHIFTS.items()
 ]
 
 

@@ -37,12 +37,6 @@ def off_centre(run: Record) -> float | None:
     return float(np.nanmean(np.abs(medians))) if np.isfinite(medians).any() else None
 
 
-def off_size(run: Record) -> float | None:
-    """How far, in decades, their root mean square is from 1, inputs as they are; mean over layers and steps."""
-    sizes = after_start(run).filter(regex="^jacobian_raw/").to_numpy(dtype=float)
-    return float(np.nanmean(np.abs(sizes))) if np.isfinite(sizes).any() else None
-
-
 MEASURES: dict[str, tuple[str, Callable[[Record], float | None], str, Unit]] = {
     "unequal": (
         "spread of all singular values, of their root mean square",
@@ -50,7 +44,6 @@ MEASURES: dict[str, tuple[str, Callable[[Record], float | None], str, Unit]] = {
         "are more nearly equal over the training, those that are 0 among them",
         "parts",
     ),
-    "size": ("distance of their size from 1, inputs as they are", off_size, "are nearer to 1 in size", "decades"),
     "spread": (
         "spread of the singular values' logarithms",
         probed("jacobian_spread"),
@@ -77,7 +70,7 @@ CLAIMS = [
         PAPER,
         cells=CELLS,
         selected=("lr",),
-        primary=identity in ("unequal", "size"),
+        primary=identity in ("spread", "median"),
     )
     for identity, (name, measure, words, unit) in MEASURES.items()
 ]

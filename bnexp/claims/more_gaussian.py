@@ -1,7 +1,8 @@
 """§3.2: BN stands before the nonlinearity because what an affine map puts out is more nearly Gaussian.
 
 Skewness and excess kurtosis, in size, of what goes into the nonlinearities and of what comes out of them in the same
-network, in the layer where the outputs have the least lead; means over the steps. BN itself changes neither.
+network, in the layer where the outputs have the least lead; medians over the units, means over the steps. BN itself
+changes neither.
 """
 
 from __future__ import annotations

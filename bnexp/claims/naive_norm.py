@@ -17,23 +17,26 @@ from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
 from bnexp.judging.claim import PLAIN, TREATED, Claim, Control, Of, Paper, Quantity, Rule, Settings, of_run
 from bnexp.judging.matching import having
-from bnexp.judging.measures import TRAINS, final_accuracy, mean_of_layers, slope
+from bnexp.judging.measures import TRAINS, final_accuracy, mean_of_layers, metric_at_end, slope
 from bnexp.judging.words import percent
 from bnexp.runs.records import Record, Records
 
 SHOWS_TUNING = True
 
-GENTLE = Of("among", (0.03, 0.1))
-"""Learning rates at which networks of either nonlinearity train without a norm."""
+GENTLE = {"sigmoid": Of("among", (0.316, 1)), "relu": Of("among", (0.0316, 0.1))}
+"""By nonlinearity, learning rates at which networks train without a norm."""
 
-NARROWEST = 0.3
-"""Decades: the smallest difference of rates that counts; the grid's steps blur one by 0.26."""
+NARROWEST = 0.25
+"""Decades: the smallest difference of rates that counts, the step between two of them."""
+
+FINE = {"lr": Of("above", (0.05,))}
+"""Where the grid of learning rates has steps of a quarter of a decade."""
 
 LARGER = 0.1
 """Of slopes, the smallest difference that counts: over a tenfold number of steps a quarter more."""
 
 LONGER = 1.25
-"""Times as long that count as longer."""
+"""Times as long, or as high, that count as longer or higher."""
 
 MEAN, BOTH, AVERAGES = ({"norm": "naive", "norm.outside": value} for value in (None, "both", "averages"))
 """`mean` is the default, and absent from a run's settings."""
@@ -56,19 +59,20 @@ def _claim(
     among: Settings | None = None,
     selected: bool = True,
     control: Control | None = None,
+    cells: tuple[str, ...] = CELLS,
 ) -> Claim:
     return Claim(
         f"naive-{identity}",
         "§2",
-        f"{sentence}, whatever the nonlinearity.",
+        f"{sentence}{', whatever the nonlinearity' * (cells != ())}.",
         quantity,
         rule,
         LEFT,
         *arms,
         among or {},
-        CELLS,
+        cells,
         ("lr",) if selected else (),
-        primary=identity in ("biases", "scaled"),
+        primary=identity in ("biases-sigmoid", "biases-relu", "scaled"),
         control=control,
     )
 
@@ -78,24 +82,38 @@ LOWER = Rule("difference", SMALLEST, less=True, universal=True)
 BEST = "Within {epochs}, each at its own best rate,"
 
 CLAIMS = [
-    _claim(
-        "biases",
-        "With the mean subtracted outside the gradient step, biases end longer than without a norm",
-        (MEAN, NONE),
-        Quantity("length of the biases", of_run(longest), "ratio"),
-        Rule("difference", math.log(LONGER), universal=True),
-        {"lr": GENTLE},
-        selected=False,
-    ),
-    _claim(
-        "growth",
-        "With the mean subtracted outside the gradient step, biases grow faster (slope of their length over "
-        "the steps, on logarithms)",
-        (MEAN, NONE),
-        Quantity("growth of the biases", of_run(slope(mean_of_layers("bias_norm"))), "decades per decade"),
-        Rule("difference", LARGER, universal=True),
-        {"lr": GENTLE},
-        selected=False,
+    *(
+        _claim(
+            f"{identity}-{activation}",
+            f"With the mean subtracted outside the gradient step, {activation} networks' {words} than without a norm",
+            (MEAN, NONE),
+            quantity,
+            rule,
+            {"lr": rates, "model.activation": activation},
+            selected=False,
+            cells=("lr",),
+        )
+        for activation, rates in GENTLE.items()
+        for identity, words, quantity, rule in (
+            (
+                "biases",
+                "biases end longer",
+                Quantity("length of the biases", of_run(longest), "ratio"),
+                Rule("difference", math.log(LONGER), universal=True),
+            ),
+            (
+                "growth",
+                "biases grow faster (slope of their length over the steps, on logarithms)",
+                Quantity("growth of the biases", of_run(slope(mean_of_layers("bias_norm"))), "decades per decade"),
+                Rule("difference", LARGER, universal=True),
+            ),
+            (
+                "loss",
+                "loss ends higher",
+                Quantity("test loss at the end", of_run(metric_at_end("loss")), "ratio"),
+                Rule("difference", math.log(LONGER), universal=True),
+            ),
+        )
     ),
     *(
         _claim(identity, f"{BEST} {what} ends lower than no norm", (arm, NONE), ACCURACY, LOWER)
@@ -112,6 +130,7 @@ CLAIMS = [
         (BOTH, NONE),
         HIGHEST,
         Rule("range", NARROWEST, less=True, universal=True),
+        FINE,
         selected=False,
     ),
     _claim(
@@ -142,13 +161,18 @@ def figures(records: Records) -> dict[str, Figure]:
             (0, 1),
         )
     }
-    rate = GENTLE.values[-1]
-    with_biases = [run for run in having(records.runs, {"lr": rate}) if run.norm in ("none", "naive")]
+    with_biases = [
+        run
+        for activation, rates in GENTLE.items()
+        for run in having(records.runs, {"lr": rates.values[-1], CELLS[0]: activation})
+        if run.norm in ("none", "naive")
+    ]
     if with_biases:
+        rates = " and ".join(f"{rates.values[-1]:g} ({activation})" for activation, rates in GENTLE.items())
         made["naive_biases"] = plots.curves(
             records.of(with_biases),
             "Length of the biases during training",
-            f"At a learning rate of {rate:g}, mean over the hidden layers.",
+            f"At a learning rate of {rates}, mean over the hidden layers.",
             lambda run: (run.metrics["step"].tolist(), mean_of_layers("bias_norm")(run)),
             "length",
             layout,

@@ -1,20 +1,27 @@
 """§3.4 and later work: BN regularises by the noise of its mini-batch's statistics.
 
 Ghost batches change this noise and leave the mini-batch of the gradient; the noise that Dropout makes instead, of equal
-size, is the control. What is judged is the test accuracy when all of 2,000 training images are fit. And what becomes of
-the statistics where the companions are of one class, or come through Dropout (Li et al. 2018).
+size, is the control. What is judged is the gap between training and test accuracy when equally many of 2,000 training
+images are fit. And what becomes of the statistics where the companions are of one class, or come through Dropout (Li et
+al. 2018).
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
+import numpy as np
 from matplotlib.figure import Figure
 
 from bnexp.claims.accuracy import ACCURACY
-from bnexp.claims.regularisation import gap_when_fit
+from bnexp.claims.regularisation import FIT as ENOUGH
+from bnexp.claims.regularisation import GAP, gap_when_fit
+from bnexp.claims.statistics import late_accuracy
 from bnexp.drawing import plots
-from bnexp.judging.claim import PLAIN, TREATED, Claim, Control, Paper, Quantity, Rule, Settings, of_run
+from bnexp.judging.claim import PLAIN, TREATED, Claim, Control, Of, Paper, Quantity, Rule, Settings, of_run
 from bnexp.judging.matching import having
-from bnexp.judging.measures import companion_noise
+from bnexp.judging.measures import companion_noise, metric_at_end
 from bnexp.judging.words import percent
 from bnexp.runs.records import Record, Records
 
@@ -22,6 +29,12 @@ SHOWS_TUNING = True
 
 HELPS = 0.005
 """Half a point, the smallest difference that counts."""
+
+BY_DOUBLING = 0.001
+"""By how much a gap must grow with each doubling of the part, to count: half a point from 2 to 60 examples."""
+
+FIT = 0.995
+"""Training accuracy at which a network has fit its images."""
 
 GHOSTS = (4, 10, 30)
 """Examples in the parts of a mini-batch of 60."""
@@ -36,6 +49,13 @@ LI = Paper("Not in the paper.", outside="Dropout before BN shifts the variance (
 CLASS = Paper("Mini-batches are drawn at random.", outside="Label leak through companions (Wu & Johnson 2021)")
 
 
+def by_doubling(runs: Sequence[Record]) -> float | None:
+    """By how much the gap grows with each doubling of the part of a mini-batch that is normalised together."""
+    parts = [math.log2(run.value("norm.ghost") or run.value("batch")) for run in runs]
+    gaps = [gap for run in runs if (gap := gap_when_fit(run)) is not None]
+    return float(np.polyfit(parts, gaps, 1)[0]) if len(gaps) == len(runs) > 1 else None
+
+
 def _ghost(examples: int) -> Settings:
     return {**WHOLE, "norm.ghost": examples}
 
@@ -44,7 +64,37 @@ def _dropout(rate: float) -> Settings:
     return {**WHOLE, "model.dropout": rate}
 
 
+ALL = {**WHOLE, "norm.ghost": Of("among", (*GHOSTS, None))}
+
 CLAIMS = [
+    Claim(
+        "noise-gap",
+        "§3.4, Luo et al. 2018",
+        f"At the same mini-batch of the gradient, the fewer examples are normalised together, the smaller is the gap "
+        f"between training and test accuracy when {percent(ENOUGH)} of the training images are fit.",
+        Quantity("gap gained by each doubling of the part", by_doubling, over=("norm.ghost",)),
+        Rule("difference", BY_DOUBLING),
+        LUO,
+        ALL,
+        None,
+        primary=True,
+    ),
+    Claim(
+        "noise-fits",
+        "–",
+        f"All of them fit {percent(FIT)} of the training images.",
+        Quantity(
+            "networks that fit their training images",
+            of_run(lambda run: float((metric_at_end("train_accuracy")(run) or 0) >= FIT)),
+            "share",
+        ),
+        Rule("rate", universal=True),
+        LUO,
+        ALL,
+        None,
+        cells=("norm.ghost",),
+        control=Control("Networks that do not would be compared while they still learn.", guards=("noise-gap",)),
+    ),
     *(
         Claim(
             f"noise-helps-{ghost}",
@@ -55,7 +105,6 @@ CLAIMS = [
             LUO,
             _ghost(ghost),
             WHOLE,
-            primary=ghost == 10,
         )
         for ghost in GHOSTS
     ),
@@ -63,13 +112,13 @@ CLAIMS = [
         Claim(
             f"noise-of-{ghost}",
             "§3.4, Luo et al. 2018",
-            f"Within {{epochs}}, dropout of {percent(rate)}, as noisy as parts of {ghost}, does as much.",
-            ACCURACY,
+            f"Dropout of {percent(rate)}, as noisy as parts of {ghost}, leaves as large a gap.",
+            GAP,
             Rule("equals", HELPS),
             LUO,
             _dropout(rate),
             _ghost(ghost),
-            control=Control("Another accuracy would say that it is more than noise, or less."),
+            control=Control("Another gap would say that it is more than noise, or less."),
         )
         for ghost, rate in EQUAL.items()
     ),
@@ -105,19 +154,21 @@ CLAIMS = [
         "Li et al. 2018",
         "Within {epochs}, without Dropout moving averages cost at most half a point.",
         ACCURACY,
-        Rule("no_worse", HELPS),
+        Rule("no_worse", HELPS, paired=True),
         LI,
         {**WHOLE, **MOVING},
         WHOLE,
-        control=Control("As much without Dropout would say that it is not Dropout's doing."),
+        control=Control(
+            "As much without Dropout would say that it is not Dropout's doing.", guards=("noise-dropout-moving",)
+        ),
     ),
     *(
         Claim(
             f"noise-of-{classes}-class{'es' * (classes > 1)}",
             "Wu & Johnson 2021",
             f"Within {{epochs}}, each at its own best rate, networks whose mini-batches have {classes} "
-            f"class{'es' * (classes > 1)} end lower with BN than without.",
-            ACCURACY,
+            f"class{'es' * (classes > 1)} have a lower accuracy with BN than without, over the last half of it.",
+            Quantity("test accuracy over the last half of training", of_run(late_accuracy)),
             Rule("difference", HELPS, less=True),
             CLASS,
             {"norm": TREATED, "norm.ghost": None, "norm.statistics": "population"},

@@ -8,11 +8,10 @@ from matplotlib.figure import Figure
 
 from bnexp.claims.accuracy import ACCURACY, SMALLEST
 from bnexp.claims.covariate_shift import COUNTS
-from bnexp.claims.inception import HARDLY
 from bnexp.claims.mechanisms import CELLS, STEPS, TARGET_WORDS, target
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
-from bnexp.judging.claim import PLAIN, TREATED, Claim, Paper, Quantity, Rule, of_run
+from bnexp.judging.claim import PLAIN, TREATED, Claim, Control, Paper, Quantity, Rule, Settings, of_run
 from bnexp.judging.matching import at_their_best
 from bnexp.judging.measures import common_chance, curve, probed
 from bnexp.runs.records import Records
@@ -27,7 +26,19 @@ PAPER = Paper(
 MOVES = Quantity("movement of the inputs in training, in widths", of_run(probed("moved_mean_tr", ratio=True)), "ratio")
 
 
-def _claim(identity: str, sentence: str, quantity: Quantity, rule: Rule, other: object, primary: bool = False) -> Claim:
+ALIKE = 1.5
+"""Times the steps of BN up to which noisy BN is as fast: ten seeds tell a factor of 1.2 to 1.4."""
+
+
+def _claim(
+    identity: str,
+    sentence: str,
+    quantity: Quantity,
+    rule: Rule,
+    other: object,
+    treated: Settings = NOISY,
+    control: Control | None = None,
+) -> Claim:
     return Claim(
         f"noisy-{identity}",
         SOURCE,
@@ -35,20 +46,22 @@ def _claim(identity: str, sentence: str, quantity: Quantity, rule: Rule, other: 
         quantity,
         rule,
         PAPER,
-        NOISY,
+        treated,
         {"norm": other},
         cells=CELLS,
         selected=("lr",),
-        primary=primary,
+        primary=identity in ("speed", "faster"),
+        control=control,
     )
 
 
 CLAIMS = [
     _claim(
         "speed",
-        f"At each one's own best rate, noisy BN reaches {TARGET_WORDS} in at most {HARDLY:g} times the steps of BN",
+        f"At each one's own best rate, noisy BN reaches {TARGET_WORDS} in as many steps as BN, within a factor of "
+        f"{ALIKE:g}",
         STEPS,
-        Rule("no_worse", math.log(HARDLY), less=True, universal=True),
+        Rule("equals", math.log(ALIKE), universal=True),
         TREATED,
     ),
     _claim(
@@ -57,7 +70,18 @@ CLAIMS = [
         STEPS,
         Rule("time", less=True, universal=True),
         PLAIN,
-        primary=True,
+    ),
+    _claim(
+        "gain",
+        f"At each one's own best rate, BN itself reaches {TARGET_WORDS} in fewer steps than no norm",
+        STEPS,
+        Rule("time", less=True, universal=True),
+        PLAIN,
+        {"norm": TREATED},
+        Control(
+            "No fewer steps would say that BN gains nothing here that its stability could be the reason of.",
+            guards=("noisy-speed", "noisy-faster"),
+        ),
     ),
     _claim(
         "accuracy",
@@ -72,7 +96,10 @@ CLAIMS = [
         MOVES,
         Rule("difference", COUNTS, universal=True),
         PLAIN,
-        primary=True,
+        control=Control(
+            "No more would say that the noise does not make BN unstable enough to tell anything.",
+            guards=("noisy-speed", "noisy-faster"),
+        ),
     ),
 ]
 
@@ -80,7 +107,11 @@ CLAIMS = [
 def figures(records: Records) -> dict[str, Figure]:
     """`noisy_norm`: test accuracy of each at its own best rate; `noisy_moves`: how its inputs move."""
     best = at_their_best(records.runs, ("norm", *CELLS), ("lr",))
-    moves = {"means, in widths": probed("moved_mean_tr"), "W1, in widths": probed("moved_w1_tr")}
+    moves = {
+        "means in training": probed("moved_mean_tr"),
+        "W1 in training": probed("moved_w1_tr"),
+        "means at inference, without the noise": probed("moved_mean"),
+    }
     made = plots.probes_of(records, "noisy_moves", "How the inputs of nonlinearities move in training", moves)
     if best:
         made["noisy_norm"] = plots.curves(

@@ -81,6 +81,22 @@ CLAIMS = [
         selected=("lr",),
         control=Control("A network that learns it would say that nothing is lost over 196 time steps."),
     ),
+    Claim(
+        "recurrent-pixels-all",
+        COOIJMANS,
+        f"Within {{epochs}}, at its own best rate, a plain network with BN that reads pixels reaches "
+        f"{percent(TRAINS)}.",
+        TRAINED,
+        Rule("rate"),
+        LSTM,
+        ALL,
+        None,
+        among={"model.scan": "pixels"},
+        selected=("lr",),
+        control=Control(
+            "Failing, too, it would say that so few steps are too few for any network.", guards=("recurrent-pixels",)
+        ),
+    ),
 ]
 
 

@@ -190,7 +190,8 @@ def _together(by_seed: Mapping[int, list[Record]], over: Sequence[str]) -> Itera
     variants: dict[str, dict[int, list[Record]]] = {}
     for seed, runs in by_seed.items():
         for run in runs:
-            same = repr(sorted((name, value) for name, value in run.fields.items() if name not in {"seed", *free}))
+            apart = {name for name in run.fields if name in free or ("norm" in over and name.startswith("norm."))}
+            same = repr(sorted((name, value) for name, value in run.fields.items() if name not in {"seed", *apart}))
             variants.setdefault(same, {}).setdefault(seed, []).append(run)
     for seeds in variants.values():
         most = max(map(len, seeds.values()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,8 +35,6 @@ class Witness:
     primary: bool = False
     denies: bool = False
     """It speaks against the explanation where it is reproduced, and neither way where it is not."""
-    given: str = ""
-    """A claim of the same subject that must be reproduced for this one to speak."""
     both: bool = False
     """It is judged on a small Inception, too."""
 
@@ -60,10 +58,12 @@ EXPLANATIONS = (
             Witness("covariate_shift", "shift-w1", primary=True, both=True),
             Witness("covariate_shift", "shift-mean", both=True),
             Witness("covariate_shift", "shift-spread", both=True),
+            Witness("covariate_shift", "shift-mean-training", both=True),
+            Witness("covariate_shift", "shift-spread-training", both=True),
             Witness("covariate_shift", "shift-w1-training", both=True),
             Witness("covariate_shift", "shift-gradient", both=True),
             Witness("covariate_shift", "shift-direction", both=True),
-            Witness("noisy_norm", "noisy-faster", primary=True, denies=True, given="noisy-unstable", both=True),
+            Witness("noisy_norm", "noisy-faster", primary=True, denies=True, both=True),
         ),
     ),
     Explanation(
@@ -81,8 +81,9 @@ EXPLANATIONS = (
         "BN allows larger learning rates, and these are what helps.",
         "Bjorck et al. 2018",
         (
-            Witness("step_size", "step-size-gain", primary=True, both=True),
+            Witness("step_size", "step-size-share", primary=True, both=True),
             Witness("step_size", "step-size-own", primary=True, both=True),
+            Witness("step_size", "step-size-gain", both=True),
             Witness("step_size", "step-size-plain", both=True),
             Witness("lr_tolerance", "lr-highest", primary=True),
             Witness("lr_tolerance", "lr-best"),
@@ -93,9 +94,10 @@ EXPLANATIONS = (
         "BN does not see the scale of the weights, so that growing weights make steps smaller by themselves.",
         "§3.3, van Laarhoven 2017, Arora et al. 2018",
         (
-            Witness("scale_invariance", "scale-symmetry-100"),
+            Witness("scale_invariance", "scale-l2", primary=True),
+            Witness("scale_invariance", "scale-growth", primary=True),
+            Witness("scale_invariance", "scale-longer"),
             Witness("scale_invariance", "scale-alone"),
-            Witness("scale_invariance", "scale-l2"),
         ),
     ),
     Explanation(
@@ -103,9 +105,8 @@ EXPLANATIONS = (
         "The noise of the mini-batch's statistics regularises.",
         "§3.4, Luo et al. 2018",
         (
-            Witness("noise", "noise-helps-10", primary=True),
-            Witness("noise", "noise-helps-30"),
-            Witness("noise", "noise-helps-4"),
+            Witness("noise", "noise-gap", primary=True),
+            *(Witness("noise", f"noise-{of}-{ghost}") for of in ("helps", "of") for ghost in (30, 10)),
             Witness("regularisation", "narrower-gap"),
             Witness("regularisation", "weaker-dropout"),
         ),
@@ -115,9 +116,9 @@ EXPLANATIONS = (
         "Signals and gradients keep their size through BN's layers, whose Jacobians have singular values near 1.",
         "§3.3",
         (
-            Witness("jacobian", "jacobian-unequal", primary=True, both=True),
-            Witness("jacobian", "jacobian-spread", both=True),
-            Witness("jacobian", "jacobian-median", both=True),
+            Witness("jacobian", "jacobian-spread", primary=True, both=True),
+            Witness("jacobian", "jacobian-median", primary=True, both=True),
+            Witness("jacobian", "jacobian-unequal", both=True),
             Witness("gradient_flow", "gradient-flow", primary=True),
             Witness("signal_depth", "depth-rank"),
             Witness("signal_depth", "depth-small-changes"),
@@ -156,12 +157,10 @@ def entry(witness: Witness, network: str, found: Found) -> Mapping[str, Any] | N
     return found.get((witness.subject + (SUFFIX if network == INCEPTION else ""), witness.claim))
 
 
-def speaks(witness: Witness, judged: Mapping[str, Any] | None, given: Mapping[str, Any] | None = None) -> Speaks:
-    """For the explanation, against it, or neither; `given` is what was judged of the claim that it depends on."""
+def speaks(witness: Witness, judged: Mapping[str, Any] | None) -> Speaks:
+    """For the explanation, against it, or neither."""
     if judged is None:
         return "not judged"
-    if witness.given and (given is None or given["verdict"] != "reproduced"):
-        return "neither"
     if witness.denies:
         return "against" if judged["verdict"] == "reproduced" else "neither"
     sides: dict[str, Speaks] = {"reproduced": "for", "contradicted": "against"}
@@ -170,8 +169,7 @@ def speaks(witness: Witness, judged: Mapping[str, Any] | None, given: Mapping[st
 
 def side(witness: Witness, network: str, found: Found) -> Speaks:
     """What a witness says on a network."""
-    given = entry(replace(witness, claim=witness.given), network, found) if witness.given else None
-    return speaks(witness, entry(witness, network, found), given)
+    return speaks(witness, entry(witness, network, found))
 
 
 DOUBTFUL = {"rising", "edge", "partial", "stand-in"}
@@ -181,7 +179,8 @@ DOUBTFUL = {"rising", "edge", "partial", "stand-in"}
 def word(explanation: Explanation, found: Found) -> str:
     """*survives* where all primary witnesses are for it, on every network, *refuted* where one denies it, or *open*.
 
-    A witness that is there to deny it is for it where it does not. One that is flagged as doubtful refutes nothing.
+    A witness that is there to deny it is for it where it is decided otherwise. One that is flagged as doubtful refutes
+    nothing.
     """
     said = set()
     for witness in explanation.witnesses:
