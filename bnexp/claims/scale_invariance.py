@@ -20,6 +20,7 @@ from bnexp.drawing.plots import Layout
 from bnexp.judging.claim import TREATED, Claim, Control, Of, Paper, Quantity, Rule, of_run
 from bnexp.judging.matching import having
 from bnexp.judging.measures import common_chance, final_accuracy, mean_of_layers, slope
+from bnexp.judging.words import arm_name
 from bnexp.runs.records import Record, Records
 
 SAME = 3 * SMALLEST
@@ -164,10 +165,10 @@ def figures(records: Records) -> dict[str, Figure]:
         made["weight_growth"] = plots.curves(
             records.of(alone),
             "Length of the weights during training, with and without BN",
-            "Mean over the hidden layers.",
-            lambda run: (run.metrics["step"].tolist(), mean_of_layers("weight_norm")(run)),
+            "In the first length; mean over the hidden layers.",
+            _lengths,
             "length",
-            Layout("lr", CELLS[0]),
+            Layout(columns=CELLS[0], arm=lambda run: f"{arm_name(run.norm)}, lr {run.value('lr'):g}"),
         )
     if decayed := having(records.runs, DECAYED):
         made["l2_rate"] = plots.heat_maps(
@@ -182,3 +183,8 @@ def figures(records: Records) -> dict[str, Figure]:
             lambda v: f"{100 * v:.1f}",
         )
     return made
+
+
+def _lengths(run: Record) -> tuple[list[float], list[float]]:
+    lengths = mean_of_layers("weight_norm")(run)
+    return run.metrics["step"].tolist(), [length / lengths[0] for length in lengths]
