@@ -18,14 +18,14 @@ from bnexp.command.typed import OURS, Typed
 from bnexp.config import DATASETS, LAUNCH, RESOLVED, STAND_INS, Config, ConfigError, DataConfig, run_id
 from bnexp.console import err, out
 from bnexp.judge import profile, writing
-from bnexp.judge.candidate import Candidate
+from bnexp.judge.asked import Request
+from bnexp.judge.trial import Contract
 from bnexp.launch import stacks
 from bnexp.launch.estimate import dry_run, estimate
 from bnexp.launch.inventory import inventory
 from bnexp.launch.pool import LaunchError, launch
-from bnexp.launch.trial import LIMIT, try_all, try_imports
+from bnexp.launch.trial import LIMIT, try_all, try_imports, written_by_user
 from bnexp.norms import own
-from bnexp.norms.contract import Result
 from bnexp.report import experiments
 from bnexp.report.conclude import check_writable, conclude_partly, gather
 from bnexp.report.conclude import conclude as report
@@ -120,8 +120,7 @@ def settle(configs: Sequence[Config]) -> list[Config]:
 
 def _try_written_by_user(configs: Sequence[Config], limit: int) -> None:
     """ConfigError for a network or a norm of the user's that cannot be trained; each is tried once."""
-    of_the_user = [config for config in configs if "module" in (config.norm.name, config.model.name)]
-    trials = try_all(of_the_user, limit)
+    trials = try_all(list(filter(written_by_user, configs)), limit)
     for notice in dict.fromkeys(trial.notice for trial in trials if trial.notice):
         err.print(notice, soft_wrap=True, markup=False)
 
@@ -260,23 +259,37 @@ def conclude(configs: Sequence[Config], line: Typed) -> None:
             conclude_partly(runs, other)
             continue
         taken_over = take_over(runs).runs
-        if all(run_id(run) in taken_over or RunFolder(run.outputs, run).summary() for run in runs):
+        if all(run_id(run) in taken_over or _is_finished(run) for run in runs):
             report(runs, other, taken_over)
 
 
-def conclude_judge(configs: Sequence[Config], candidate: Candidate, contract: Sequence[Result]) -> None:
-    """Judge a norm in BN's place on the runs of one command, and write its report."""
+def conclude_judge(configs: Sequence[Config], request: Request, contract: Contract) -> None:
+    """Judge a norm in BN's place on the runs of one command, and write its report.
+
+    Experiments of which runs failed are named, and not judged.
+    """
     first = configs[0]
-    entries, gathered = [], []
-    for part in parts(configs).values():
-        records = gather(unique(part), outcome.elsewhere)
-        names = profile.subjects(part[0].claims)
+    entries, gathered, missing = [], [], {}
+    for (experiment, _, _), part in parts(configs).items():
+        runs = unique(part)
+        lacking = [run for run in runs if run_id(run) not in outcome.elsewhere and not _is_finished(run)]
+        if lacking:
+            missing[experiment] = len(lacking)
+            continue
+        records = gather(runs, outcome.elsewhere)
         gathered.append(records)
-        entries += profile.profile(records, names, candidate.norm, bool(outcome.elsewhere))
-    folder = Path(first.results) / "judge" / candidate.name
+        elsewhere = any(run_id(run) in outcome.elsewhere for run in runs)
+        entries += profile.profile(records, profile.subjects(part[0].claims), request.candidate.target, elsewhere)
+    folder = request.folder(Path(first.results))
     check_writable(str(folder))
-    writing.write(folder, candidate, contract, entries, gathered, first.figures)
+    writing.write(folder, request, contract, entries, gathered, missing, first.figures)
+    for sentence in writing.summary(request, entries, missing):
+        out.print(sentence, soft_wrap=True, markup=False)
     out.print(f"Report: {folder / 'README.md'}", soft_wrap=True)
+
+
+def _is_finished(run: Config) -> bool:
+    return RunFolder(run.outputs, run).summary() is not None
 
 
 def altered(run: Config, line: Typed) -> bool:

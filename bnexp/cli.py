@@ -242,23 +242,34 @@ def _judge(arguments: list[str]) -> None:
     parser.add_argument("--contract", action="store_true", help="the contract alone, in seconds")
     options = parser.parse_intermixed_args(arguments)
     from bnexp.judge import asked
+    from bnexp.launch.pool import LaunchError
 
     request = asked.read(options.words, options.claims)
     outcome.clear()
     contract = asked.contract(request.candidate)
     if options.contract:
-        if not all(result.fine for result in contract):
+        if contract.broken:
             raise config.ConfigError(asked.broken(request.candidate, contract))
         return
     asked.begin(request, contract)
     from bnexp.command import typed  # imports Hydra
 
     line = typed.read(["-m", *request.overrides])
-    _through_hydra(line.flags, line.overrides)
-    if outcome.trained:
-        from bnexp import app
 
-        app.conclude_judge(outcome.trained, request.candidate, contract)
+    def conclude() -> None:
+        if outcome.trained:
+            from bnexp import app
+
+            app.conclude_judge(outcome.trained, request, contract)
+
+    try:
+        _through_hydra(line.flags, line.overrides)
+        if outcome.failure:
+            raise outcome.failure[0]
+    except LaunchError as error:
+        conclude()  # of several experiments some may be there in full
+        raise LaunchError(f"{request.candidate.target} in BN's place: {error}") from error
+    conclude()
 
 
 def _diff(arguments: list[str]) -> None:

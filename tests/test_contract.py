@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -21,7 +23,7 @@ from bnexp.norms import (
     ZCANorm,
     checks,
 )
-from bnexp.norms.contract import CHECKS, Result, results
+from bnexp.norms.contract import CHECKS, GATES, Result, lags, results
 
 
 class Plain(nn.Module):
@@ -135,6 +137,21 @@ class Draws(Plain):
         return super().forward(x) * (1 + torch.rand(()).to(x) * 0)
 
 
+class DrawsElsewhere(Plain):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) * (1 + 0 * random.random() * np.random.rand())
+
+
+class Counts(Plain):
+    steps = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            self.steps += 1
+            return super().forward(x) * self.steps
+        return super().forward(x)
+
+
 class KeepsGraph(Plain):
     def forward(self, x: Tensor) -> Tensor:
         self.kept = super().forward(x)
@@ -166,7 +183,9 @@ class Raises(Plain):
         (Remembers, {"state_round_trip"}, "keep what it remembers in register_buffer"),
         (Lazy, {"state_round_trip"}, "make all parameters and buffers in __init__"),
         (InPlace, {"leaves_input"}, "write x = x - mean"),
-        (Draws, {"no_global_randomness"}, "draw from a torch.Generator of its own"),
+        (Counts, {"state_round_trip"}, "another output in training; keep what it remembers in register_buffer"),
+        (Draws, {"no_global_randomness"}, "it draws from the generator of PyTorch; draw from one of its own"),
+        (DrawsElsewhere, {"no_global_randomness"}, "of Python and NumPy"),
         (KeepsGraph, {"can_be_copied"}, ".detach()"),
         (Talks, {"is_quiet"}, "it prints 'hello'"),
     ],
@@ -185,10 +204,17 @@ def test_and_no_other_is_broken_by_it(make: type[nn.Module]) -> None:
     assert len({name.partition("[")[0] for name in broken(make)}) == 1
 
 
-def test_what_raises_is_named() -> None:
+def test_what_raises_is_named_once_for_each_kind_of_input() -> None:
     found = broken(Raises)
-    assert len(found) == 2 * len(CHECKS)
-    assert all("RuntimeError: not today" in result.sentence for result in found.values())
+    assert set(found) == {"keeps_shape[flat]", "keeps_shape[maps]"}
+    assert all("RuntimeError: not today (" in result.sentence for result in found.values())
+    assert "inputs = ('flat',)" in found["keeps_shape[maps]"].sentence
+
+
+def test_what_changes_its_input_is_told_that_alone() -> None:
+    assert {result.check for result in results(InPlace)} == {
+        f"{name}[{kind}]" for name in GATES for kind in ("flat", "maps")
+    }
 
 
 class Expected(Wider):
@@ -210,9 +236,36 @@ class Flat(Plain):
         return super().forward(x)
 
 
+def test_what_it_says_that_it_fails_must_be_a_check_and_fail() -> None:
+    stale = type("Stale", (Plain,), {"expected_failures": {"keeps_dtype": "I like it"}})
+    found = {result.check: result for result in results(stale)}["keeps_dtype[flat]"]
+    assert (found.passed, found.fine) == (True, False)
+    assert "leave it out of expected_failures (I like it)" in found.sentence
+    with pytest.raises(ValueError, match="expected_failures has 'keeps_dtyp': the checks are "):
+        results(type("Slip", (Plain,), {"expected_failures": {"keeps_dtyp": "?"}}))
+
+
+class Averages(Plain):
+    """Normalises by the mini-batch, with averages of its own."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__(features)
+        self.batch_norm = nn.BatchNorm1d(features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        normed: Tensor = self.batch_norm(x.flatten(2) if x.dim() > 2 else x)
+        return normed.view(x.shape)
+
+
+def test_averages_of_its_own_lag_and_those_of_our_bn_do_not() -> None:
+    assert lags(Averages)
+    assert not any(map(lags, (BatchNorm, Plain, LayerNorm)))
+
+
 def test_a_norm_may_say_which_inputs_it_takes() -> None:
     assert {result.check.partition("[")[2] for result in results(Flat)} == {"flat]"}
     assert not broken(Flat)
+    assert {r.check.partition("[")[2] for r in results(type("Word", (Flat,), {"inputs": "flat"}))} == {"flat]"}
     with pytest.raises(ValueError, match="'cubes': a norm takes 'flat' or 'maps'"):
         results(type("Odd", (Plain,), {"inputs": ("cubes",)}))
 

@@ -16,9 +16,9 @@ from bnexp.claims import REGISTRY, TREATED
 from bnexp.config import Config, ConfigError, NormConfig, run_id
 from bnexp.judge import asked, runs
 from bnexp.judge.candidate import Candidate, read, stands_for
+from bnexp.judge.picture import profile_figure
 from bnexp.judge.profile import OTHER_MACHINE, profile
 from bnexp.judge.profile import asked as asked_of
-from bnexp.judge.writing import profile_figure
 
 MINE = """
 import time
@@ -167,10 +167,13 @@ def test_only_claims_are_asked_that_fit_any_norm() -> None:
 
 def test_the_profile_has_a_column_for_every_norm() -> None:
     entries = profile(records(candidate_is("batch")), ["accuracy", "speed"], OTHER, elsewhere=False)
-    made = profile_figure(Candidate(OTHER), entries)
-    texts = [text.get_text() for text in made.axes[0].texts]
-    assert {"with BN", "Mine", "against BN"} <= set(texts)
-    assert len([text for text in made.axes[0].texts if text.get_bbox_patch()]) == 3 * len(entries)
+    first = replace(entries[0], judgements={OTHER: entries[0].judgements[OTHER]})
+    for shown in (entries, [first, *entries[1:]]):  # BN was not trained in every experiment
+        made = profile_figure("Mine", OTHER, "laptop", shown)
+        texts = [text.get_text() for text in made.axes[0].texts]
+        assert {"with BN", "Mine", "Mine against BN"} <= set(texts)
+        boxes = [text for text in made.axes[0].texts if text.get_bbox_patch()]
+        assert len(boxes) == 3 * len(entries) - (shown is not entries)
 
 
 # The command
@@ -178,17 +181,18 @@ def test_the_profile_has_a_column_for_every_norm() -> None:
 
 def test_the_contract_alone(command: Command) -> None:
     done = command("judge", "--contract", "my_norm.py")
-    assert (done.code, done.out.strip().splitlines()[-1]) == (0, "Mine keeps 30 of the 30 promises of a norm.")
+    last = done.out.strip().splitlines()[-1]
+    assert (done.code, last) == (0, "Mine keeps 30 of the 30 promises of a norm that were tried.")
 
 
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ("return x - x.mean(0)", "breaks alone_at_inference[flat]"),
+        ("return x - x.mean(0)", "breaks alone_at_inference[flat, maps]"),
         ("return x.flatten()", "breaks keeps_shape[flat]"),
         ("raise SystemExit(3)", "breaks keeps_shape[flat]"),
-        ("import os; os._exit(3)", "its process ended"),
-        ("time.sleep(60)", "it came to no end in 2 s"),
+        ("import os; os._exit(3)", "its process ended, exit code 3 (in the check keeps_shape[flat])"),
+        ("time.sleep(60)", "it came to no end in 2 s (in the check keeps_shape[flat])"),
         ("print('hello'); return x", "it prints 'hello'; leave out print"),
     ],
 )
@@ -202,6 +206,21 @@ def test_what_breaks_it_is_refused_with_a_sentence(
     assert words in done.err
     assert "odd:Mine" in done.err
     assert not (tmp_path / "outputs").exists()
+
+
+def test_one_that_ends_its_process_late_is_named_and_what_can_be_judged_is(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After 200 passes in training: in the measuring of the time, and in the training itself."""
+    monkeypatch.setattr("bnexp.launch.estimate.PATIENCE", 600)
+    late = "global passes\n        passes += self.training\n        passes < 200 or os._exit(3)\n        return x"
+    (tmp_path / "late.py").write_text("import os\npasses = 0\n" + MINE.replace("return x * self.scale", late))
+    done = command("judge", "late.py", "--claims", "figure_1", "scale=smoke", "data=digits", "processes=1")
+    assert done.code == 1
+    assert "The time it takes is guessed, for when it was measured, its process ended, exit code 3." in done.out
+    assert "late:Mine in BN's place: " in done.err
+    text = (tmp_path / "results" / "smoke" / "judge" / "Mine" / "README.md").read_text()
+    assert "mnist_activations is not judged: " in text
 
 
 # The examples
@@ -220,7 +239,7 @@ def test_the_examples_keep_it_but_for_the_lesson(
     done = command("judge", "--contract", name)
     if name == "centring.py":
         assert done.code == 2
-        assert "breaks alone_at_inference[flat], alone_at_inference[maps]: " in done.err
+        assert "breaks alone_at_inference[flat, maps]: " in done.err
         assert "use population statistics there" in done.err
     else:
         assert (done.code, done.err) == (0, "")
@@ -242,7 +261,8 @@ def test_an_example_is_judged_from_end_to_end(command: Command, tmp_path: Path) 
     done = command(*words)
     assert done.code == 0, done.err
     assert "runs to train: about" in done.out
-    folder = tmp_path / "results" / "judge" / "RMSNorm"
+    folder = tmp_path / "results" / "smoke" / "judge" / "RMSNorm"
+    assert "with RMSNorm: " in done.out
     assert {path.name for path in folder.iterdir()} == {"README.md", "verdict.json", "profile.png", "figures"}
     found = json.loads((folder / "verdict.json").read_text())
     assert len(found["contract"]) == 30

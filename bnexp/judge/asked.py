@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from rich.markup import escape
@@ -17,12 +18,20 @@ from bnexp.console import out
 from bnexp.judge import candidate as candidates
 from bnexp.judge import profile, runs, trial
 from bnexp.judge.candidate import Candidate
+from bnexp.judge.trial import Contract
 from bnexp.norms.contract import Result
 from bnexp.report.experiments import read as read_experiment
 
 SETTINGS = "norm.settings."
-OWN = ("scale", "references")
-"""Settings of the command's own meaning."""
+CHOSEN = ("scale", "references")
+"""Settings that the command has for itself."""
+
+USUAL = "laptop"
+
+LAGS = (
+    "At inference it has moving averages of its own, which lag behind the weights; those of a bnexp.norms.BatchNorm in "
+    "it would be estimated by Algorithm 2, as BN's are here."
+)
 
 REFERENCES = ("package", "train")
 
@@ -37,6 +46,12 @@ class Request:
     references: str
     overrides: list[str]
     """As `bnexp run` would have them."""
+    command: str
+    """As it was typed."""
+
+    def folder(self, results: Path) -> Path:
+        """Where the report stands: of `laptop`, the usual scale, in `judge/`, of another under that one's name."""
+        return (results if self.scale == USUAL else results / self.scale) / "judge" / self.candidate.name
 
 
 def read(words: Sequence[str], names: str | None) -> Request:
@@ -44,12 +59,12 @@ def read(words: Sequence[str], names: str | None) -> Request:
     typed = [word for word in words if "=" not in word]
     if len(typed) != 1:
         raise ConfigError(f"bnexp judge takes one norm, {'not ' + ', '.join(typed) if typed else 'my_norm.py'}")
-    settings, chosen, launch = {}, {"scale": "laptop", "references": "package"}, []
+    settings, chosen, launch = {}, {"scale": USUAL, "references": "package"}, []
     for override in OverridesParser.create().parse_overrides([word for word in words if "=" in word]):
         key, value = override.key_or_group, override.value()
         if key.startswith(SETTINGS):
             settings[key.removeprefix(SETTINGS)] = value
-        elif key in OWN:
+        elif key in CHOSEN:
             chosen[key] = str(value)
         elif key in LAUNCH or key in ("data", "checkpoint"):
             launch.append(str(override.input_line))
@@ -66,7 +81,8 @@ def read(words: Sequence[str], names: str | None) -> Request:
     candidate = candidates.read(typed[0], settings)
     experiments = _experiments(names, scale)
     overrides = [f"experiment={','.join(experiments)}", f"scale={scale}", *launch]
-    return Request(candidate, experiments, scale, references, overrides)
+    command = " ".join(["bnexp judge", *([f"--claims {names}"] if names else []), *words])
+    return Request(candidate, experiments, scale, references, overrides, command)
 
 
 def _experiments(names: str | None, scale: str) -> tuple[str, ...]:
@@ -80,7 +96,9 @@ def _experiments(names: str | None, scale: str) -> tuple[str, ...]:
         by_name |= {_plain(name): name} if subjects else {}
     for name in names.split(","):
         if _plain(name) not in by_name:
-            raise ConfigError(f"--claims {name}: there is nothing of that name to ask{did_you_mean(name, by_name)}")
+            offered = sorted(set(by_name.values()))
+            meant = did_you_mean(name, offered) or f"; there are {', '.join(offered)}"
+            raise ConfigError(f"--claims {name}: there is nothing of that name to ask{meant}")
     return tuple(dict.fromkeys(by_name[_plain(name)] for name in names.split(",")))
 
 
@@ -88,30 +106,45 @@ def _plain(name: str) -> str:
     return name.replace("_", "").replace("-", "")
 
 
-def contract(candidate: Candidate) -> list[Result]:
-    """What came of every check, printed."""
+def contract(candidate: Candidate) -> Contract:
+    """What came of every check; those that fail are printed."""
     found = trial.contract(candidate)
-    table = Table("promise", "kept", title=f"The contract of {candidate.name}", title_justify="left")
-    for result in found:
-        what = "yes" if result.passed else f"[bold red]no[/]: {escape(result.sentence)}"
-        what += f" (expected: {escape(result.expected)})" if result.expected else ""
-        table.add_row(f"{escape(result.promise)} [dim]{escape(result.check)}[/]", what)
-    broken = [result for result in found if not result.passed]
-    if broken:
+    failed = [result for result in found.results if not result.passed or not result.fine]
+    if failed:
+        table = Table("promise", "kept", title=f"The contract of {candidate.name}", title_justify="left")
+        for (promise, sentence, expected), kinds in _alike(failed).items():
+            what = f"{'[bold red]no[/]: ' * (not expected)}{escape(sentence)}"
+            what += f" (expected: {escape(expected)})" if expected else ""
+            table.add_row(f"{escape(promise)} [dim]{escape(kinds)}[/]", what)
         out.print(table)
-    out.print(f"{candidate.name} keeps {len(found) - len(broken)} of the {len(found)} promises of a norm.")
+    kept = sum(result.passed for result in found.results)
+    out.print(f"{candidate.name} keeps {kept} of the {len(found.results)} promises of a norm that were tried.")
+    if found.lags:
+        out.print(LAGS, soft_wrap=True)
     return found
 
 
-def broken(candidate: Candidate, contract: Sequence[Result]) -> str:
+def _alike(failed: Sequence[Result]) -> dict[tuple[str, str, str], str]:
+    """By promise, sentence and what was expected, the check with the kinds of input on which it came out so."""
+    names: dict[tuple[str, str, str], list[str]] = {}
+    for result in failed:
+        names.setdefault((result.promise, result.sentence, result.expected), []).append(result.check)
+    return {
+        alike: f"{checks[0].partition('[')[0]}[{', '.join(check.partition('[')[2].rstrip(']') for check in checks)}]"
+        for alike, checks in names.items()
+    }
+
+
+def broken(candidate: Candidate, contract: Contract) -> str:
     """In a sentence, which promises are not kept."""
-    failed = [result for result in contract if not result.fine]
-    return f"{candidate.target} breaks {', '.join(result.check for result in failed)}: {failed[0].sentence}"
+    failed = contract.broken
+    names = list(_alike(failed).values())
+    return f"{candidate.target} breaks {', '.join(names)}: {failed[0].sentence}"
 
 
-def begin(request: Request, contract: Sequence[Result]) -> None:
+def begin(request: Request, contract: Contract) -> None:
     """Have the jobs that are composed next be those of the candidate. Errors: ConfigError for a broken contract."""
-    if not all(result.fine for result in contract):
+    if contract.broken:
         raise ConfigError(broken(request.candidate, contract))
     outcome.changes.append(lambda configs: runs.of(configs, request.candidate))
     if request.references == "package":

@@ -29,11 +29,6 @@ class Candidate:
         words = [self.target.rpartition(":")[2], *(f"{key}={value}" for key, value in self.settings.items())]
         return re.sub(r"[^\w.=-]+", "_", "-".join(words))
 
-    @property
-    def norm(self) -> str:
-        """What records call it."""
-        return self.target
-
     def make(self) -> Any:
         """The class or function itself. Errors: ConfigError where it is not to be had."""
         return targets.load(KEY, self.target)

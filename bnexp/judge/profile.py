@@ -28,6 +28,17 @@ class Entry:
     """The candidate held against BN, by the same measure."""
 
 
+def beside(entries: Iterable[Entry]) -> list[str]:
+    """The norms beside which the candidate is shown, in any of the entries."""
+    known = {norm for entry in entries for norm in entry.judgements}
+    return [norm for norm in BESIDE if norm in known]
+
+
+def text_of(entry: Entry) -> str:
+    """The sentence that is asked, with its epochs."""
+    return entry.judgements.get(BN, entry.against_bn).claim
+
+
 def asked(subject: str) -> Iterator[Claim]:
     """The claims of a subject that can be asked of any norm: of BN alone, or of BN and no norm."""
     for claim in claims.REGISTRY[subject].claims:

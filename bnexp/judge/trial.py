@@ -7,39 +7,71 @@ import io
 import math
 import signal
 from collections.abc import Sequence
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 from bnexp import targets
-from bnexp.config import ConfigError
-from bnexp.judge.candidate import KEY, Candidate
+from bnexp.config import ConfigError, NormConfig
+from bnexp.judge.candidate import Candidate
 from bnexp.launch.pool import GRACE
 from bnexp.launch.trial import LIMIT, in_a_process
-from bnexp.norms.contract import Result, results
+from bnexp.norms import own
+from bnexp.norms.contract import FEATURES, Result, lags, results
 
 
-def contract(candidate: Candidate) -> list[Result]:
-    """What came of every check. Errors: ConfigError for a norm that is not to be had, and one that ends or hangs."""
+@dataclass(frozen=True)
+class Contract:
+    """What came of every check of a norm."""
+
+    results: Sequence[Result]
+    lags: bool = False
+    """Whether it keeps averages of its own in the place of population statistics."""
+
+    @property
+    def broken(self) -> list[Result]:
+        """Those that did not come out as the norm says of itself."""
+        return [result for result in self.results if not result.fine]
+
+
+def contract(candidate: Candidate) -> Contract:
+    """Its checks, run. Errors: ConfigError for a norm that is not to be had, and one that ends or hangs."""
+    at = "while it was made"
     with in_a_process(_try, [candidate], LIMIT) as next_outcome:
-        outcome, value = next_outcome()
+        while True:
+            outcome, value = next_outcome()
+            if outcome == "begins":
+                at = f"in the check {value}"
+            elif outcome == "lost":
+                raise ConfigError(
+                    f"{candidate.target}: {value} ({at}); what it does beyond normalising its input does not belong "
+                    "into it"
+                )
+            else:
+                break
     if outcome == "refused":
         raise ConfigError(value)
-    if outcome == "lost":
-        raise ConfigError(
-            f"{KEY}={candidate.target}: its contract was tried in a process of its own, but {value}; what it does "
-            "beyond normalising its input does not belong into it"
-        )
-    found: list[Result] = value
+    found: Contract = value
     return found
 
 
 def _try(jobs: Sequence[Candidate], limit: int, pipe: Connection) -> None:
     """What the process does; it ends also where the command was killed meanwhile."""
+
+    def begins(check: str) -> None:
+        signal.alarm(math.ceil(limit + GRACE))
+        pipe.send(("begins", check))
+
     for candidate in jobs:
         signal.alarm(math.ceil(limit + GRACE))
         try:
             with contextlib.redirect_stdout(io.StringIO()):
-                pipe.send(("tried", results(candidate.make(), candidate.settings)))
+                config = NormConfig(name="module", target=candidate.target, settings=dict(candidate.settings))
+                own.factory(config)(FEATURES)
+                make, settings = candidate.make(), candidate.settings
+                found = results(make, settings, begins)
+                sound = all(result.fine for result in found)
+                pipe.send(("tried", Contract(found, sound and lags(make, settings))))
         except ConfigError as error:
             pipe.send(("refused", str(error)))
-        except Exception as error:
-            pipe.send(("refused", f"{KEY}={candidate.target}: {targets.place(error)}"))
+        except (Exception, SystemExit) as error:
+            pipe.send(("refused", f"{candidate.target}: {targets.place(error)}"))

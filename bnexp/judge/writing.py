@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import textwrap
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,44 +13,77 @@ from matplotlib.figure import Figure
 from bnexp import claims
 from bnexp.claims import BN, Judgement, Records
 from bnexp.files import write_atomically
+from bnexp.judge.asked import LAGS, USUAL, Request
 from bnexp.judge.candidate import Candidate
-from bnexp.judge.profile import Entry
+from bnexp.judge.picture import profile_figure
+from bnexp.judge.profile import Entry, beside, text_of
+from bnexp.judge.trial import Contract
 from bnexp.judging.matching import shown
-from bnexp.judging.words import arm_name
-from bnexp.norms.contract import Result
+from bnexp.judging.words import arm_name, tally
 from bnexp.report import effects
-from bnexp.report.forest import COLOURS
 from bnexp.report.pictures import save, title
+from bnexp.report.readme import common_stamp
+
+LEAST_SEEDS = 3
+"""With fewer nothing is judged."""
 
 
 def write(
     folder: Path,
-    candidate: Candidate,
-    contract: Sequence[Result],
+    request: Request,
+    contract: Contract,
     entries: Sequence[Entry],
     gathered: Sequence[Records],
+    missing: Mapping[str, int],
     kind: str = "png",
 ) -> None:
     """Write `README.md`, `verdict.json`, `profile.png` and a figure for each experiment's subjects.
 
-    `kind` is that of the figures.
+    Figures of an earlier report go. `missing` has, by experiment that is not judged, how many runs it lacks; `kind` is
+    that of the figures.
     """
-    (folder / "figures").mkdir(parents=True, exist_ok=True)
-    pictures: dict[str, str] = {}
-    for records in gathered:
-        for stem, figure in _figures(records, entries).items():
-            save(figure, folder / "figures" / stem, kind)
-            pictures[stem] = title(figure)
-    if entries:
-        save(profile_figure(candidate, entries), folder / "profile", kind)
-    write_atomically(folder / "README.md", _readme(candidate, contract, entries, gathered, pictures))
+    candidate = request.candidate
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "figures").mkdir(parents=True)
     verdict = {
         "norm": candidate.target,
         "settings": dict(candidate.settings),
-        "contract": [vars(result) for result in contract],
+        "scale": request.scale,
+        "command": request.command,
+        "stamp": common_stamp(run for records in gathered for run in records.runs),
+        "contract": [vars(result) for result in contract.results],
+        "lags": contract.lags,
+        "missing": dict(missing),
         "claims": [_entry(entry) for entry in entries],
     }
     write_atomically(folder / "verdict.json", json.dumps(verdict, indent=1, ensure_ascii=False) + "\n")
+    drawn = {records.experiment: _figures(records, entries) for records in gathered}
+    pictures = {name: {stem: title(figure) for stem, figure in made.items()} for name, made in drawn.items()}
+    write_atomically(folder / "README.md", _readme(request, contract, entries, gathered, missing, pictures))
+    for made in drawn.values():
+        for stem, figure in made.items():
+            save(figure, folder / "figures" / stem, kind)
+    if entries:
+        save(profile_figure(candidate.name, candidate.target, request.scale, entries), folder / "profile", kind)
+
+
+def summary(request: Request, entries: Sequence[Entry], missing: Mapping[str, int]) -> list[str]:
+    """What came of it, in a few sentences."""
+    name, judged = request.candidate.name, [entry.judgements[request.candidate.target] for entry in entries]
+    sentences = []
+    if judged:
+        sentences += [
+            f"In BN's place, of {len(judged)} claims, with {name}: {tally(j.verdict for j in judged)}; "
+            f"with BN: {tally(entry.judgements[BN].verdict for entry in entries if BN in entry.judgements)}.",
+            f"{name} against BN: {tally(entry.against_bn.verdict for entry in entries)}.",
+        ]
+        if max(judgement.n for judgement in judged) < LEAST_SEEDS:
+            sentences.append(f"On fewer than three seeds nothing is judged; scale={USUAL} has six.")
+    sentences += [
+        f"{experiment} is not judged: {lacking} of its runs {'is' if lacking == 1 else 'are'} not finished."
+        for experiment, lacking in missing.items()
+    ]
+    return sentences
 
 
 def _figures(records: Records, entries: Sequence[Entry]) -> dict[str, Figure]:
@@ -71,88 +104,56 @@ def _entry(entry: Entry) -> dict[str, Any]:
     }
 
 
-def profile_figure(candidate: Candidate, entries: Sequence[Entry]) -> Figure:
-    """A row a claim, a column a norm in BN's place and one for the candidate against BN, coloured by verdict."""
-    norms = list(entries[0].judgements)
-    columns = [*norms, None]
-    labels = [*(candidate.name if norm == candidate.norm else arm_name(norm) for norm in norms), "against BN"]
-    row, left, wide = 0.36, 7.0, 1.5
-    height = row * len(entries) + 1.6
-    figure = Figure(figsize=(left + wide * len(columns) + 0.3, height), dpi=100)
-    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
-    axes.set_axis_off()
-    axes.set_xlim(0, left + wide * len(columns) + 0.3)
-    axes.set_ylim(height, 0)
-    axes.text(0.15, 0.3, f"{candidate.name} in BN's place", fontsize=13)
-    for i, (verdict, colour) in enumerate(COLOURS.items()):
-        axes.plot(0.3 + 1.7 * i, 0.7, "s", color=colour, ms=10)
-        axes.text(0.5 + 1.7 * i, 0.7, verdict, va="center", fontsize=10)
-    for i, label in enumerate(labels):
-        axes.text(left + wide * (i + 0.5), 1.1, textwrap.shorten(label, 20, placeholder="…"), ha="center", fontsize=10)
-    for j, entry in enumerate(entries):
-        y = 1.45 + row * j
-        axes.text(
-            0.15,
-            y,
-            textwrap.shorten(entry.claim.sentence.replace("{epochs}", "so many epochs"), 96, placeholder=" …"),
-            va="center",
-            fontsize=8.5,
-        )
-        for i, norm in enumerate(columns):
-            judgement = entry.against_bn if norm is None else entry.judgements[norm]
-            box = {"boxstyle": "square,pad=0.35", "facecolor": COLOURS[judgement.verdict], "edgecolor": "none"}
-            axes.text(
-                left + wide * (i + 0.5),
-                y,
-                effects.brief(judgement.as_dict()) if judgement.n else "–",
-                ha="center",
-                va="center",
-                fontsize=8.5,
-                color="white",
-                bbox=box,
-            )
-    return figure
-
-
 def _readme(
-    candidate: Candidate,
-    contract: Sequence[Result],
+    request: Request,
+    contract: Contract,
     entries: Sequence[Entry],
     gathered: Sequence[Records],
-    pictures: Mapping[str, str],
+    missing: Mapping[str, int],
+    pictures: Mapping[str, Mapping[str, str]],
 ) -> str:
-    broken = [result for result in contract if not result.passed]
-    kept = f"It keeps {len(contract) - len(broken)} of the {len(contract)} promises of a norm."
-    lines = [f"# {candidate.name}", "", f"`{candidate.target}` in the place of batch normalisation.", "", kept, ""]
+    candidate = request.candidate
+    broken = [result for result in contract.results if not result.passed]
+    kept = f"It keeps {len(contract.results) - len(broken)} of the {len(contract.results)} promises of a norm."
+    told = [f"- {sentence}" for sentence in summary(request, entries, missing)]
+    lines = [f"# {candidate.name}", "", f"`{candidate.target}` in the place of batch normalisation", ""]
+    lines += [f"    {request.command}", "", *told, f"- {kept}"]
     for result in broken:
         expected = f" Expected: {result.expected}." if result.expected else ""
-        lines.append(f"- `{result.check}`: {result.sentence}.{expected}")
+        lines.append(f"  - `{result.check}`: {result.sentence}.{expected}")
+    lines += [f"- {LAGS}"] if contract.lags else []
     if entries:
-        lines += ["", "![Every claim with several norms in BN's place](profile.png)", ""]
+        lines += ["", "![Every claim with several norms in BN's place](profile.png)"]
     for records in gathered:
         of_experiment = [entry for entry in entries if entry.experiment == records.experiment]
-        lines += ["", f"## {records.title}", "", f"{records.experiment}: {shown(records).caption}.", ""]
+        lines += ["", f"## {records.title}", "", f"`{records.experiment}`: {shown(records).caption}.", ""]
         lines += _table(candidate, of_experiment)
-    lines += [line for stem, caption in pictures.items() for line in ("", f"![{caption}](figures/{stem}.png)")]
+        of_pictures = pictures[records.experiment].items()
+        lines += [line for stem, caption in of_pictures for line in ("", f"![{caption}](figures/{stem}.png)")]
     lines += ["", "<details><summary>The contract</summary>", "", "| check | promise | kept |", "|---|---|---|"]
-    lines += [f"| `{r.check}` | {r.promise} | {'yes' if r.passed else f'**no**: {r.sentence}'} |" for r in contract]
+    lines += [
+        f"| `{r.check}` | {r.promise} | {'yes' if r.passed else f'**no**: {r.sentence}'} |" for r in contract.results
+    ]
     return "\n".join([*lines, "", "</details>"]) + "\n"
 
 
 def _table(candidate: Candidate, entries: Sequence[Entry]) -> list[str]:
     if not entries:
         return ["It has no claim that can be asked of another norm."]
-    norms = list(entries[0].judgements)
-    heads = [candidate.name if norm == candidate.norm else arm_name(norm) for norm in norms]
+    norms = [*beside(entries), candidate.target]
+    heads = [candidate.name if norm == candidate.target else arm_name(norm) for norm in norms]
     rows = [f"| claim | {' | '.join(heads)} | {candidate.name} against BN |", "|---" * (len(norms) + 2) + "|"]
     for entry in entries:
-        cells = " | ".join(_cell(entry.judgements[norm]) for norm in norms)
-        sentence = entry.judgements.get(BN, entry.against_bn).claim
-        rows.append(f"| {sentence} | {cells} | {_cell(entry.against_bn)} |")
+        judged = [*(entry.judgements.get(norm) for norm in norms), entry.against_bn]
+        cells = " | ".join("–" if judgement is None else _cell(judgement) for judgement in judged)
+        rows.append(f"| {text_of(entry)} | {cells} |")
     return rows
 
 
 def _cell(judgement: Judgement) -> str:
-    flags = "".join(f", *{flag}*" for flag in judgement.flags if flag != "exploratory")
-    size = "" if judgement.size == "no figure" else f", {judgement.size}"
-    return f"**{judgement.verdict}**{size}{flags}: {judgement.measured} (n = {judgement.n})"
+    claim = judgement.as_dict()
+    size = "" if judgement.size == "no figure" else f" ({judgement.size})"
+    found = " ".join(filter(None, (effects.effect(claim), effects.certainty(claim))))
+    flags = [f"*{flag}*" for flag in judgement.flags if flag != "exploratory"]
+    parts = [f"**{judgement.verdict}**{size}", found, f"n = {judgement.n}", ", ".join(flags)]
+    return "<br>".join(filter(None, parts))

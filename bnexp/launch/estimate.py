@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import signal
 import tempfile
 import time
 from collections.abc import Sequence
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from rich.table import Table
 
-from bnexp import data
-from bnexp.config import RunConfig, run_id
+from bnexp import data, targets
+from bnexp.config import ModelConfig, NormConfig, RunConfig, run_id
 from bnexp.console import out
 from bnexp.engine.companions import REPEATS
 from bnexp.engine.schedule import due
 from bnexp.engine.single import Single
 from bnexp.engine.train import train
+from bnexp.launch.pool import GRACE
 from bnexp.launch.sink import RunSink
 from bnexp.launch.stacks import Settings, Stack, cost
+from bnexp.launch.trial import in_a_process, written_by_user
 from bnexp.machine import prepare
 from bnexp.runs.folder import RunFolder
 
@@ -31,6 +35,9 @@ FEW_STEPS = 8
 
 SAMPLE = 6
 """Networks of a stack measured at most; more cost as much, each."""
+
+APART = 20
+"""Seconds that measuring what the user wrote may take."""
 
 PATIENCE = 5.0
 """Seconds after which no further kind of network is measured; what is left is scaled from the kinds that were."""
@@ -124,9 +131,42 @@ class _Costs:
             data.load(first.data)  # once, and for the training too
             self.until = time.monotonic() + PATIENCE
         sample = stack.configs[:: math.ceil(len(stack.configs) / SAMPLE)]
-        measured = _measure(sample, self.settings) if first.model.stacked else _measure_single(first, self.settings)
+        apart = any(map(written_by_user, sample))
+        measured = (_measured_apart if apart else _measured)(sample, self.settings)
         self.known[kind] = measured, first
         return measured
+
+
+def _measured(sample: Sequence[RunConfig], settings: Settings) -> Cost:
+    return _measure(sample, settings) if sample[0].model.stacked else _measure_single(sample[0], settings)
+
+
+def _measured_apart(sample: Sequence[RunConfig], settings: Settings) -> Cost:
+    """In a process of its own: what the user wrote may hang or end it. If it does, with BN and a network of ours."""
+    with in_a_process(_measure_there, [(sample, settings)], APART) as next_outcome:
+        outcome, cost_or_cause = next_outcome()
+    if outcome == "measured":
+        measured: Cost = cost_or_cause
+        return measured
+    out.print(f"The time it takes is guessed, for when it was measured, {cost_or_cause}.", soft_wrap=True, markup=False)
+    return _measured([_of_ours(config) for config in sample], settings)
+
+
+def _of_ours(config: RunConfig) -> RunConfig:
+    norm = NormConfig(batches=config.norm.batches) if config.norm.name == "module" else config.norm
+    model = ModelConfig() if config.model.name == "module" else config.model
+    return dataclasses.replace(config, norm=norm, model=model)
+
+
+def _measure_there(jobs: Sequence[tuple[Sequence[RunConfig], Settings]], limit: int, pipe: Connection) -> None:
+    """What the process does; it ends also where the command was killed meanwhile."""
+    for sample, settings in jobs:
+        signal.alarm(math.ceil(limit + GRACE))
+        try:
+            prepare(settings.threads)
+            pipe.send(("measured", _measured(sample, settings)))
+        except BaseException as error:
+            pipe.send(("failed", f"it ended by {targets.place(error)}"))
 
 
 def _timed_by(config: RunConfig) -> tuple[object, ...]:

@@ -101,7 +101,7 @@ def _described(failures: Sequence[_Failure], settings: Settings) -> str:
         logs = [RunFolder(settings.outputs, config).path / "log.txt" for config in runs]
         log = next((f"; the traceback is in {path}" for path in logs if path.exists()), "")
         count = f"{len(runs)} runs failed, {stacks[0]}" if len(runs) != 1 else f"1 run failed, {stacks[0]}"
-        parts.append(f"{reason}: {count}{' and others' if len(stacks) > 1 else ''}{log}")
+        parts.append(f"{reason}: {count}{', and in other stacks' if len(stacks) > 1 else ''}{log}")
     return "; ".join(parts)
 
 

@@ -47,6 +47,11 @@ class _Job:
 _trials: dict[str, Trial] = {}
 
 
+def written_by_user(config: RunConfig) -> bool:
+    """Whether its norm or its network is one of the user's."""
+    return "module" in (config.norm.name, config.model.name)
+
+
 def try_all(configs: Sequence[RunConfig], limit: int = LIMIT) -> list[Trial]:
     """The trial of each run's network, which is one of the user's or has a norm of theirs; of equal ones there is one.
 

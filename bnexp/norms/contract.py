@@ -9,16 +9,19 @@ from __future__ import annotations
 import contextlib
 import copy
 import io
+import random
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from bnexp import targets
+from bnexp.norms.batch import BatchNorm
 
 FEATURES = 24
 SHAPES = {"flat": (), "maps": (4, 3)}
@@ -47,6 +50,24 @@ class Candidate:
         """A new one, in training, in float32."""
         spatial = {"spatial": kind == "maps"} if "spatial" in targets.signature(self.make).parameters else {}
         return self.make(FEATURES, **spatial, **self.settings).to(self.device).train()
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of input that it says it takes. Errors: ValueError for one that there is not."""
+        said = getattr(self.make, "inputs", tuple(SHAPES))
+        kinds = (said,) if isinstance(said, str) else tuple(said)
+        if odd := [kind for kind in kinds if kind not in SHAPES]:
+            raise ValueError(f"inputs={odd[0]!r}: a norm takes {' or '.join(map(repr, SHAPES))}")
+        return kinds
+
+    @property
+    def expected_failures(self) -> Mapping[str, str]:
+        """By check why it fails, as it says. Errors: ValueError for a check that there is not."""
+        said: Mapping[str, str] = getattr(self.make, "expected_failures", {})
+        names = {check.name for check in CHECKS}
+        if odd := [name for name in said if name.partition("[")[0] not in names]:
+            raise ValueError(f"expected_failures has {odd[0]!r}: the checks are {', '.join(sorted(names))}")
+        return said
 
     @property
     def random(self) -> bool:
@@ -183,7 +204,7 @@ def inference_changes_nothing(c: Candidate, kind: str) -> None:
 
 
 def state_round_trip(c: Candidate, kind: str) -> None:
-    """All that it knows is in its parameters and buffers: a new one with its state does the same at inference."""
+    """All that it knows is in its parameters and buffers: a new one with its state does the same."""
     norm, x = c.norm(kind), c.x(kind)
     for seed in range(3):
         norm(c.x(kind, seed=seed))
@@ -195,8 +216,11 @@ def state_round_trip(c: Candidate, kind: str) -> None:
             f"its state does not fit a new one ({str(error).splitlines()[-1].strip()}); "
             "make all parameters and buffers in __init__"
         ) from error
-    wrong = "a new norm with its state gives another output"
-    _needs(_close(norm.eval()(x), other.eval()(x)), wrong, "keep what it remembers in register_buffer(…)")
+    remedy = "keep what it remembers in register_buffer(…)"
+    same = _close(norm.eval()(x), other.eval()(x))
+    _needs(same, "a new norm with its state gives another output at inference", remedy)
+    same = c.random or _close(norm.train()(x), other.train()(x))
+    _needs(same, "a new norm with its state gives another output in training", remedy)
 
 
 def leaves_input(c: Candidate, kind: str) -> None:
@@ -209,13 +233,21 @@ def leaves_input(c: Candidate, kind: str) -> None:
 
 
 def no_global_randomness(c: Candidate, kind: str) -> None:
-    """It takes nothing from PyTorch's generator, so that arms with it and without see the same mini-batches."""
+    """It takes nothing from generators of others, so that arms with it and without see the same mini-batches."""
     norm = c.norm(kind)
-    before = torch.get_rng_state()
+    before = _generators()
     norm(c.x(kind))
     norm.eval()(c.x(kind))
-    same = torch.equal(before, torch.get_rng_state())
-    _needs(same, "it draws from PyTorch's generator", "draw from a torch.Generator of its own, with a seed")
+    drawn = [name for name, state in _generators().items() if state != before[name]]
+    remedy = "draw from one of its own: torch.Generator().manual_seed(0), made in __init__"
+    _needs(not drawn, f"it draws from the generator of {' and '.join(drawn)}", remedy)
+
+
+def _generators() -> dict[str, object]:
+    """The states of those that everybody shares."""
+    kind, keys, *rest = np.random.get_state()
+    numpy = kind, bytes(keys), *rest  # type: ignore[arg-type]
+    return {"PyTorch": bytes(torch.get_rng_state().numpy()), "Python": random.getstate(), "NumPy": numpy}
 
 
 def can_be_copied(c: Candidate, kind: str) -> None:
@@ -279,11 +311,31 @@ def is_quiet(c: Candidate, kind: str) -> None:
 CHECKS = tuple(
     Check(run.__name__, (run.__doc__ or "").rstrip("."), run)
     for run in (
-        *(keeps_shape, keeps_dtype, finite_gradients, constant_input, few_examples, alone_at_inference),
-        *(order_is_nothing, inference_changes_nothing, state_round_trip, leaves_input, no_global_randomness),
+        *(keeps_shape, leaves_input, keeps_dtype, finite_gradients, constant_input, few_examples),
+        *(alone_at_inference, order_is_nothing, inference_changes_nothing, state_round_trip, no_global_randomness),
         *(can_be_copied, stacks, steps_on, is_quiet),
     )
 )
+
+GATES = ("keeps_shape", "leaves_input")
+"""Checks without which the others on that kind of input would all fail for the same reason; they are left out then."""
+
+
+def lags(make: Callable[..., nn.Module], settings: Mapping[str, Any] | None = None) -> bool:
+    """Whether it normalises by the mini-batch and keeps averages of its own for inference.
+
+    They lag behind the weights; those of a `BatchNorm` are estimated by Algorithm 2.
+    """
+    c = Candidate(make, dict(settings or {}))
+    kind = c.kinds[0]
+    norm, x = c.norm(kind), c.x(kind)
+    if c.random or any(isinstance(layer, BatchNorm) for layer in norm.modules()):
+        return False
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        before = {name: tensor.clone() for name, tensor in norm.named_buffers()}
+        whole, half = norm(x), norm(x[: len(x) // 2])
+        moved = any(not torch.equal(tensor, before[name]) for name, tensor in norm.named_buffers())
+    return moved and not _close(whole[: len(half)], half)
 
 
 # ---- How they are run
@@ -305,12 +357,25 @@ class Result:
     @property
     def fine(self) -> bool:
         """Whether it came out as the norm says of itself."""
-        return self.passed or bool(self.expected)
+        return self.passed != bool(self.expected)
 
 
-def results(make: Callable[..., nn.Module], settings: Mapping[str, Any] | None = None) -> list[Result]:
-    """Every check that is for this norm, run."""
-    return [_result(candidate, check, kind) for candidate, check, kind in _chosen(make, settings or {})]
+def results(
+    make: Callable[..., nn.Module],
+    settings: Mapping[str, Any] | None = None,
+    begins: Callable[[str], object] = lambda check: None,
+) -> list[Result]:
+    """Every check that is for this norm, run; `begins` is told of each before. Errors: as of `Candidate`."""
+    found: list[Result] = []
+    closed: set[str] = set()
+    for candidate, check, kind in _chosen(make, settings or {}):
+        if kind in closed:
+            continue
+        begins(f"{check.name}[{kind}]")
+        found.append(_result(candidate, check, kind))
+        if check.name in GATES and not found[-1].fine:
+            closed.add(kind)
+    return found
 
 
 def checks(make: Callable[..., nn.Module], **settings: Any) -> Sequence[Any]:
@@ -345,9 +410,7 @@ class _Bound:
 def _chosen(make: Callable[..., nn.Module], settings: Mapping[str, Any]) -> Iterator[tuple[Candidate, Check, str]]:
     """The checks for the kinds of input that the norm takes."""
     candidate = Candidate(make, dict(settings))
-    for kind in getattr(make, "inputs", tuple(SHAPES)):
-        if kind not in SHAPES:
-            raise ValueError(f"inputs={kind!r}: a norm takes {' or '.join(map(repr, SHAPES))}")
+    for kind in candidate.kinds:
         for check in CHECKS:
             yield candidate, check, kind
 
@@ -359,14 +422,15 @@ def _result(candidate: Candidate, check: Check, kind: str) -> Result:
     except Broken as error:
         return Result(name, check.promise, False, str(error), expected)
     except (Exception, SystemExit) as error:
-        sentence = f"it fails: {type(error).__name__}: {error}; see that forward takes {kind} inputs"
-        return Result(name, check.promise, False, sentence, expected)
-    return Result(name, check.promise, True, expected=expected)
+        remedy = "; if it takes no maps, say so: inputs = ('flat',)" * (kind == "maps")
+        return Result(name, check.promise, False, f"it fails: {targets.place(error)}{remedy}", expected)
+    stale = f"it keeps this, and says that it does not: leave it out of expected_failures ({expected})"
+    return Result(name, check.promise, True, stale if expected else "", expected)
 
 
 def _expected(candidate: Candidate, check: Check, kind: str) -> str:
     """Why the norm is expected to fail, empty where it is not."""
-    reasons = getattr(candidate.make, "expected_failures", {})
+    reasons = candidate.expected_failures
     return str(reasons.get(f"{check.name}[{kind}]", reasons.get(check.name, "")))
 
 
