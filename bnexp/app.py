@@ -26,7 +26,7 @@ from bnexp.launch.inventory import inventory
 from bnexp.launch.pool import LaunchError, launch
 from bnexp.launch.trial import LIMIT, try_all, try_imports, written_by_user
 from bnexp.norms import own
-from bnexp.report import experiments
+from bnexp.report import experiments, index
 from bnexp.report.conclude import check_writable, conclude_partly, gather
 from bnexp.report.conclude import conclude as report
 from bnexp.report.takeover import take_over
@@ -285,6 +285,7 @@ def conclude_judge(configs: Sequence[Config], request: Request, contract: Contra
     writing.write(folder, request, contract, entries, gathered, missing, first.figures)
     for sentence in writing.summary(request, entries, missing):
         out.print(sentence, soft_wrap=True, markup=False)
+    index.write(folder.parent.parent)
     out.print(f"Report: {folder / 'README.md'}", soft_wrap=True)
 
 

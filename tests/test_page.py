@@ -33,12 +33,16 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
         gathered = records(made(name, 1), claims=(name,), title=f"About <{name}>")
         write(replace(gathered, experiment=name), folder / name)
     (folder / "judge" / "Mine").mkdir(parents=True)
-    judgement = {"verdict": "no difference"}
+    judgement = json.loads((folder / "statistics" / "verdict.json").read_text())["claims"][0]
     verdict = {
         "norm": "mine:Mine",
         "contract": [{"passed": True}, {"passed": False}],
-        "claims": [{"norms": {"mine:Mine": judgement}, "against_bn": {"verdict": "undecided"}}],
+        "claims": [
+            {"experiment": "statistics", "id": "a", "norms": {of: judgement}, "against_bn": judgement}
+            for of in ("batch", "mine:Mine")
+        ],
     }
+    verdict["claims"][0]["norms"] |= verdict["claims"].pop()["norms"]
     (folder / "judge" / "Mine" / "verdict.json").write_text(json.dumps(verdict))
     index.write(folder)
     return folder
@@ -79,7 +83,8 @@ def test_every_claim_is_there_with_its_verdict_source_and_seeds(results: Path) -
         assert claim["claim"].replace("'", "&#39;").replace("<", "&lt;") in page
     assert page.count('class="strip"') > len(claims) / 2
     assert "About &lt;statistics&gt;" in page, "what a report says is no markup"
-    assert "1 of 2</td>" in page
+    assert "keeps 1 of 2 promises" in page
+    assert all(f"<th>{name}</th>" in page for name in ("with BN", "Mine", "Mine against BN"))
     assert score(verdicts) in page
 
 

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from bnexp.claims import accuracy, speed, stability
 from bnexp.judging.claim import BN, PLAIN, TREATED, Claim, Of
 from bnexp.judging.matching import having
+from bnexp.judging.words import arm_name
 from bnexp.runs.records import Records
 
 READS = ("percentiles", "moments")
@@ -53,11 +54,13 @@ CLAIMS = [
 
 
 def figures(records: Records) -> dict[str, Figure]:
-    """`figure_1a` on binary and grey images, `figure_1bc` by each of BN's statistics, and `wander`."""
+    """`figure_1a` on binary and grey images, `figure_1bc` by each of BN's statistics or each norm, and `wander`."""
     made: dict[str, Figure] = {}
     for suffix, images, binary in (("", ", binary images", True), ("_grey", ", grey images", False)):
         runs = [r for r in records.runs if r.value("data.binarize") is binary and r.value("norm.statistics") in USED]
         made |= {f"{stem}{suffix}": f for stem, f in accuracy.figures(records.of(runs), images).items()}
     binary_runs = having(records.runs, {"data.binarize": True})
-    made |= stability.fan_of(records, {name: having(binary_runs, arm) for name, arm in DRAWN.items()})
+    others = dict.fromkeys(run.norm for run in binary_runs if run.norm not in (PLAIN, BN))
+    drawn = DRAWN if not others else {arm_name(norm): {"norm": norm} for norm in (PLAIN, BN, *others)}
+    made |= stability.fan_of(records, {name: having(binary_runs, arm) for name, arm in drawn.items()})
     return made | stability.wander_of(records.of(having(binary_runs, {"norm.statistics": AMONG_USED})))

@@ -71,7 +71,8 @@ def typical_unit(q: np.ndarray) -> int:
 
 def figures(records: Records) -> dict[str, Figure]:
     """`figure_1bc`: one unit's percentiles, without and with BN; `wander`: how far the units' distributions do."""
-    shown = {arm_name(norm): having(records.runs, {"norm": norm}) for norm in (PLAIN, BN)}
+    norms = dict.fromkeys((PLAIN, BN, *(run.norm for run in records.runs)))
+    shown = {arm_name(norm): having(records.runs, {"norm": norm}) for norm in norms}
     return fan_of(records, shown) | wander_of(records)
 
 
@@ -89,8 +90,8 @@ def fan_of(records: Records, arms: dict[str, list[Record]]) -> dict[str, Figure]
         "15th, 50th and 85th percentile over the test images of the input of one unit of the last hidden layer, the "
     )
     shows += (
-        "unit whose percentiles travel as far as the median unit's, first seed; one with BN and one without. The "
-        "vertical axis is the paper's."
+        "unit whose percentiles travel as far as the median unit's, first seed; of each norm another. The vertical "
+        "axis is the paper's."
     )
     title = "Input of a typical unit, last hidden layer — as Figure 1(b, c)"
     return {"figure_1bc": plots.fans(records, title, shows, drawn, 2.0)}

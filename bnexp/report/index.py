@@ -80,7 +80,7 @@ def write(results: Path) -> None:
     if picture is not None:
         write_atomically(results / "forest.png", png(picture))
     write_atomically(results / "README.md", text)
-    if verdict_files:
+    if verdict_files or any(results.glob("judge/*/verdict.json")):
         write_atomically(results / "index.html", page.page(results, verdict_files, asked, picture))
     judged = [(path, verdict) for path, verdict in verdict_files if not verdicts.is_old(verdict)]
     if judged and not any(verdict["dataset"]["name"] in STAND_INS for _, verdict in judged):

@@ -11,10 +11,10 @@ from jinja2 import Environment, PackageLoader
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
-from bnexp.drawing.plots import BN_COLOUR, OTHER_COLOUR, PLAIN_COLOUR
-from bnexp.judging.words import count, tally
+from bnexp.drawing.plots import COLOURS, OTHER_COLOUR
+from bnexp.judging.words import arm_name, count, tally
 from bnexp.report import effects, explanations
-from bnexp.report.pictures import svg
+from bnexp.report.pictures import inline, svg
 
 VERDICTS = ("reproduced", "contradicted", "no difference", "mixed", "undecided")
 
@@ -26,10 +26,12 @@ def page(results: Path, verdict_files: Verdicts, asked: Mapping[str, str], fores
 
     `asked` has the question of each experiment, in the order in which they are answered.
     """
+    order = list(asked)
+    verdict_files = sorted(verdict_files, key=lambda item: order.index(item[1]["experiment"]))
     rows = [
-        _row(verdict, claim, asked.get(verdict["experiment"], ""))
+        _row(verdict, claim, asked[verdict["experiment"]])
         for _, verdict in verdict_files
-        for claim in verdict["claims"]
+        for claim in sorted(verdict["claims"], key=lambda claim: not claim.get("primary"))
     ]
     found = explanations.found_in(verdict_files)
     template = Environment(loader=PackageLoader("bnexp", "report"), autoescape=True).get_template("page.html")
@@ -86,12 +88,15 @@ def _row(verdict: Mapping[str, Any], claim: Mapping[str, Any], question: str) ->
     }
 
 
-WIDE, ROW, LEFT = 560, 18, 210
-"""Of a strip of dots, in its own units."""
+WIDE, ROW, LEFT, LETTERS = 640, 18, 290, 46
+"""Of a strip of dots, in its own units, and the letters in front of a line."""
+
+HUES = {arm_name(name): colour for name, colour in COLOURS.items()}
+"""By what arms are called, their colour in all figures."""
 
 
 def strip(values: Sequence[Mapping[str, Any]], unit: str) -> Markup:
-    """Every seed's value as a dot, a line an arm and cell; at most some thirty lines, or nothing."""
+    """Every seed's value as a dot and their mean as a stroke, a line an arm and cell; of over thirty lines nothing."""
     lines: dict[tuple[str, str], list[float]] = {}
     for value in values:
         if value["value"] is not None:
@@ -104,10 +109,13 @@ def strip(values: Sequence[Mapping[str, Any]], unit: str) -> Markup:
     drawn = []
     for i, ((cell, arm), of_line) in enumerate(sorted(lines.items())):
         y = ROW * (i + 0.7)
-        colour = BN_COLOUR if arm == "with BN" else PLAIN_COLOUR if arm == "without BN" else OTHER_COLOUR
+        colour = HUES.get(arm.partition(",")[0], OTHER_COLOUR)
         label = ", ".join(part for part in (cell, arm) if part)
-        drawn.append(f'<text x="{LEFT - 8}" y="{y + 4:.0f}" text-anchor="end">{escape(label[:40])}</text>')
+        label = label if len(label) <= LETTERS else f"{label[: LETTERS - 1]}…"
+        drawn.append(f'<text x="{LEFT - 8}" y="{y + 4:.0f}" text-anchor="end">{escape(label)}</text>')
         at = [LEFT + (WIDE - LEFT - 10) * (value - low) / reach for value in of_line]
+        middle = sum(at) / len(at)
+        drawn.append(f'<path d="M{middle:.1f} {y - 7:.0f}v14" stroke="{colour}" stroke-width="2"/>')
         drawn += [f'<circle cx="{x:.1f}" cy="{y:.0f}" r="3.5" fill="{colour}"/>' for x in at]
     ends = [level_of(end, unit) for end in (low, high)]
     foot = ROW * (len(lines) + 0.9)
@@ -124,7 +132,10 @@ def level_of(value: float, unit: str) -> str:
 
 def _experiment(folder: Path, verdict: Mapping[str, Any], results: Path) -> dict[str, Any]:
     """An experiment's heading, its first drawing, and the pictures beside it."""
-    drawings = sorted((folder / "figures").glob("*.svg"), key=lambda path: path.stat().st_mtime)
+    drawings, pictures = (sorted((folder / "figures").glob(f"*.{kind}")) for kind in ("svg", "png"))
+    shown = next(filter(None, map(_drawing, drawings)), "")
+    if pictures and not shown:
+        shown = Markup('<img src="{}" alt="{}">').format(inline(pictures[0]), _in_words(pictures[0]))
     where = folder.relative_to(results).as_posix()
     counts = tally(claim["verdict"] for claim in verdict["claims"])
     return {
@@ -132,29 +143,41 @@ def _experiment(folder: Path, verdict: Mapping[str, Any], results: Path) -> dict
         "title": verdict.get("title", verdict["experiment"]),
         "folder": where,
         "counts": counts,
-        "drawing": next(filter(None, map(_drawing, drawings)), ""),
-        "pictures": [f"{where}/figures/{path.name}" for path in sorted((folder / "figures").glob("*.png"))],
+        "drawing": shown,
+        "pictures": {_in_words(path): f"{where}/figures/{path.name}" for path in pictures},
     }
+
+
+def _in_words(picture: Path) -> str:
+    return picture.stem.replace("_", " ")
 
 
 def _drawing(path: Path) -> Markup | str:
     return Markup(path.read_text(encoding="utf-8")) if path.is_file() else ""
 
 
-def _judged(folder: Path) -> list[dict[str, Any]]:
-    """The norms that were judged: each its name, its contract and its verdicts by claim."""
-    judged = []
+def _judged(folder: Path) -> dict[str, Any]:
+    """The norms that were judged, and by claim what became of it with each of them; empty where there are none."""
+    norms: list[dict[str, Any]] = []
+    claims: dict[tuple[str, str], dict[str, Any]] = {}
     for path in sorted(folder.glob("*/verdict.json")):
         verdict = json.loads(path.read_text(encoding="utf-8"))
-        norm = verdict["norm"]
-        judged.append(
-            {
-                "name": path.parent.name,
-                "kept": sum(bool(result["passed"]) for result in verdict["contract"]),
-                "of": len(verdict["contract"]),
-                "counts": tally(entry["norms"][norm]["verdict"] for entry in verdict["claims"]),
-                "against": tally(entry["against_bn"]["verdict"] for entry in verdict["claims"]),
-                "folder": f"judge/{path.parent.name}",
-            }
-        )
-    return judged
+        name = path.parent.name
+        kept = sum(bool(result["passed"]) for result in verdict["contract"])
+        norms.append({"name": name, "kept": kept, "of": len(verdict["contract"]), "folder": f"judge/{name}"})
+        for entry in verdict["claims"]:
+            judged = {**entry["norms"], name: entry["norms"][verdict["norm"]], f"{name} against": entry["against_bn"]}
+            row = claims.setdefault(
+                (entry["experiment"], entry["id"]),
+                {"experiment": entry["experiment"], "sentence": next(iter(judged.values()))["claim"], "cells": {}},
+            )
+            row["cells"] |= {norm: _cell(of) for norm, of in judged.items() if norm != verdict["norm"]}
+    beside = [norm for norm in ("batch", "layer") if any(norm in row["cells"] for row in claims.values())]
+    columns: dict[str, str] = {norm: arm_name(norm) for norm in beside}
+    for norm in norms:
+        columns |= {norm["name"]: norm["name"], f"{norm['name']} against": f"{norm['name']} against BN"}
+    return {"norms": norms, "claims": list(claims.values()), "columns": columns} if norms else {}
+
+
+def _cell(claim: Mapping[str, Any]) -> dict[str, str]:
+    return {"verdict": claim["verdict"], "effect": effects.brief(claim) if claim["n"] else "–"}

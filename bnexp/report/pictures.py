@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import re
@@ -10,6 +11,7 @@ from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
+from PIL import Image
 
 from bnexp.files import write_atomically
 
@@ -41,7 +43,10 @@ def save(figure: Figure, path: Path, kind: str) -> bytes:
 
 
 MOST = 50_000
-"""Characters of a drawing within a page; one of more is shown as pixels."""
+"""Characters of a drawing within a page; of more, it is shown as pixels."""
+
+HUES = 64
+"""Colours of such a picture; it is a third as large as with all of them."""
 
 FONTS = "DejaVu Sans, Verdana, sans-serif"
 """Verdana is as wide, where there is no DejaVu."""
@@ -66,6 +71,14 @@ def svg(figure: Figure, most: int = MOST) -> str | None:
     if len(drawn) > most:
         drawn = re.sub(r"<[^>]*>", lambda tag: re.sub(r'([ "])(-?\d+)\.\d(?=[ "])', r"\1\2", tag[0]), drawn)
     return drawn if len(drawn) <= most else None
+
+
+def inline(path: Path) -> str:
+    """A PNG file as an address that has all of it, in few colours."""
+    content = io.BytesIO()
+    with Image.open(path) as picture:
+        picture.convert("RGB").quantize(HUES, dither=Image.Dither.NONE).save(content, "PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
 
 
 def _short_names(drawn: str) -> str:
