@@ -69,6 +69,8 @@ def test_a_file_a_class_in_it_or_a_module(typed: str) -> None:
 )
 def test_what_names_no_norm_is_refused(typed: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "two.py").write_text("class First: ...\nclass Second: ...\n")
+    (tmp_path / "beside.py").write_text(f"class Step(torch.autograd.Function): ...\n{MINE}")
+    assert read("beside.py", {}).target == "beside:Mine"
     (tmp_path / "none.py").write_text("x = 1\n")
     (tmp_path / "broken.py").write_text("class (\n")
     (tmp_path / "deeper").mkdir()
@@ -93,6 +95,7 @@ def test_a_request_in_full() -> None:
         (["scale=smoke"], None, "takes one norm, my_norm.py"),
         (["my_norm.py", "other.py"], None, "takes one norm, not my_norm.py, other.py"),
         (["my_norm.py", "lr=0.3"], None, "lr=0.3 would be another experiment"),
+        (["my_norm.py", "norm.settings.groups=[4"], None, "write KEY=VALUE, and a list as KEY="),
         (["my_norm.py", "scale=paper"], None, "scale=paper: a norm is judged at smoke or laptop"),
         (["my_norm.py", "references=none"], None, "references=none: choose from package, train"),
         (["my_norm.py"], "batchsize,magic", "--claims magic: there is nothing of that name to ask"),

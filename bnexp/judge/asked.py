@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import OverrideParseException
 from rich.markup import escape
 from rich.table import Table
 
@@ -60,7 +61,11 @@ def read(words: Sequence[str], names: str | None) -> Request:
     if len(typed) != 1:
         raise ConfigError(f"bnexp judge takes one norm, {'not ' + ', '.join(typed) if typed else 'my_norm.py'}")
     settings, chosen, launch = {}, {"scale": USUAL, "references": "package"}, []
-    for override in OverridesParser.create().parse_overrides([word for word in words if "=" in word]):
+    try:
+        overrides = OverridesParser.create().parse_overrides([word for word in words if "=" in word])
+    except OverrideParseException as error:
+        raise ConfigError(f"{error.override}: write KEY=VALUE, and a list as KEY=[1,2]") from error
+    for override in overrides:
         key, value = override.key_or_group, override.value()
         if key.startswith(SETTINGS):
             settings[key.removeprefix(SETTINGS)] = value
@@ -80,9 +85,9 @@ def read(words: Sequence[str], names: str | None) -> Request:
         raise ConfigError(f"references={references}: choose from {', '.join(REFERENCES)}")
     candidate = candidates.read(typed[0], settings)
     experiments = _experiments(names, scale)
-    overrides = [f"experiment={','.join(experiments)}", f"scale={scale}", *launch]
+    composed = [f"experiment={','.join(experiments)}", f"scale={scale}", *launch]
     command = " ".join(["bnexp judge", *([f"--claims {names}"] if names else []), *words])
-    return Request(candidate, experiments, scale, references, overrides, command)
+    return Request(candidate, experiments, scale, references, composed, command)
 
 
 def _experiments(names: str | None, scale: str) -> tuple[str, ...]:

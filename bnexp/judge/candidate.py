@@ -64,12 +64,14 @@ def read(typed: str, settings: Mapping[str, Any]) -> Candidate:
 
 
 def _classes(path: Path) -> Sequence[str]:
-    """The classes that a file defines, but for those whose names begin with an underscore."""
+    """The classes that a file defines, but for those whose names begin with an underscore; modules, if any is one."""
     try:
         tree = ast.parse(path.read_bytes())
     except SyntaxError as error:
         raise ConfigError(f"{path}: {error.msg}, line {error.lineno}") from error
-    return [node.name for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
+    modules = [node for node in classes if any(ast.unparse(base).endswith("Module") for base in node.bases)]
+    return [node.name for node in modules or classes]
 
 
 PLAIN_BN = NormConfig()
