@@ -1,4 +1,5 @@
-// What tests/test_page.py asks of results/index.html in a browser; the answers are left in an element called said.
+// What tests/test_page.py asks of results/index.html in a browser, in a frame as wide as a window; the answers are left
+// in an element called said of the page around it.
 window.addEventListener("load", () => {
   const every = (query) => [...document.querySelectorAll(query)];
   const shown = () => every("details.claim").filter((claim) => !claim.hidden).length;
@@ -34,7 +35,11 @@ window.addEventListener("load", () => {
     return boxes.some((p, i) => boxes.slice(i + 1).some((q) => overlap(p, q)));
   });
 
+  every("details").forEach((claim) => { claim.open = true; });
+  const clipped = every(".strip text").filter((text) => text.getBBox().x < 0);
+
   const said = {
+    clipped: clipped.length,
     errors: window.problems,
     wide: document.documentElement.scrollWidth,
     inner: window.innerWidth,
@@ -56,5 +61,5 @@ window.addEventListener("load", () => {
   const answer = document.createElement("pre");
   answer.id = "said";
   answer.textContent = JSON.stringify(said);
-  document.body.append(answer);
+  window.parent.document.body.append(answer);
 });
