@@ -19,6 +19,7 @@ RECORDS = PLACE / "records"
 TRAIN = "bnexp run experiment=inception_tiny"
 
 HEAD = json.loads((COMMITTED / "records" / "runs.json").read_text())
+NOTHING = {"common": {"fields": {}, "stamp": {}}}
 
 
 @pytest.fixture
@@ -35,7 +36,11 @@ def results(command: Command) -> Command:
         ("runs.json", b"\xff\xfe", "is damaged (UnicodeDecodeError"),
         ("runs.json", b"[]", "is damaged (TypeError"),
         ("runs.json", b'{"runs": []}', "is damaged (ValueError: it names no run"),
-        ("runs.json", json.dumps(HEAD | {"runs": [HEAD["runs"][0] | {"fields": {}}]}).encode(), "is damaged (KeyError"),
+        (
+            "runs.json",
+            json.dumps(HEAD | NOTHING | {"runs": [HEAD["runs"][0] | {"fields": {}}]}).encode(),
+            "is damaged (KeyError",
+        ),
         ("metrics.csv.gz", None, "is missing"),
         ("metrics.csv.gz", b"", "is damaged (EmptyDataError"),
         ("metrics.csv.gz", b"no gzip", "is damaged (BadGzipFile"),

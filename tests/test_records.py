@@ -51,6 +51,10 @@ def test_cut_short_at_any_moment_they_are_the_old_ones_or_the_new_ones(
     if before == "older":
         head = json.loads((tmp_path / "runs.json").read_text())
         del head["sha256"]
+        common = head.pop("common")
+        for run in head["runs"]:
+            run["fields"] = common["fields"] | run["fields"]
+            run["summary"]["stamp"] = common["stamp"] | run["summary"]["stamp"]
         (tmp_path / "runs.json").write_text(json.dumps(head))
         assert ends(tmp_path) == [0.5] * 4
     put, done = os.replace, 0
@@ -108,3 +112,16 @@ def test_their_commands_name_no_folders_of_the_machine(tmp_path: Path) -> None:
     elsewhere = replace(made, runs=[replace(made.runs[0], summary=made.runs[0].summary | {"stamp": stamp})])
     records.save(elsewhere, tmp_path)
     assert records.load(tmp_path).runs[0].summary["stamp"]["command"] == "bnexp run experiment=mine seed=1"
+
+
+def test_what_runs_have_in_common_is_written_once_and_read_as_it_was(tmp_path: Path) -> None:
+    (first,) = of(0.5, arrays=False).runs
+    saved = replace(of(0.5), runs=[first, replace(first, id="other", fields=first.fields | {"seed": 1})])
+    records.save(saved, tmp_path)
+    head = json.loads((tmp_path / "runs.json").read_text())
+    assert head["common"]["fields"]["batch"] == 60
+    assert all("batch" not in run["fields"] and "seed" in run["fields"] for run in head["runs"])
+    read = records.load(tmp_path)
+    assert [(run.id, run.fields, run.summary) for run in read.runs] == [
+        (run.id, run.fields, run.summary) for run in saved.runs
+    ]

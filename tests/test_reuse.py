@@ -41,14 +41,17 @@ def mine(tmp_path: Path) -> Path:
 
 def runs(folder: Path = RECORDS) -> dict[str, dict[str, Any]]:
     """By id: what the records say of the runs."""
-    return {run["id"]: run for run in json.loads((folder / "runs.json").read_text())["runs"]}
+    head = json.loads((folder / "runs.json").read_text())
+    for run in head["runs"]:
+        run["summary"]["stamp"] = head["common"]["stamp"] | run["summary"]["stamp"]
+    return {run["id"]: run for run in head["runs"]}
 
 
 def made_elsewhere(*, commit: str = "0123456789abcdef", data: str = "") -> None:
     """Let the records be those of another machine, which has no outputs here."""
     head = json.loads((RECORDS / "runs.json").read_text())
     for run in head["runs"]:
-        stamp = run["summary"]["stamp"]
+        stamp = run["summary"]["stamp"] = head["common"]["stamp"] | run["summary"]["stamp"]
         stamp["git_commit"] = commit
         stamp["data_sha256"] = {name: data or digest for name, digest in stamp["data_sha256"].items()}
     (RECORDS / "runs.json").write_text(json.dumps(head))

@@ -166,6 +166,8 @@ def save(records: Records, folder: Path, reads: Collection[str] = ()) -> None:
             contents[f"{name}.npz"] = buffer.getvalue()
     for file, content in contents.items():
         write_atomically(_beside(folder / file), content)
+    stamps = [_without_places(run.summary.get("stamp", {})) for run in records.runs]
+    common = {"fields": _common([run.fields for run in records.runs]), "stamp": _common(stamps)}
     head = {
         "experiment": records.experiment,
         "title": records.title,
@@ -174,7 +176,15 @@ def save(records: Records, folder: Path, reads: Collection[str] = ()) -> None:
         "dataset": records.dataset,
         **({} if records.planned is None else {"planned": records.planned}),
         "sha256": {file: digest(_beside(folder / file)) for file in contents},
-        "runs": [{"id": run.id, "fields": run.fields, "summary": _without_places(run.summary)} for run in records.runs],
+        "common": common,
+        "runs": [
+            {
+                "id": run.id,
+                "fields": _beyond(common["fields"], run.fields),
+                "summary": run.summary | {"stamp": _beyond(common["stamp"], stamp)},
+            }
+            for run, stamp in zip(records.runs, stamps, strict=True)
+        ],
     }
     write_atomically(folder / "runs.json", json.dumps(head, indent=1) + "\n")
     for file in FILES:
@@ -186,10 +196,25 @@ def save(records: Records, folder: Path, reads: Collection[str] = ()) -> None:
     sync(folder)
 
 
-def _without_places(summary: dict[str, Any]) -> dict[str, Any]:
+def _without_places(stamp: dict[str, Any]) -> dict[str, Any]:
     """Records are read elsewhere: their commands name no folders of this machine."""
-    stamp = summary.get("stamp", {})
-    return summary | {"stamp": stamp | {"command": without_places(stamp["command"])}} if "command" in stamp else summary
+    return stamp | {"command": without_places(stamp["command"])} if "command" in stamp else stamp
+
+
+def _common(of_runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What is the same in all of them, which is most of it."""
+    first = of_runs[0] if of_runs else {}
+    return {name: value for name, value in first.items() if all(_same(of, name, value) for of in of_runs)}
+
+
+def _beyond(common: Mapping[str, Any], of_run: Mapping[str, Any]) -> dict[str, Any]:
+    """What is not common."""
+    return {name: value for name, value in of_run.items() if name not in common}
+
+
+def _same(of_run: Mapping[str, Any], name: str, value: Any) -> bool:
+    """As JSON: 1 and 1.0 are two, and so are true and 1."""
+    return name in of_run and repr(of_run[name]) == repr(value)
 
 
 def _beside(path: Path) -> Path:
@@ -201,7 +226,15 @@ def load(folder: Path) -> Records:
     """Read the compact form back. Errors: RecordsError for a file that is missing or damaged."""
     with _reading(folder / "runs.json") as path:
         head = json.loads(path.read_text(encoding="utf-8"))
-        runs = {str(run["id"]): (dict(run["fields"]), dict(run["summary"])) for run in head["runs"]}
+        listed = head["runs"]
+        common = head.get("common", {"fields": {}, "stamp": {}})  # in records of earlier versions each run has it all
+        runs = {
+            str(run["id"]): (
+                common["fields"] | dict(run["fields"]),
+                dict(run["summary"]) | {"stamp": common["stamp"] | run["summary"].get("stamp", {})},
+            )
+            for run in listed
+        }
         if not runs:
             raise ValueError("it names no run")
         digests = dict(head.get("sha256", {}))
