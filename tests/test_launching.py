@@ -16,6 +16,7 @@ from bnexp import app
 from bnexp.config import Config, DataConfig, InitConfig, ModelConfig, NormConfig
 from bnexp.launch import stacks
 from bnexp.runs.folder import RunFolder
+from bnexp.runs.records import load
 
 TINY = ("data=digits", "steps=4", "evaluations=1", "model.depth=1", "model.width=4", "norm.batches=1")
 
@@ -48,8 +49,7 @@ def test_several_experiments_are_judged_and_reported_each_for_itself(
     assert said.code == 0, said.err
     records = {path.parents[1].name.rpartition("-")[0]: path for path in tmp_path.rglob("records/runs.json")}
     arms = {
-        name: sorted((run["fields"]["norm.name"], run["fields"]["lr"]) for run in json.loads(path.read_text())["runs"])
-        for name, path in records.items()
+        name: sorted((run.norm, run.fields["lr"]) for run in load(path.parent).runs) for name, path in records.items()
     }
     both = [("batch", 0.1), ("batch", 0.1), ("none", 0.1), ("none", 0.1)]
     assert arms == {"first": both, "second": [("batch", 0.2), ("batch", 0.2)]}

@@ -8,8 +8,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -50,14 +51,20 @@ def session(leader: int) -> list[str]:
     return left
 
 
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A folder whose path is short enough for sockets in it."""
+    with tempfile.TemporaryDirectory(prefix="t") as folder:
+        yield Path(folder)
+
+
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="what a process catches is read in /proc")
 @pytest.mark.parametrize(("number", "seconds"), [(SIGNALS[0], 0.0), (SIGNALS[1], 1.0), (SIGNALS[2], 3.0)])
 def test_ended_in_the_first_seconds_it_leaves_a_line_and_nothing_else(
-    spawn: Spawn, tmp_path: Path, number: signal.Signals, seconds: float
+    spawn: Spawn, tmp_path: Path, temporary: Path, number: signal.Signals, seconds: float
 ) -> None:
-    (tmp_path / "temporary").mkdir()
     sweep = ("run", "-m", "seed=0,1", "data=digits", "steps=1000000", "evaluations=2")
-    places = {"TMPDIR": str(tmp_path / "temporary"), "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "of_pytorch")}
+    places = {"TMPDIR": str(temporary), "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "of_pytorch")}
     process = spawn(tmp_path, *sweep, environment=places)
     until(lambda: catches(process.pid, signal.SIGHUP))
     time.sleep(seconds)
@@ -67,7 +74,17 @@ def test_ended_in_the_first_seconds_it_leaves_a_line_and_nothing_else(
     (line,) = err.splitlines()
     assert line.startswith("bnexp: interrupted")
     until(lambda: not session(process.pid))  # a server in the midst of its imports ends after them
-    assert list((tmp_path / "temporary").iterdir()) == []
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_folder_in_which_workers_cannot_meet_is_named(spawn: Spawn, tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 25)
+    folder.mkdir()
+    process = spawn(tmp_path, "run", "data=digits", "steps=5", environment={"TMPDIR": str(folder)})
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert err.splitlines()[-1].startswith(f"bnexp: {folder}")
+    assert "set TMPDIR to a shorter one" in err
 
 
 def test_the_first_signal_interrupts_and_those_ignored_stay_ignored() -> None:

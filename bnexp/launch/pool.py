@@ -38,6 +38,10 @@ FOLDER = "BNEXP_TEMPORARY"
 """The variable of the environment that names the folder in which this process and its workers meet."""
 
 
+LONGEST = 107 - len("/listener-01234567")
+"""Bytes of that folder's path: a socket's has at most 107."""
+
+
 class LaunchError(Exception):
     """Some runs could not be trained; the message names them and the reason."""
 
@@ -46,10 +50,13 @@ def warm_up() -> None:
     """Have the server from which workers are forked import PyTorch while this process does the same.
 
     Neither it nor the workers hear of the signals that end a command, which may reach all of its processes: the command
-    decides, and stops its workers itself.
+    decides, and stops its workers itself. Errors: LaunchError for a folder in which they cannot meet.
     """
     wait_without_spinning()
-    os.environ[FOLDER] = get_temp_dir()
+    folder = get_temp_dir()
+    if len(os.fsencode(folder)) > LONGEST:
+        raise LaunchError(f"{folder}: sockets can have no path as long as in there; set TMPDIR to a shorter one")
+    os.environ[FOLDER] = folder
     CONTEXT.set_forkserver_preload(["bnexp.launch.server"])
     with interrupt.blocked():
         resource_tracker.ensure_running()  # which lets two of the signals through again
