@@ -80,7 +80,8 @@ def logged(values: dict[str, Any]) -> Iterator[str]:
         yield "accuracy on images taken out of the training set"
     yield from (words for setting, words in ALSO.items() if values.get(setting))
     grids = values.get("hydra", {}).get("sweeper", {}).get("grids", [])
-    if probes := [name for each in (values, *grids) for name in yaml.safe_load(str(each.get("probes", "[]")))]:
+    named = [name for each in (values, *grids) for name in yaml.safe_load(str(each.get("probes", "[]")))]
+    if probes := list(dict.fromkeys(named)):
         yield f"what the probes {', '.join(probes)} measure ([bnexp/engine/probes](../../bnexp/engine/probes))"
 
 

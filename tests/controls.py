@@ -7,7 +7,7 @@ import math
 from handmade import BN, KINDS, PLAIN, SELECTING, STEPS, Fields, Sign, is_bn, noise, record, sweep
 
 from bnexp.claims.noise import EQUAL, GHOSTS
-from bnexp.claims.scale_invariance import FACTORS, SAME
+from bnexp.claims.scale_invariance import SAME
 from bnexp.runs.records import Record
 
 GROWN = [max(step, 1) for step in STEPS]
@@ -26,7 +26,7 @@ def naive_norm(sign: Sign) -> list[Record]:
         return record(fields, final if fields["lr"] <= up_to else 0.3, **measured)
 
     inside = BN | {"norm.affine": False}
-    rates = (0.0316, 0.1, 0.178, 0.316, 0.562, 1, 1.78, 3.16, 5.62, 10.0, 17.8)
+    rates = (0.0316, 0.0562, 0.1, 0.178, 0.316, 0.562, 1, 1.78, 3.16, 5.62, 10.0, 17.8)
     arms = (PLAIN, BN, inside, naive, *(naive | {"norm.outside": what} for what in ("both", "averages")))
     return sweep(run, arms, SELECTING, model_activation=KINDS, lr=rates)
 
@@ -50,8 +50,10 @@ def scale_invariance(sign: Sign) -> list[Record]:
         by_product = {1: 1.0, 0: 0.5, -1: 0.0}[sign(fields)] if is_bn(fields) else 0.5
         return 0.9 + 0.02 * (by_product * product + (1 - by_product) * quotient)
 
-    changed = [BN | {"norm.weights": factor, "norm.rate": factor**2} for factor in FACTORS]
-    arms = (PLAIN, BN, *changed, BN | {"norm.weights": FACTORS[-1]})
+    changed = [
+        BN | {"norm.weights": factor, "norm.rate": rate} for factor, rate in ((0.1, 0.01), (10, 100), (100, 10000))
+    ]
+    arms = (PLAIN, BN, *changed, BN | {"norm.weights": 100})
     rates = (0.1, 0.316, 1.0)
     return [
         *sweep(run, arms, model_activation=KINDS, lr=(0.316,)),

@@ -71,6 +71,9 @@ def test_what_names_no_norm_is_refused(typed: str, message: str, tmp_path: Path)
     (tmp_path / "two.py").write_text("class First: ...\nclass Second: ...\n")
     (tmp_path / "beside.py").write_text(f"class Step(torch.autograd.Function): ...\n{MINE}")
     assert read("beside.py", {}).target == "beside:Mine"
+    (tmp_path / "both.py").write_text(f"class Norm(BatchNorm): ...\n{MINE}")
+    with pytest.raises(ConfigError, match="it has Norm, Mine; name one"):
+        read("both.py", {})
     (tmp_path / "none.py").write_text("x = 1\n")
     (tmp_path / "broken.py").write_text("class (\n")
     (tmp_path / "deeper").mkdir()

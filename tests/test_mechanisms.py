@@ -126,6 +126,8 @@ def test_a_layers_gradient_is_taken_again_when_those_below_have_made_their_step(
         cosine = float(functional.cosine_similarity(new.double(), old.double(), 0))
         assert math.cos(math.radians(measured[f"turned_gradient/{label}"])) == pytest.approx(cosine, abs=1e-6)
     assert "moved_gradient/hidden1" not in measured
+    still = {name: torch.zeros_like(t) if "classifier" in name else t for name, t in at.before.items()}
+    assert math.isnan(GradientShift().measure(replace(at, before=still, after=still))["turned_gradient/hidden2"])
     assert all(map(math.isnan, GradientShift().measure(replace(at, after=None)).values()))
 
 
@@ -301,7 +303,7 @@ def test_columns_are_the_same_at_every_step_and_each_layer_has_its_own() -> None
     for network in range(4):
         assert len({tuple(row) for row in measured[network::4]}) == 1
     assert {"moved_w1/hidden2", "jacobian_spread/hidden2", "rank/hidden1", "loss_range"} <= set(measured[0])
-    at_end = [n for n in measured[0] if n.startswith(("under_", "kept/", "recomputed/", "own/", "clean", "unchanged"))]
+    at_end = [n for n in measured[0] if n.startswith(("under_", "kept/", "recomputed/", "clean", "unchanged"))]
     assert all(math.isfinite(measured[4][name]) for name in measured[4] if name not in at_end)
     assert all(math.isfinite(measured[-1][name]) for name in at_end)
 
@@ -369,3 +371,4 @@ def test_of_equal_singular_values_none_differs_and_dead_units_count() -> None:
     assert told(dead)[1] == pytest.approx(0, abs=1e-3), "of those that are not 0 alone"
     assert math.isnan(unequal(dead * math.nan))
     assert math.isnan(unequal(dead * 0))
+    assert unequal(torch.stack([dead[0], 0 * dead[0]])) == pytest.approx(0.5**0.5, abs=1e-3)

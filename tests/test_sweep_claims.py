@@ -180,6 +180,7 @@ EXPECTED: dict[str, dict[str, Mapping[int, str]]] = {
     "noise": {
         "noise-gap": OPPOSITE,
         "noise-fits": dict.fromkeys(OPPOSITE, "reproduced"),
+        "noise-fits-all": dict.fromkeys(OPPOSITE, "reproduced"),
         **{f"noise-helps-{ghost}": OPPOSITE for ghost in GHOSTS},
         **{f"noise-{what}-{ghost}": NO_MARGIN for what in ("of", "size") for ghost in EQUAL},
         "noise-dropout-moving": OPPOSITE,
@@ -315,7 +316,6 @@ def test_every_claim_on_mnist_is_tested_and_every_one_with_cells_in_several_ways
     alone |= {
         "step-size-share",
         "noisy-gain",
-        "noise-fits",
         "naive-blows-up",
     }  # which hold in all cells, or are not told
     assert cells - {identity for _, ids in MIXED.values() for identity in ids} == {"sigmoid-trains-with-bn", *alone}

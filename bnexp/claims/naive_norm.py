@@ -26,11 +26,13 @@ SHOWS_TUNING = True
 GENTLE = {"sigmoid": Of("among", (0.316, 1)), "relu": Of("among", (0.0316, 0.1))}
 """By nonlinearity, learning rates at which networks train without a norm."""
 
+KINDS = {"sigmoid": "sigmoid", "relu": "ReLU"}
+
 NARROWEST = 0.25
 """Decades: the smallest difference of rates that counts, the step between two of them."""
 
-FINE = {"lr": Of("above", (0.05,))}
-"""Where the grid of learning rates has steps of a quarter of a decade."""
+COARSE = {"lr": Of("among", (0.01, 0.0316, 0.1, 0.316, 1, 3.16, 10))}
+"""The learning rates that all arms have; where the largest that trains is sought, there are more between them."""
 
 LARGER = 0.1
 """Of slopes, the smallest difference that counts: over a tenfold number of steps a quarter more."""
@@ -64,7 +66,7 @@ def _claim(
     return Claim(
         f"naive-{identity}",
         "§2",
-        f"{sentence}{', whatever the nonlinearity' * (cells != ())}.",
+        f"{sentence}{', whatever the nonlinearity' * (cells == CELLS)}.",
         quantity,
         rule,
         LEFT,
@@ -85,7 +87,8 @@ CLAIMS = [
     *(
         _claim(
             f"{identity}-{activation}",
-            f"With the mean subtracted outside the gradient step, {activation} networks' {words} than without a norm",
+            f"With the mean subtracted outside the gradient step, {KINDS[activation]} networks' {words} than without a "
+            "norm",
             (MEAN, NONE),
             quantity,
             rule,
@@ -116,7 +119,7 @@ CLAIMS = [
         )
     ),
     *(
-        _claim(identity, f"{BEST} {what} ends lower than no norm", (arm, NONE), ACCURACY, LOWER)
+        _claim(identity, f"{BEST} {what} ends lower than no norm", (arm, NONE), ACCURACY, LOWER, COARSE)
         for identity, what, arm in (
             ("mean", "the mean outside the gradient step", MEAN),
             ("scaled", "mean and variance outside the gradient step", BOTH),
@@ -126,11 +129,10 @@ CLAIMS = [
     _claim(
         "blows-up",
         f"The largest rate at which networks train, to {percent(TRAINS)}, is lower with mean and variance outside the "
-        "gradient step than without a norm",
+        "gradient step than without a norm, where both train",
         (BOTH, NONE),
         HIGHEST,
         Rule("range", NARROWEST, less=True, universal=True),
-        FINE,
         selected=False,
     ),
     _claim(
@@ -139,6 +141,7 @@ CLAIMS = [
         ({"norm": TREATED, "norm.affine": False}, BOTH),
         ACCURACY,
         Rule("difference", SMALLEST, universal=True),
+        COARSE,
         control=Control("No difference would say that it does not matter where the gradient goes."),
     ),
 ]

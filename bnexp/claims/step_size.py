@@ -1,8 +1,9 @@
 """Bjorck et al. 2018: what BN gains, it gains by the larger learning rates that it allows.
 
 So BN is put at the rate that suits the network without it best, and that network at BN's; both are chosen on tuning
-seeds. How much of the gain is the rate's is told on logarithms: the paper's 14 times fewer steps, of which 2.3 are left
-at Inception's rate, are so by 69 %.
+seeds, but for the part that is due to the rate, which is a number of all judged seeds and chooses by these. How much of
+the gain is the rate's is told on logarithms: the paper's 14 times fewer steps, of which 2.3 are left at Inception's
+rate, are so by 69 %.
 """
 
 from __future__ import annotations

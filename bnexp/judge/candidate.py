@@ -14,6 +14,9 @@ from bnexp.config import Config, ConfigError, NormConfig
 
 KEY = "norm.target"
 
+NO_NORM = ("Function", "NamedTuple", "Enum", "Protocol", "Exception", "Error")
+"""How the names of classes end whose children are no norms."""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -64,14 +67,13 @@ def read(typed: str, settings: Mapping[str, Any]) -> Candidate:
 
 
 def _classes(path: Path) -> Sequence[str]:
-    """The classes that a file defines, but for those whose names begin with an underscore; modules, if any is one."""
+    """The classes that a file defines and that may be a norm; not those whose names begin with an underscore."""
     try:
         tree = ast.parse(path.read_bytes())
     except SyntaxError as error:
         raise ConfigError(f"{path}: {error.msg}, line {error.lineno}") from error
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
-    modules = [node for node in classes if any(ast.unparse(base).endswith("Module") for base in node.bases)]
-    return [node.name for node in modules or classes]
+    return [node.name for node in classes if not any(ast.unparse(base).endswith(NO_NORM) for base in node.bases)]
 
 
 PLAIN_BN = NormConfig()

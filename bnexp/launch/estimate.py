@@ -153,9 +153,8 @@ def _measured_apart(sample: Sequence[RunConfig], settings: Settings) -> Cost:
 
 
 def _of_ours(config: RunConfig) -> RunConfig:
-    norm = NormConfig(batches=config.norm.batches) if config.norm.name == "module" else config.norm
     model = ModelConfig() if config.model.name == "module" else config.model
-    return dataclasses.replace(config, norm=norm, model=model)
+    return dataclasses.replace(config, norm=NormConfig(batches=config.norm.batches), model=model)
 
 
 def _measure_there(jobs: Sequence[tuple[Sequence[RunConfig], Settings]], limit: int, pipe: Connection) -> None:

@@ -66,14 +66,15 @@ def told(jacobian: Tensor) -> tuple[float, float]:
 def unequal(jacobian: Tensor) -> float:
     """The standard deviation of the singular values over their root mean square, 0 where all are equal; at most 1.
 
-    NaN where all of them are 0.
+    Mean over the examples in which not all of them are 0; NaN where there is none.
     """
     if not (jacobian.numel() and jacobian.isfinite().all()):
         return math.nan
     values = torch.linalg.svdvals(jacobian)
     squares = values.square().mean(-1)
     apart = (squares - values.mean(-1).square()).clamp(min=0)
-    return float((apart / squares).sqrt().mean())
+    alive = squares > 0
+    return float((apart[alive] / squares[alive]).sqrt().mean())
 
 
 def _mean(values: list[float]) -> float:

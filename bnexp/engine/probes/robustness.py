@@ -84,13 +84,13 @@ class Adaptation(Probe):
     """The accuracy at the end on other domains (§5), at inference; NaN before the end.
 
     `unchanged`, on images as they are; `kept/…` with the population statistics as they are, `recomputed/…` with those
-    of the new domain (Algorithm 2), and `own/…` with those of the test mini-batch. On the first half of many images
+    of the new domain (Algorithm 2). On the first half of many images
     statistics are recomputed, the second half is classified.
     """
 
     def measure(self, moment: Moment) -> dict[str, float]:
         if moment.after is not None:
-            names = [f"{what}/{shift}" for shift in SHIFTS for what in ("kept", "recomputed", "own")]
+            names = [f"{what}/{shift}" for shift in SHIFTS for what in ("kept", "recomputed")]
             return dict.fromkeys(["unchanged", *names], math.nan)
         seen, tested = moment.many.chunk(2)
         targets = moment.many_targets[len(seen) :]
@@ -99,7 +99,6 @@ class Adaptation(Probe):
             images = change(tested)
             measured[f"kept/{shift}"] = accuracy(moment, images, targets)
             measured[f"recomputed/{shift}"] = accuracy(moment, images, targets, moment.adapted(change(seen)))
-            measured[f"own/{shift}"] = own_accuracy(moment, images, targets)
         return measured
 
 
@@ -108,11 +107,3 @@ def accuracy(moment: Moment, images: Tensor, targets: Tensor, tensors: dict[str,
     """The fraction of these images that is classified correctly, at inference."""
     logits = moment.logits(images, tensors or moment.before, training=False)
     return float((logits.argmax(-1) == targets).float().mean()) if logits.isfinite().all() else math.nan
-
-
-@torch.no_grad()
-def own_accuracy(moment: Moment, images: Tensor, targets: Tensor) -> float:
-    """The same with the statistics of each mini-batch, as in training; of whole mini-batches."""
-    logits = torch.cat([moment.logits(batch, moment.before) for batch in moment.batches(images)])
-    right = logits.argmax(-1) == targets[: len(logits)]
-    return float(right.float().mean()) if logits.isfinite().all() else math.nan

@@ -73,5 +73,7 @@ class GradientShift(Probe):
             old, new = before[weight].flatten().double(), after[weight].flatten().double()  # small angles need it
             measured[f"moved_gradient/{label}"] = float((new - old).norm() / old.norm())
             cosine = float(torch.dot(new, old) / (new.norm() * old.norm()))
-            measured[f"turned_gradient/{label}"] = math.degrees(math.acos(max(-1.0, min(1.0, cosine))))
+            known = math.isfinite(cosine)
+            angle = math.degrees(math.acos(max(-1.0, min(1.0, cosine)))) if known else math.nan
+            measured[f"turned_gradient/{label}"] = angle
         return measured
