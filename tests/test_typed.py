@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from conftest import Command
 from hydra import initialize_config_dir
@@ -19,8 +20,10 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 
-from bnexp import cli, config, paths
+from bnexp import claims, cli, config, paths
 from bnexp.command import completion, compose, manual, mistakes, typed
+from bnexp.judging.matching import having
+from bnexp.runs.records import Record
 
 
 @pytest.fixture
@@ -163,3 +166,18 @@ def test_axes_written_as_settings_of_the_sweeper_are_a_sweep(command: Command, l
     said = command("run", "data=digits", "steps=5", "evaluations=1", "dry_run=true", *line.split())
     assert said.code == 0, said.err
     assert f"{runs} of {runs} runs to train" in said.out
+
+
+@pytest.mark.parametrize("name", [name for name in paths.experiments() if name != "paper"])
+def test_every_claim_finds_runs_of_its_arms_in_its_experiment(loader: ConfigLoader, name: str) -> None:
+    """0.1² is not 0.01: a setting that no run has would leave a claim without an arm for ever.
+
+    At the smallest scale, but where that tries no L2; `paper` leaves out an arm that a claim is about.
+    """
+    composed = configs(loader, f"experiment={name} scale={'overnight' if name == 'regularisation' else 'smoke'}")
+    runs = [
+        Record("", config.flatten(config.run_fields(each)) | {"arm": each.arm}, {}, pd.DataFrame()) for each in composed
+    ]
+    for claim in (claim for subject in composed[0].claims for claim in claims.REGISTRY[subject].claims):
+        for arm in (claim.treated, claim.reference) if isinstance(claim, claims.Claim) else ():
+            assert arm is None or having(having(runs, claim.among), arm), (claim.id, arm)
