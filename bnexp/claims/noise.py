@@ -101,7 +101,7 @@ CLAIMS = [
     _fits(
         "noise-fits",
         ENOUGH,
-        "Networks that do not have no gap to compare.",
+        "Networks that do not would have no gap to compare.",
         ("noise-gap", *(f"noise-of-{ghost}" for ghost in EQUAL)),
     ),
     _fits(
