@@ -94,14 +94,19 @@ def _run(arguments: list[str]) -> None:
         manual.print_run_help()
         return
     outcome.clear()
+    _train(line, lambda: _conclude(line))
+
+
+def _train(line: Typed, conclude: Callable[[], None]) -> None:
+    """Launch what was asked for, and conclude on what is there, also where some of it failed."""
     try:
         _through_hydra(line.flags, line.overrides)
         if outcome.failure:
             raise outcome.failure[0]
     except Exception:
-        _conclude(line)  # of several experiments some may be there in full
+        conclude()  # of several experiments some may be there in full
         raise
-    _conclude(line)
+    conclude()
 
 
 def _complete(arguments: list[str]) -> None:
@@ -263,13 +268,9 @@ def _judge(arguments: list[str]) -> None:
             app.conclude_judge(outcome.trained, request, contract)
 
     try:
-        _through_hydra(line.flags, line.overrides)
-        if outcome.failure:
-            raise outcome.failure[0]
+        _train(line, conclude)
     except LaunchError as error:
-        conclude()  # of several experiments some may be there in full
         raise LaunchError(f"{request.candidate.target} in BN's place: {error}") from error
-    conclude()
 
 
 def _diff(arguments: list[str]) -> None:

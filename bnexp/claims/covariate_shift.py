@@ -13,7 +13,7 @@ import math
 
 from matplotlib.figure import Figure
 
-from bnexp.claims.mechanisms import CELLS
+from bnexp.claims.mechanisms import CELLS, RATES
 from bnexp.drawing import plots
 from bnexp.judging.claim import PLAIN, Claim, Paper, Quantity, Rule, of_run
 from bnexp.judging.measures import probed
@@ -58,9 +58,7 @@ CLAIMS = [
     Claim(
         f"shift-{identity}{'-own' * own}",
         "§1, §2" if paper is LESS else "Santurkar et al. 2018",
-        f"With BN, {words}, "
-        f"{'each at its own best rate' if own else 'at the rate that suits the network without BN best'}, whatever the "
-        "nonlinearity.",
+        f"With BN, {words}, {RATES[own]}, whatever the nonlinearity.",
         Quantity(words.partition(",")[0], of_run(probed(metric, ratio=True)), "ratio"),
         Rule("difference", COUNTS, less=True, universal=True),
         paper,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from bnexp.claims.covariate_shift import COUNTS
-from bnexp.claims.mechanisms import CELLS
+from bnexp.claims.mechanisms import CELLS, RATES
 from bnexp.drawing import plots
 from bnexp.judging.claim import PLAIN, Claim, Paper, Quantity, Rule, of_run
 from bnexp.judging.measures import probed
@@ -27,9 +27,7 @@ CLAIMS = [
     Claim(
         f"landscape-{metric.replace('_', '-')}{'-own' * own}",
         "Santurkar et al. 2018",
-        f"With BN, {words}, "
-        f"{'each at its own best rate' if own else 'at the rate that suits the network without BN best'}, whatever the "
-        "nonlinearity.",
+        f"With BN, {words}, {RATES[own]}, whatever the nonlinearity.",
         Quantity(name, of_run(probed(metric, ratio=True)), "ratio"),
         Rule("difference", COUNTS, less=True, universal=True),
         Paper("Not in the paper.", outside="So in VGG on CIFAR-10 (Santurkar et al. 2018)"),

@@ -19,6 +19,15 @@ CELLS = ("model.activation",)
 
 DIGITS = ("mnist", "digits")
 
+ALIKE = 1.5
+"""Times the steps that are as many: ten seeds tell a factor of 1.2 to 1.4."""
+
+LONGER = 1.25
+"""Times as long, or as high, that count as longer or higher."""
+
+RATES = {False: "at the rate that suits the network without BN best", True: "each at its own best rate"}
+"""In words, the learning rates of two networks; by whether each has its own."""
+
 TARGET_WORDS = f"{percent(NEAR)} ({percent(TARGETS[''][1])} of pictures)"
 
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from bnexp.claims.accuracy import ACCURACY, SMALLEST
 from bnexp.claims.lr_tolerance import HIGHEST
-from bnexp.claims.mechanisms import CELLS
+from bnexp.claims.mechanisms import CELLS, LONGER
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
 from bnexp.judging.claim import PLAIN, TREATED, Claim, Control, Of, Paper, Quantity, Rule, Settings, of_run
@@ -36,9 +36,6 @@ COARSE = {"lr": Of("among", (0.01, 0.0316, 0.1, 0.316, 1, 3.16, 10))}
 
 LARGER = 0.1
 """Of slopes, the smallest difference that counts: over a tenfold number of steps a quarter more."""
-
-LONGER = 1.25
-"""Times as long, or as high, that count as longer or higher."""
 
 MEAN, BOTH, AVERAGES = ({"norm": "naive", "norm.outside": value} for value in (None, "both", "averages"))
 """`mean` is the default, and absent from a run's settings."""

@@ -8,12 +8,12 @@ from matplotlib.figure import Figure
 
 from bnexp.claims.accuracy import ACCURACY, SMALLEST
 from bnexp.claims.covariate_shift import COUNTS
-from bnexp.claims.mechanisms import CELLS, STEPS, TARGET_WORDS, target
+from bnexp.claims.mechanisms import ALIKE, CELLS, STEPS, TARGET_WORDS, target
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
 from bnexp.judging.claim import PLAIN, TREATED, Claim, Control, Paper, Quantity, Rule, Settings, of_run
-from bnexp.judging.matching import at_their_best
-from bnexp.judging.measures import common_chance, curve, probed
+from bnexp.judging.matching import judged
+from bnexp.judging.measures import probed
 from bnexp.runs.records import Records
 
 SHOWS_TUNING = True
@@ -24,10 +24,6 @@ PAPER = Paper(
     "The paper's explanation would have it train worse.", outside="As fast in VGG on CIFAR-10 (Santurkar et al.)"
 )
 MOVES = Quantity("movement of the inputs in training, in widths", of_run(probed("moved_mean_tr", ratio=True)), "ratio")
-
-
-ALIKE = 1.5
-"""Times the steps of BN up to which noisy BN is as fast: ten seeds tell a factor of 1.2 to 1.4."""
 
 
 def _claim(
@@ -106,23 +102,15 @@ CLAIMS = [
 
 def figures(records: Records) -> dict[str, Figure]:
     """`noisy_norm`: test accuracy of each at its own best rate; `noisy_moves`: how its inputs move."""
-    best = at_their_best(records.runs, ("norm", *CELLS), ("lr",))
     moves = {
         "means in training": probed("moved_mean_tr"),
         "W1 in training": probed("moved_w1_tr"),
         "means at inference, without the noise": probed("moved_mean"),
     }
     made = plots.probes_of(records, "noisy_moves", "How the inputs of nonlinearities move in training", moves)
-    if best:
-        made["noisy_norm"] = plots.curves(
-            records.of(best),
-            "Test accuracy without a norm, with BN, and with BN made unstable by noise",
-            "Each at its own best learning rate.",
-            curve,
-            "test accuracy",
-            Layout(columns=CELLS[0]),
-            (0, 1),
-            common_chance(best),
-            target(best),
-        )
-    return made
+    runs = judged(records.runs)
+    if not runs:
+        return made
+    title = "Test accuracy without a norm, with BN, and with BN made unstable by noise"
+    layout = Layout(columns=CELLS[0])
+    return made | plots.curves_at_best(records, "noisy_norm", ("norm", *CELLS), title, layout, target(runs))

@@ -14,7 +14,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from bnexp.claims.accuracy import ACCURACY, SMALLEST
-from bnexp.claims.mechanisms import CELLS
+from bnexp.claims.mechanisms import CELLS, LONGER
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
 from bnexp.judging.claim import TREATED, Claim, Control, Of, Paper, Quantity, Rule, of_run
@@ -33,9 +33,6 @@ LARGEST_FACTOR = 100
 
 STEADIER = 0.02
 """Of slopes, the smallest difference that counts: over a tenfold number of steps 5 % more."""
-
-LONGER = 1.25
-"""Times as long that count as longer."""
 
 ALIKE = 0.1
 """Of shares of a variance, the smallest difference that counts."""
