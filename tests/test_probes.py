@@ -242,6 +242,16 @@ def test_training_accuracy_is_on_the_networks_own_examples() -> None:
     assert last["accuracy"] < 0.9
 
 
+def test_training_loss_at_inference_is_that_of_the_training_examples_without_dropout() -> None:
+    few = DataConfig(name="digits", examples=60)
+    run = RunConfig(steps=1, evaluations=1, batch=60, data=few, norm=NormConfig("none"), init=INIT)
+    first, *_ = train([run], data.load(DIGITS))
+    assert first.metrics["train_loss_at_inference"] == pytest.approx(first.metrics["train_loss"], rel=1e-5)
+    dropped, *_ = train([replace(run, model=ModelConfig(dropout=0.5))], data.load(DIGITS))
+    assert dropped.metrics["train_loss_at_inference"] == first.metrics["train_loss_at_inference"]
+    assert dropped.metrics["train_loss"] != first.metrics["train_loss"]
+
+
 def test_a_last_image_left_over_goes_with_those_before() -> None:
     assert [(s.start, s.stop) for s in chunks(10, 3)] == [(0, 3), (3, 6), (6, 10)]
     assert [(s.start, s.stop) for s in chunks(11, 3)] == [(0, 3), (3, 6), (6, 9), (9, 11)]

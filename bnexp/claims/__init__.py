@@ -81,7 +81,7 @@ def _subject(module: ModuleType) -> Subject:
 NAMES = (
     *("accuracy", "speed", "stability", "figure_1", "table"),
     *("lr_tolerance", "init_robustness", "saturating", "gradient_flow", "batch_size"),
-    *("optimizers", "placement", "regularisation", "statistics", "placebo"),
+    *("optimizers", "placement", "regularisation", "gap", "statistics", "placebo"),
     *("inception", "figure_3", "inception_controls", "inception_tuned", "norms", "ablation", "ensemble"),
     *("covariate_shift", "noisy_norm", "landscape", "step_size"),
     *("jacobian", "signal_depth", "skip_init", "more_gaussian", "affine", "robustness", "adaptation"),

@@ -1,22 +1,21 @@
 """§3.4 and later work: BN regularises by the noise of its mini-batch's statistics.
 
 Ghost batches change this noise and leave the mini-batch of the gradient; the noise that Dropout makes instead, of equal
-size, is the control. What is judged is the gap between training and test accuracy when equally many of 2,000 training
-images are fit. And what becomes of the statistics where the companions are of one class, or come through Dropout (Li et
-al. 2018).
+size, is the control. What is judged is the gap between test and training loss, of networks that have learnt 2,000
+training images equally well. And what becomes of the statistics where the companions are of one class, or come through
+Dropout (Li et al. 2018).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from bnexp.claims.accuracy import ACCURACY
-from bnexp.claims.regularisation import FIT as ENOUGH
-from bnexp.claims.regularisation import GAP, gap_when_fit
+from bnexp.claims.gap import FITTED, GAP, LEAST, gap_of_losses
 from bnexp.claims.statistics import late_accuracy
 from bnexp.drawing import plots
 from bnexp.judging.claim import PLAIN, TREATED, Claim, Control, Of, Paper, Quantity, Rule, Settings, of_run
@@ -30,8 +29,8 @@ SHOWS_TUNING = True
 HELPS = 0.005
 """Half a point, the smallest difference that counts."""
 
-BY_DOUBLING = 0.001
-"""By how much a gap must grow with each doubling of the part, to count: 0.4 points from 4 to 60 examples."""
+BY_DOUBLING = 0.0025
+"""Nats, by which a gap must grow with each doubling of the part, to count: 0.01 from 4 to 60 examples."""
 
 FIT = 0.995
 """Training accuracy at which a network has fit its images."""
@@ -52,7 +51,7 @@ CLASS = Paper("Mini-batches are drawn at random.", outside="Label leak through c
 def by_doubling(runs: Sequence[Record]) -> float | None:
     """By how much the gap grows with each doubling of the part of a mini-batch that is normalised together."""
     parts = [math.log2(run.value("norm.ghost") or run.value("batch")) for run in runs]
-    gaps = [gap for run in runs if (gap := gap_when_fit(run)) is not None]
+    gaps = [gap for run in runs if (gap := gap_of_losses(FITTED)(run)) is not None]
     return float(np.polyfit(parts, gaps, 1)[0]) if len(gaps) == len(runs) > 1 else None
 
 
@@ -64,17 +63,13 @@ def _dropout(rate: float) -> Settings:
     return {**WHOLE, "model.dropout": rate}
 
 
-def _fits(identity: str, part: float, fails: str, guards: tuple[str, ...]) -> Claim:
-    """That networks come to fit so much of their training images."""
+def _fits(identity: str, words: str, fits: Callable[[Record], bool], fails: str, guards: tuple[str, ...]) -> Claim:
+    """That networks have come to fit their training images so well."""
     return Claim(
         identity,
         "–",
-        f"Networks fit {100 * part:g} % of the training images, however many examples are normalised together.",
-        Quantity(
-            "networks that fit their training images",
-            of_run(lambda run: float((metric_at_end("train_accuracy")(run) or 0) >= part)),
-            "share",
-        ),
+        f"Networks {words}, however many examples are normalised together.",
+        Quantity("networks that fit their training images", of_run(lambda run: float(fits(run))), "share"),
         Rule("rate"),
         LUO,
         ALL,
@@ -89,9 +84,9 @@ CLAIMS = [
     Claim(
         "noise-gap",
         "§3.4, Luo et al. 2018",
-        f"At the same mini-batch of the gradient, the fewer examples are normalised together, the smaller is the gap "
-        f"between training and test accuracy when {percent(ENOUGH)} of the training images are fit.",
-        Quantity("gap gained by each doubling of the part", by_doubling, over=("norm.ghost",)),
+        "At the same mini-batch of the gradient, the fewer examples are normalised together, the smaller is the gap "
+        f"between test and training loss when the latter is {FITTED:g} nats.",
+        Quantity("gap gained by each doubling of the part", by_doubling, "nats", over=("norm.ghost",)),
         Rule("difference", BY_DOUBLING),
         LUO,
         ALL,
@@ -100,13 +95,15 @@ CLAIMS = [
     ),
     _fits(
         "noise-fits",
-        ENOUGH,
+        f"reach a training loss of {FITTED:g} nats",
+        lambda run: gap_of_losses(FITTED)(run) is not None,
         "Networks that do not would have no gap to compare.",
         ("noise-gap", *(f"noise-of-{ghost}" for ghost in EQUAL)),
     ),
     _fits(
         "noise-fits-all",
-        FIT,
+        f"fit {100 * FIT:g} % of the training images",
+        lambda run: (metric_at_end("train_accuracy")(run) or 0) >= FIT,
         "Networks that do not would be compared while they still learn.",
         tuple(f"noise-helps-{ghost}" for ghost in GHOSTS),
     ),
@@ -129,7 +126,7 @@ CLAIMS = [
             "§3.4, Luo et al. 2018",
             f"Dropout of {percent(rate)}, as noisy as parts of {ghost}, leaves as large a gap.",
             GAP,
-            Rule("equals", HELPS),
+            Rule("equals", LEAST),
             LUO,
             _dropout(rate),
             _ghost(ghost),
@@ -204,9 +201,9 @@ def figures(records: Records) -> dict[str, Figure]:
     return {
         "noise_gap": plots.dots(
             records.of(runs),
-            "The gap at 95 % training accuracy, and the noise",
+            f"The gap between test and training loss when the latter is {FITTED:g} nats, and the noise",
             "Networks with BN on 2,000 training images.",
-            {"training minus test accuracy": gap_when_fit, "noise": companion_noise},
+            {"test minus training loss, nats": gap_of_losses(FITTED), "noise": companion_noise},
             arm=_arm,
         )
     }

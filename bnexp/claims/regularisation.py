@@ -1,10 +1,8 @@
 """§3.4, §4.2.1: BN regularises, so that Dropout can be removed, or be weaker.
 
-The gap is the training accuracy minus the test accuracy, when a network has come to fit its training images to 95 %: at
-the end, those that fit all of them have the gap that the test accuracy leaves. Dropout is the positive control: a
-method known to regularise must narrow the gap in the same measure. That Dropout can go is judged as non-inferiority,
-for each size of the training set; the best rate and L2 weight, with and without BN, are chosen on validation images.
-All at one learning rate.
+That Dropout can go is judged as non-inferiority, for each size of the training set; the best rate and L2 weight, with
+and without BN, are chosen on validation images. All at one learning rate. How wide the gap between training and test
+images is, `gap` asks.
 """
 
 from __future__ import annotations
@@ -14,21 +12,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from bnexp.claims.accuracy import ACCURACY, SMALLEST
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
-from bnexp.judging.claim import LARGEST, PLAIN, TREATED, Claim, Control, Of, Paper, Quantity, Rule, of_run
+from bnexp.judging.claim import PLAIN, TREATED, Claim, Control, Of, Paper, Quantity, Rule
 from bnexp.judging.matching import having
-from bnexp.judging.measures import companion_noise, curve, points_ahead, validation_accuracy
-from bnexp.judging.words import difference_in, percent
+from bnexp.judging.measures import companion_noise, points_ahead, validation_accuracy
+from bnexp.judging.words import difference_in
 from bnexp.runs.records import Record, Records
-from bnexp.stats import steps_to
-
-FIT = 0.95
-"""Of its training images, what a network classifies correctly where gaps are compared."""
 
 POINT = 0.01
 """What counts for small training sets, of which few seeds tell more."""
@@ -47,16 +40,6 @@ SIZES = ("data.examples",)
 
 SMALL, LARGE = Of("among", (500, 2000)), Of("above", (2000,))
 """Training sets."""
-
-
-def gap_when_fit(run: Record) -> float | None:
-    """The gap at the step at which the training accuracy reaches `FIT`, between evaluations by the straight line."""
-    training = run.metrics["train_accuracy"].to_numpy(dtype=float)
-    step = steps_to(run.metrics["step"].tolist(), training.tolist(), FIT)
-    return None if step is None else FIT - float(np.interp(step, *curve(run)))
-
-
-GAP = Quantity(f"training minus test accuracy when {percent(FIT)} of the training images are fit", of_run(gap_when_fit))
 
 
 def best(setting: str) -> Callable[[Sequence[Record]], float]:
@@ -112,33 +95,6 @@ REMOVED = Paper("Dropout is removed from BN-Inception without more overfitting; 
 
 
 CLAIMS = [
-    Claim(
-        id="narrower-gap",
-        source="§3.4",
-        sentence=f"At {percent(FIT)} training accuracy, the gap to the test accuracy is narrower with BN, whatever the "
-        "size of the training set (at one learning rate; read off the straight line between evaluations).",
-        quantity=GAP,
-        rule=Rule("difference", SMALLEST, less=True, universal=True),
-        paper=Paper("Said to regularise; no number is given."),
-        among=KEPT,
-        cells=SIZES,
-        primary=True,
-    ),
-    Claim(
-        id="narrower-gap-dropout",
-        source="known of Dropout",
-        sentence=f"At {percent(FIT)} training accuracy, without BN, dropout narrows the gap to the test accuracy.",
-        quantity=GAP,
-        rule=Rule("difference", SMALLEST, less=True),
-        paper=Paper("Inception has 40 % dropout."),
-        treated={"model.dropout": LARGEST},
-        reference={"model.dropout": 0},
-        among={"norm": PLAIN, "l2": 0},
-        cells=SIZES,
-        control=Control(
-            "if Dropout does not narrow it, the measure cannot see regularisation", guards=("narrower-gap",)
-        ),
-    ),
     *(
         replace(claim, primary=claim.id.endswith("bn"))
         for claim in _can_go("model.dropout", TREATED, "§3.4, §4.2.1", REMOVED)
@@ -178,19 +134,11 @@ CLAIMS = [
 
 
 def figures(records: Records) -> dict[str, Figure]:
-    """`gap` against the training set's size; `dropout` and `l2`, what they add; `companion_noise`."""
+    """`dropout` and `l2`, what they add; `companion_noise`."""
     if not records.runs:
         return {}
     weights = records.of(having(records.runs, {"l2": 0}))
     return {
-        "gap": plots.lines(
-            records.of(having(records.runs, KEPT)),
-            f"Training minus test accuracy at {percent(FIT)} training accuracy, by the size of the training set",
-            "Without dropout and L2.",
-            "data.examples",
-            lambda run: None if (width := gap_when_fit(run)) is None else 100 * width,
-            "percentage points",
-        ),
         "dropout": _added(weights, "model.dropout", "dropout"),
         "l2": _added(records.of(having(records.runs, {"model.dropout": 0})), "l2", "L2"),
         "companion_noise": plots.lines(

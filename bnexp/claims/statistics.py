@@ -2,7 +2,8 @@
 
 All arms of a seed are the same network at every step, so that they are compared seed by seed; only inference differs.
 The reference is Algorithm 2 with 100 mini-batches; that 1,000 change nothing is the control that the reference is
-right. Moving averages lag behind the weights, so that Figure 1(c) drawn with them shows a wobble that the distributions
+right. Small mini-batches have statistics that are far from the population's (Wu & Johnson 2021). Moving averages lag
+behind the weights, so that Figure 1(c) drawn with them shows a wobble that the distributions
 do not have.
 """
 
@@ -29,6 +30,10 @@ REFERENCE = 100
 MOMENTUM = 0.1
 """Of the moving averages judged: what is usual."""
 
+USUAL, SMALL = 60, 6
+"""Examples in a mini-batch; the small ones are ten times as many, at a tenth of the rate, and so are those from which
+Algorithm 2 takes its statistics."""
+
 
 def population(batches: int, norm: Any = TREATED) -> dict[str, Any]:
     """The arm evaluated with Algorithm 2 and so many mini-batches."""
@@ -44,7 +49,9 @@ def late_accuracy(run: Record) -> float:
     return float(run.metrics["accuracy"][late].fillna(chance(run)).mean())
 
 
-def _higher(identity: str, sentence: str, paper: str, other: Settings, quantity: Quantity = ACCURACY) -> Claim:
+def _higher(
+    identity: str, sentence: str, paper: str, other: Settings, quantity: Quantity = ACCURACY, batch: int = USUAL
+) -> Claim:
     """That the accuracy by Algorithm 2 is higher."""
     return Claim(
         id=identity,
@@ -53,8 +60,9 @@ def _higher(identity: str, sentence: str, paper: str, other: Settings, quantity:
         quantity=quantity,
         rule=Rule("difference", SMALLEST, paired=True),
         paper=Paper(paper),
-        treated=population(REFERENCE),
+        treated=population(REFERENCE * USUAL // batch),
         reference=other,
+        among={"batch": batch},
     )
 
 
@@ -69,6 +77,7 @@ CLAIMS = [
         paper=Paper("Several mini-batches; how many is not said."),
         treated=population(1000),
         reference=population(REFERENCE),
+        among={"batch": USUAL},
         primary=True,
         control=Control("a difference would mean that the reference of the other claims is not right"),
     ),
@@ -95,12 +104,30 @@ CLAIMS = [
         paper=Paper("Not mentioned; the figure shows the training network, normalised by its mini-batch."),
         treated=MOVING,
         reference=population(REFERENCE),
+        among={"batch": USUAL},
     ),
     _higher(
         "own-statistics",
         "Within {epochs}, population statistics give a higher test accuracy than those of the test mini-batch of 60.",
         "Population statistics are used because the output shall depend on the input alone; accuracy is not named.",
         {"norm": TREATED, "norm.statistics": "batch"},
+    ),
+    _higher(
+        "small-batches-moving",
+        f"Trained on mini-batches of {SMALL}, a network has a higher test accuracy with Algorithm 2 than with moving "
+        f"averages (momentum {MOMENTUM:g}), over {{epochs}}.",
+        "Moving averages serve to follow the accuracy during training; no difference is mentioned.",
+        MOVING,
+        Quantity("test accuracy over the steps of the training", of_run(area)),
+        SMALL,
+    ),
+    _higher(
+        "small-batches-own",
+        f"Trained on mini-batches of {SMALL}, a network has a higher test accuracy with population statistics than "
+        "with those of a test mini-batch as small, within {epochs}.",
+        "Population statistics are used because the output shall depend on the input alone; accuracy is not named.",
+        {"norm": TREATED, "norm.statistics": "batch"},
+        batch=SMALL,
     ),
 ]
 
@@ -116,29 +143,50 @@ def arm(run: Record) -> str:
 
 
 def figures(records: Records) -> dict[str, Figure]:
-    """`statistics_accuracy`, minus that by Algorithm 2; `wander`; `statistics_trap`: Figure 1(b, c) by each."""
-    reference = {run.seed: run for run in having(records.runs, population(REFERENCE))}
-    shown = [run for run in records.runs if run.norm == BN and run.seed in reference]
+    """`statistics_accuracy` minus that by Algorithm 2, and so with small mini-batches; `wander`; `statistics_trap`."""
+    usual = records.of(having(records.runs, {"batch": USUAL}))
+    small = records.of(having(records.runs, {"batch": SMALL}))
+    made = _minus_algorithm_2("statistics_accuracy", usual, REFERENCE)
+    if not made:
+        return {}
+    made |= _minus_algorithm_2("statistics_small", small, REFERENCE * USUAL // SMALL)
+    return made | _trap(usual) | wander_of(usual, arm)
+
+
+def _minus_algorithm_2(name: str, records: Records, batches: int) -> dict[str, Figure]:
+    """What other statistics give, beside Algorithm 2 from so many mini-batches."""
+    reference = having(records.runs, population(batches, BN))
+    seeds = {run.seed for run in reference}
+    shown = [run for run in records.runs if run.norm == BN and run.seed in seeds and run not in reference]
     if not shown:
         return {}
-    made = {
-        "statistics_accuracy": plots.dots(
-            records.of([run for run in shown if run is not reference[run.seed]]),
+    size = shown[0].value("batch")
+    return {
+        name: plots.dots(
+            records.of(shown),
             "Test accuracy of the same networks under other statistics at inference, minus that by Algorithm 2",
-            f"Points; Algorithm 2 with k = {REFERENCE}. The number behind moving averages is their momentum.",
+            f"Points; mini-batches of {size}, Algorithm 2 with k = {batches:,}. The number behind moving averages is "
+            "their momentum.",
             {
-                "points at the end": points_ahead(reference.values(), lambda run: run.seed),
-                "points, mean over the steps": points_ahead(reference.values(), lambda run: run.seed, area),
+                "points at the end": points_ahead(reference, lambda run: run.seed),
+                "points, mean over the steps": points_ahead(reference, lambda run: run.seed, area),
             },
             arm=arm,
         )
     }
+
+
+def _trap(records: Records) -> dict[str, Figure]:
+    """Figure 1(b, c) by each of the statistics, on the first seed."""
+    reference = {run.seed: run for run in having(records.runs, population(REFERENCE, BN))}
     first = min(reference)
     unit = reference[first].percentiles
+    if unit is None:
+        return {}
     of_seed = {arm(run): run for run in having(records.runs, {"seed": first}) if run.percentiles is not None}
     wanted = (PLAIN, arm(reference[first]), "moving averages, 0.1", "moving averages, 0.01", "test batch's own")
-    if unit is not None:
-        made["statistics_trap"] = plots.fans(
+    return {
+        "statistics_trap": plots.fans(
             records,
             "The trap in Figure 1(b, c): the same network with BN under different statistics at inference",
             "15th, 50th and 85th percentile of the input of one unit of the last hidden layer over the test images, "
@@ -146,4 +194,4 @@ def figures(records: Records) -> dict[str, Figure]:
             {arm_name(name): (of_seed[name], typical_unit(unit)) for name in wanted if name in of_seed},
             None,
         )
-    return made | wander_of(records, arm)
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,11 +28,11 @@ class Evaluation:
     """Its place among the configs."""
     step: int
     metrics: dict[str, float]
-    """`accuracy` (fraction) and `loss` (nats) on test data, `train_accuracy` at inference, `train_loss` and by layer
-    `gradient_norm/…` on the mini-batch to come, `companion_noise`, by layer `saturated/…` (fraction) on test data, and
-    if wanted `skewness/…` and `kurtosis/…` (`activations.Shape`); with validation images, `validation_accuracy` at the
-    last step, NaN before; where the last evaluation is on more images than those before, `monitored_accuracy` always on
-    the same."""
+    """`accuracy` (fraction) and `loss` (nats) on test data, `train_accuracy` and `train_loss_at_inference` on training
+    examples as if they were test data, `train_loss` and by layer `gradient_norm/…` on the mini-batch to come,
+    `companion_noise`, by layer `saturated/…` (fraction) on test data, and if wanted `skewness/…` and `kurtosis/…`
+    (`activations.Shape`); with validation images, `validation_accuracy` at the last step, NaN before; where the last
+    evaluation is on more images than those before, `monitored_accuracy` always on the same."""
     layers: dict[str, Activations]
     predictions: np.ndarray | None = None
     """At the last step, if wanted: class probabilities of the test images, `[2, images, classes]`, of the middle crop
@@ -124,7 +124,7 @@ class Probes:
             lambda indices: self._test(examples_at(self.dataset, indices)[0]), self.networks.look
         )
         self.networks.estimate_statistics(self.training_batches(self.examples), self.batch)
-        on_training = self._training_accuracy()
+        on_training, fitted = self._on_training()
         observed = self.observer.observe(self.networks.infer)
         monitored = [seen.accuracy for seen in observed]
         if last and self.monitored is not None:
@@ -138,6 +138,7 @@ class Probes:
                 "loss": seen.loss,
                 "train_accuracy": on_training[i],
                 "train_loss": train_loss,
+                "train_loss_at_inference": fitted[i],
             }
             if self.validates:
                 metrics["validation_accuracy"] = on_validation[i]
@@ -183,29 +184,30 @@ class Probes:
             self.beat()
             yield self.view.training(examples_at(self.dataset, examples.gather(1, at))[0], self.augmentation)
 
-    def _training_accuracy(self) -> list[float]:
-        """Fraction of the training examples, at inference; NaN when a logit is not finite."""
+    def _on_training(self) -> tuple[list[float], list[float]]:
+        """Accuracy and mean loss of the training examples, at inference; NaN when a logit is not finite."""
         indices = self.examples[:, : self.networks.training_images]
-        correct = torch.zeros(self.networks.size, device=self.dataset.train_labels.device)
-        for rows in chunks(indices.shape[1], self.chunk):
-            images, labels = examples_at(self.dataset, indices[:, rows])
-            correct += self._correct(images, labels)
-        return (correct / indices.shape[1]).tolist()
+        return self._over(examples_at(self.dataset, indices[:, rows]) for rows in chunks(indices.shape[1], self.chunk))
 
     def _validation_accuracy(self) -> list[float]:
         images, labels = self.dataset.validation_images, self.dataset.validation_labels
         assert images is not None
         assert labels is not None
-        correct = torch.zeros(self.networks.size, device=labels.device)
-        for rows in chunks(len(labels), self.chunk):
-            correct += self._correct(images[rows].to(labels.device), labels[rows])
-        return (correct / len(labels)).tolist()
+        parts = ((images[rows].to(labels.device), labels[rows]) for rows in chunks(len(labels), self.chunk))
+        return self._over(parts)[0]
 
-    def _correct(self, images: Tensor, labels: Tensor) -> Tensor:
-        """How many each network gets right, `[N]`; NaN when a logit is not finite."""
-        logits = self.networks.infer(self._test(images))
-        right = (logits.argmax(-1) == labels).sum(-1)
-        return right + torch.where(logits.isfinite().all(-1).all(-1), 0, torch.nan)
+    def _over(self, parts: Iterable[tuple[Tensor, Tensor]]) -> tuple[list[float], list[float]]:
+        """Each network's accuracy and mean loss over images with their labels; NaN when a logit is not finite."""
+        right, loss = torch.zeros(2, self.networks.size, dtype=torch.float64, device=self.dataset.train_labels.device)
+        examples = 0
+        for images, labels in parts:
+            log_p = torch.log_softmax(self.networks.infer(self._test(images)), -1)  # [N, B, classes]
+            right += (log_p.argmax(-1) == labels).sum(-1)
+            of_class = labels.expand(self.networks.size, -1).unsqueeze(-1)
+            loss -= log_p.gather(-1, of_class).sum((1, 2), dtype=torch.float64)
+            examples += labels.shape[-1]
+        right = torch.where(loss.isfinite(), right, torch.nan)
+        return (right / examples).tolist(), (loss / examples).tolist()
 
     def _predictions(self) -> np.ndarray:
         """`[2, N, images, classes]`."""

@@ -14,7 +14,7 @@ EXPERIMENTS = {
     "smoke": ("mnist_activations", "lr_tolerance", "init_robustness", "batch_size", "saturating"),
     "laptop": (
         *("mnist_activations", "mnist_table", "lr_tolerance", "init_robustness", "saturating", "gradient_flow"),
-        *("batch_size", "optimizers", "regularisation"),
+        *("batch_size", "optimizers", "regularisation", "gap"),
     ),
 }
 """By scale, what a norm is put to where nothing else is asked for."""

@@ -172,7 +172,7 @@ def _pseudo_values(quantity: Quantity, by_seed: Mapping[int, list[Record]]) -> d
 
 def _beyond(quantity: Quantity, runs: Sequence[Record], number: float) -> Iterator[int]:
     """Of a place on a grid, or a range of it, where it could lie further: it is another without the grid's end."""
-    if not quantity.over or quantity.unit in ("points", "share"):
+    if not quantity.over or quantity.unit in ("points", "share", "nats"):
         return
     name = quantity.over[0]
     grid = sorted({run.value(name) for run in runs})

@@ -14,7 +14,7 @@ from bnexp.runs.records import Record, Records
 PLAIN, BN = "none", "batch"
 """The norms that the paper compares in §4.1, as `Record.norm` names them."""
 
-Unit = Literal["points", "ratio", "decades", "decades per layer", "share", "deviations"] | str
+Unit = Literal["points", "ratio", "decades", "decades per layer", "share", "deviations", "nats"] | str
 """Of points and shares the values are fractions; ratios are compared on logarithms; any other unit stands as it is."""
 
 Kind = Literal["difference", "no_worse", "equals", "time", "range", "rate", "own"]

@@ -107,7 +107,7 @@ EXPLANATIONS = (
         (
             Witness("noise", "noise-gap", primary=True),
             *(Witness("noise", f"noise-{of}-{ghost}") for of in ("helps", "of") for ghost in (30, 10)),
-            Witness("regularisation", "narrower-gap"),
+            Witness("gap", "gap-narrower"),
             Witness("regularisation", "weaker-dropout"),
         ),
     ),

@@ -1,0 +1,136 @@
+"""§3.4: BN regularises, so that networks that have learnt their training images equally well err less on other ones.
+
+The gap is the test loss minus the training loss, both as at inference, when the training loss has fallen to so many
+nats. How large a gap is depends on where it is read, so that two further losses are asked about, and the accuracies.
+Dropout with BN is the positive control: without BN it hardly narrowed the gap of tuning seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from bnexp.claims.accuracy import SMALLEST
+from bnexp.drawing import plots
+from bnexp.drawing.plots import Layout
+from bnexp.judging.claim import LARGEST, PLAIN, TREATED, Claim, Control, Paper, Quantity, Rule, of_run
+from bnexp.judging.matching import having
+from bnexp.runs.records import Record, Records
+
+FITTED = 0.1
+"""Nats, the training loss at which gaps are compared; every network reached it on tuning seeds."""
+
+ELSEWHERE = (0.3, 0.05)
+
+LEAST = 0.01
+"""Nats, the smallest difference of gaps that counts."""
+
+
+def when_fitted(column: str, loss: float) -> Callable[[Record], float | None]:
+    """What is measured when the training loss first falls to `loss`, between evaluations by the straight line."""
+
+    def measure(run: Record) -> float | None:
+        fitted = run.metrics["train_loss_at_inference"].to_numpy(dtype=float)
+        values = run.metrics[column].to_numpy(dtype=float)
+        (reached,) = np.nonzero(fitted <= loss)
+        if not reached.size:
+            return None
+        after = max(int(reached[0]), 1)
+        return float(np.interp(-loss, -fitted[after - 1 : after + 1], values[after - 1 : after + 1]))
+
+    return measure
+
+
+def gap_of_losses(loss: float) -> Callable[[Record], float | None]:
+    """Test minus training loss, nats; None for a run whose training loss never falls so far."""
+    at = when_fitted("loss", loss)
+    return lambda run: None if (test := at(run)) is None else test - loss
+
+
+def gap_of_accuracies(run: Record) -> float | None:
+    """Training minus test accuracy where `FITTED`; None for a run that never is."""
+    training, test = (when_fitted(column, FITTED)(run) for column in ("train_accuracy", "accuracy"))
+    return None if training is None or test is None else training - test
+
+
+def _losses(loss: float) -> Quantity:
+    return Quantity(f"test minus training loss when that is {loss:g} nats", of_run(gap_of_losses(loss)), "nats")
+
+
+GAP = _losses(FITTED)
+SAID = Paper("Said to regularise; no number is given.")
+ALONE = {"model.dropout": 0}
+SIZES = ("data.examples",)
+
+
+def _narrower(identity: str, loss: float, what: str, quantity: Quantity, counts: float, primary: bool = False) -> Claim:
+    sentence = f"At a training loss of {loss:g} nats, the gap between {what} is narrower with BN, whatever the size of "
+    return Claim(
+        identity,
+        "§3.4",
+        f"{sentence}the training set (at one learning rate; read off the straight line between evaluations).",
+        quantity,
+        Rule("difference", counts, less=True, universal=True),
+        SAID,
+        among=ALONE,
+        cells=SIZES,
+        primary=primary,
+    )
+
+
+def _dropout(identity: str, words: str, norm: object, control: Control | None) -> Claim:
+    sentence = f"At a training loss of {FITTED:g} nats, {words} BN, dropout of a tenth narrows the gap between losses."
+    treated, reference = {"model.dropout": LARGEST}, {"model.dropout": 0}
+    rule, paper, among = Rule("difference", LEAST, less=True), Paper("Inception has 40 % dropout."), {"norm": norm}
+    source = "known of Dropout"
+    return Claim(
+        identity, source, sentence, GAP, rule, paper, treated, reference, among=among, cells=SIZES, control=control
+    )
+
+
+CLAIMS = [
+    _narrower("gap-narrower", FITTED, "test and training loss", GAP, LEAST, primary=True),
+    _dropout(
+        "gap-dropout-bn",
+        "with",
+        TREATED,
+        Control(
+            "If Dropout does not narrow it, the measure cannot see regularisation.",
+            guards=("gap-narrower", "gap-accuracies", *(f"gap-narrower-{loss:g}" for loss in ELSEWHERE)),
+        ),
+    ),
+    _dropout("gap-dropout-without", "without", PLAIN, None),
+    *(_narrower(f"gap-narrower-{loss:g}", loss, "test and training loss", _losses(loss), LEAST) for loss in ELSEWHERE),
+    _narrower(
+        "gap-accuracies",
+        FITTED,
+        "training and test accuracy",
+        Quantity(f"training minus test accuracy at a training loss of {FITTED:g} nats", of_run(gap_of_accuracies)),
+        SMALLEST,
+    ),
+]
+
+
+def figures(records: Records) -> dict[str, Figure]:
+    """`gap`, by the size of the training set at each training loss; `gap_dropout`, with and without Dropout."""
+    alone = records.of(having(records.runs, ALONE))
+    if not alone.runs:
+        return {}
+    shows = "Test minus training loss, both at inference, by the number of training images."
+    losses = sorted((FITTED, *ELSEWHERE), reverse=True)
+    at_each = {f"nats, at a training loss of {loss:g}": gap_of_losses(loss) for loss in losses}
+    title = "The gap between test and training loss"
+    return {
+        "gap": plots.dots(alone, title, f"{shows} Without dropout.", at_each, "data.examples"),
+        "gap_dropout": plots.lines(
+            records,
+            f"{title} at a training loss of {FITTED:g} nats, with and without dropout",
+            shows,
+            "data.examples",
+            gap_of_losses(FITTED),
+            "nats",
+            Layout(columns="model.dropout"),
+        ),
+    }
