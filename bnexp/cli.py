@@ -245,13 +245,16 @@ def _judge(arguments: list[str]) -> None:
     parser.add_argument("words", nargs="+", metavar="NORM", help=words)
     parser.add_argument("--claims", help="experiments or subjects to judge it by, such as figure_1,batch_size")
     parser.add_argument("--contract", action="store_true", help="the contract alone, in seconds")
+    parser.add_argument("--json", action="store_true", help="with --contract: every check, as JSON")
     options = parser.parse_intermixed_args(arguments)
+    if options.json and not options.contract:
+        parser.error("--json goes with --contract; of the claims, verdict.json has everything")
     from bnexp.judge import asked
     from bnexp.launch.pool import LaunchError
 
     request = asked.read(options.words, options.claims)
     outcome.clear()
-    contract = asked.contract(request.candidate)
+    contract = asked.contract(request.candidate, options.json)
     if options.contract:
         if contract.broken:
             raise config.ConfigError(asked.broken(request.candidate, contract))

@@ -35,9 +35,8 @@ def load(setting: str, target: str) -> Any:
 
 
 def _import(written: str, module: str) -> ModuleType:
-    folder = str(Path.cwd())
-    if folder not in sys.path:
-        sys.path.append(folder)  # last: a file of the user's called statistics.py hides nobody else's
+    folder = Path.cwd()
+    look_in(folder)
     importlib.invalidate_caches()
     try:
         return importlib.import_module(module)
@@ -47,6 +46,12 @@ def _import(written: str, module: str) -> ModuleType:
         raise ConfigError(f"{written}: {error.msg}: {error.filename}, line {error.lineno}") from error
     except (Exception, SystemExit) as error:
         raise ConfigError(f"{written}: {place(error)}") from error
+
+
+def look_in(folder: Path) -> None:
+    """Let what lies in the folder be imported, here and in the processes begun here."""
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))  # last: a file of the user's called statistics.py hides nobody else's
 
 
 def signature(make: Callable[..., Any]) -> inspect.Signature:
@@ -70,7 +75,7 @@ def source(setting: str, target: str) -> str | None:
     waiting = [module, defining]
     while waiting:
         name = waiting.pop()
-        file = _file(name)
+        file = file_of(name)
         if file is None or name in files or _of_python_or_bnexp(file):
             continue
         if not _installed(file):
@@ -141,13 +146,13 @@ def _imported(module: str, file: Path) -> Iterator[str]:
             parts = name.split(".")
             for end in range(1, len(parts) + 1):
                 prefix = ".".join(parts[:end])
-                imported_file = _file(prefix)
+                imported_file = file_of(prefix)
                 if imported_file is not None and _installed(imported_file):
                     break
                 yield prefix
 
 
-def _file(module: str) -> Path | None:
+def file_of(module: str) -> Path | None:
     """The file of a module, imported or not; None for what has none, such as a folder, and for what is no module."""
     if module in sys.modules:
         file = getattr(sys.modules[module], "__file__", None)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,9 +44,15 @@ OTHER = "my_norm:Mine"
 
 
 @pytest.fixture(autouse=True)
-def _file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
     (tmp_path / "my_norm.py").write_text(MINE)
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
 
 
 # What is typed
@@ -64,7 +72,8 @@ def test_a_file_a_class_in_it_or_a_module(typed: str) -> None:
         ("none.py", r"it defines no class; name one, none.py:MyNorm"),
         ("broken.py", r"broken.py: .*, line 1"),
         ("mine", "write a file, my_norm.py, or package.module:Class"),
-        ("deeper/my_norm.py", "give the command in the folder of the file"),
+        ("deeper/my_norm.py", "Python would import .*my_norm.py in its place"),
+        ("statistics.py", "Python would import .*statistics.py in its place"),
     ],
 )
 def test_what_names_no_norm_is_refused(typed: str, message: str, tmp_path: Path) -> None:
@@ -77,9 +86,18 @@ def test_what_names_no_norm_is_refused(typed: str, message: str, tmp_path: Path)
     (tmp_path / "none.py").write_text("x = 1\n")
     (tmp_path / "broken.py").write_text("class (\n")
     (tmp_path / "deeper").mkdir()
-    (tmp_path / "deeper" / "my_norm.py").write_text(MINE)
+    read("my_norm.py", {}).make()
+    for file in ("deeper/my_norm.py", "statistics.py"):
+        (tmp_path / file).write_text(MINE)
     with pytest.raises(ConfigError, match=message):
         read(typed, {})
+
+
+def test_a_file_in_another_folder(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "deeper").mkdir()
+    (tmp_path / "deeper" / "my_other_norm.py").write_text(MINE)
+    done = command("judge", "--contract", "deeper/my_other_norm.py")
+    assert (done.code, done.out.split()[:3]) == (0, ["Mine", "keeps", "30"])
 
 
 def test_a_request_in_full() -> None:
@@ -189,6 +207,18 @@ def test_the_contract_alone(command: Command) -> None:
     done = command("judge", "--contract", "my_norm.py")
     last = done.out.strip().splitlines()[-1]
     assert (done.code, last) == (0, "Mine keeps 30 of the 30 promises of a norm that were tried.")
+
+
+def test_the_contract_as_json(command: Command, tmp_path: Path) -> None:
+    assert all(check["passed"] for check in json.loads(command("judge", "--contract", "--json", "my_norm.py").out))
+    (tmp_path / "odd.py").write_text(MINE.replace("return x * self.scale", "return x - x.mean(0)"))
+    done = command("judge", "--contract", "--json", "odd.py")
+    failed = [check for check in json.loads(done.out) if not check["passed"]]
+    assert (done.code, failed[0]["check"]) == (2, "alone_at_inference[flat]")
+    assert failed[0]["sentence"]
+    refused = command("judge", "--json", "my_norm.py")
+    assert (refused.code, refused.out) == (2, "")
+    assert "--json goes with --contract" in refused.err
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,9 +112,12 @@ def _plain(name: str) -> str:
     return name.replace("_", "").replace("-", "")
 
 
-def contract(candidate: Candidate) -> Contract:
-    """What came of every check; those that fail are printed."""
+def contract(candidate: Candidate, as_json: bool = False) -> Contract:
+    """What came of every check; those that fail are printed, or all of them as JSON."""
     found = trial.contract(candidate)
+    if as_json:
+        print(json.dumps([vars(result) for result in found.results], indent=1))
+        return found
     failed = [result for result in found.results if not result.passed or not result.fine]
     if failed:
         table = Table("promise", "kept", title=f"The contract of {candidate.name}", title_justify="left")

@@ -45,7 +45,7 @@ class Candidate:
 def read(typed: str, settings: Mapping[str, Any]) -> Candidate:
     """What `my_norm.py`, `my_norm.py:Class` or `package.module:Class` names.
 
-    Errors: ConfigError for a file that is not here, and where it has no class that could be meant, or several.
+    Errors: ConfigError for a file that is not there, and where it has no class that could be meant, or several.
     """
     place, _, name = typed.partition(":")
     if not place.endswith(".py"):
@@ -55,8 +55,10 @@ def read(typed: str, settings: Mapping[str, Any]) -> Candidate:
     path = Path(place)
     if not path.is_file():
         raise ConfigError(f"{typed}: there is no file {place} in {Path.cwd()}")
-    if path.resolve().parent != Path.cwd().resolve():
-        raise ConfigError(f"{typed}: give the command in the folder of the file, {path.resolve().parent}")
+    targets.look_in(path.resolve().parent)
+    found = targets.file_of(path.stem)
+    if found is not None and found.resolve() != path.resolve():
+        raise ConfigError(f"{typed}: Python would import {found} in its place; give the file another name")
     classes = _classes(path)
     if not name:
         if len(classes) != 1:

@@ -66,10 +66,10 @@ class Cost:
 
 
 def dry_run(settings: Settings, stacks: Sequence[Stack]) -> None:
-    """Print the runs, which of them are there, and what the others will cost; train nothing."""
+    """Print the runs, first those that are not there, and what these will cost; train nothing."""
     missing = {run_id(config) for stack in stacks for config in stack.unfinished(settings)}
     runs = [run for stack in stacks for run in zip(stack.configs, stack.labels, strict=True)]
-    runs.sort(key=lambda run: -cost(run[0]))
+    runs.sort(key=lambda run: (run_id(run[0]) not in missing, -cost(run[0])))
     table = Table("run", "folder", "steps", "state")
     for config, label in runs[:SHOWN]:
         folder = RunFolder(settings.outputs, config)
@@ -77,7 +77,7 @@ def dry_run(settings: Settings, stacks: Sequence[Stack]) -> None:
         table.add_row(label, folder.path.name, f"{config.steps:,}", state)
     out.print(table)
     if len(runs) > SHOWN:
-        out.print(f"The {SHOWN} costliest of {len(runs):,} runs.")
+        out.print(f"{SHOWN} of {len(runs):,} runs: first those to train, the costliest before the others.")
     out.print(f"{estimate(settings, stacks)} Nothing was trained.")
 
 
