@@ -12,6 +12,7 @@ import yaml
 
 from bnexp import claims, paths
 from bnexp.claims import Claim, Peculiar, Subject
+from bnexp.judging.judgement import unfilled
 from bnexp.judging.words import difference_in, tally
 from bnexp.report import experiments, verdicts
 
@@ -97,7 +98,7 @@ def judged(subject: Subject) -> Iterator[str]:
         line = lines[0] if lines else first
         link = f"[`{claim.id}`](../../bnexp/claims/{subject.name}.py#L{line})"
         main = " **(main)**" if claim.primary else ""
-        words = claim.sentence.replace("{epochs}", "the epochs of the scale")
+        words = unfilled(claim.sentence, "the epochs of the scale")
         yield f"| {link}{main}: {words} | {rule(claim)} | {claim.source} |".replace("\n", " ")
 
 

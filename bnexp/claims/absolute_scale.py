@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from bnexp.claims.inception import CHANCE
+from bnexp.claims.figure_3 import CHANCE
 from bnexp.claims.saturating import TRAINED
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout

@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from bnexp.claims.figure_3 import LEARNS
 from bnexp.drawing import plots
 from bnexp.judging import rules
-from bnexp.judging.claim import Outcome, Paper, Peculiar
+from bnexp.judging.claim import Claim, Control, Outcome, Paper, Peculiar, Rule
 from bnexp.judging.comparing import three_way
 from bnexp.judging.telling import told
 from bnexp.judging.words import percent
@@ -103,17 +104,30 @@ CLAIMS = [
     Peculiar(
         "multicrop",
         SECTION,
-        "Ten crops of an image give a lower error than one.",
+        "Within {epochs}, ten crops of an image give a lower error than one.",
         Paper("25.2 → 21.99 % with 144 crops", 0.0321),
         _fewer_crops,
     ),
     Peculiar(
         "ensemble-best",
         SECTION,
-        "The ensemble's error is lower than that of its best network.",
+        "Within {epochs}, the ensemble's error is lower than that of its best network.",
         Paper("21.99 → 20.1 %; whether the first is the best network is not said."),
         _best_network,
         primary=True,
+    ),
+    Claim(
+        "ensemble-learns",
+        SECTION,
+        "Within {epochs}, its networks reach half of the accuracy that they could, or three times chance.",
+        LEARNS,
+        Rule("rate"),
+        Paper("–"),
+        {"arm": "bn_x30"},
+        None,
+        control=Control(
+            "Networks that learn nothing have no errors to compare.", guards=("multicrop", "ensemble-best")
+        ),
     ),
 ]
 

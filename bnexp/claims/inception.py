@@ -1,14 +1,14 @@
-"""§4.2, Figures 2 and 3: Inception with and without BN, at multiples of one learning rate.
+"""§4.2, Figures 2 and 3: the final accuracy of Inception with and without BN, at multiples of one learning rate.
 
-Steps are counted to an accuracy that is fixed beforehand: what Inception reaches on tuning seeds in as long a training.
-BN-x5 differs from Inception in seven further changes, so beside it stands the network that has these alone.
+The learning rate of the networks with the changes of §4.2.1 falls to 0.05 of itself, Inception's to 0.61: in the paper
+it trained five times as long. What a full decay does alone is Inception's, too, before others are said to end higher.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -26,20 +26,24 @@ SECTION = "§4.2.2, Figures 2 and 3"
 
 SHOWS_TUNING = True
 
-SMALLEST = 0.005
-"""The smallest difference of final accuracies that counts: half a point, 50 of CIFAR-10's 10,000 test images."""
+SMALLEST = 0.002
+"""The smallest difference of final accuracies that counts: less than half of the smallest that the paper prints."""
+
+FEW = 0.02
+"""Two points, which are next to nothing beside what BN is said to bring."""
 
 FAILS = 1.2
 """Times chance, up to which a network has learnt nothing."""
 
-HARDLY = 1.25
-"""Times fewer steps that are hardly fewer."""
-
 Targets = Mapping[str, Mapping[int, float]]
 """By data set, for trainings of at least so many steps, an accuracy on test images; "" is for any other data set."""
 
-TARGETS: Targets = {"": {1: 0.35, 8_400: 0.60}, "tiny_imagenet": {1: 0.10}, "imagenet": {1: 0.722}}
-"""What Inception reaches at the end, on tuning seeds, rounded down to a point; of ImageNet, Figure 3's."""
+TARGETS: Targets = {
+    "": {1: 0.31, 2_400: 0.44, 2_800: 0.45, 8_400: 0.59},
+    "tiny_imagenet": {},
+    "imagenet": {1: 0.722},
+}
+"""Four points less than Inception has near the end of as long a training on a tuning seed; of ImageNet, Figure 3's."""
 
 
 @dataclass(frozen=True)
@@ -58,31 +62,24 @@ ARMS = {
     "bn_x5": Arm("0.0075", "2.1·10⁶", "73.0 %"),
     "bn_x30": Arm("0.045", "2.7·10⁶", "74.8 %"),
     "bn_x5_sigmoid": Arm("0.0075", "never", "69.8 %"),
+    "bn_x30_half": Arm("–", "–", "after 6·10⁶ steps 74.8 %"),
     "bn_x30_fifth": Arm("–", "–", "after 6·10⁶ steps 74.8 %"),
+    "inception_decayed": Arm("–", "–", "not tried"),
     "inception_changes": Arm("–", "–", "not tried"),
     "inception_changes_x1": Arm("–", "–", "not tried"),
     "inception_x1": Arm("–", "–", "not tried"),
     "inception_x5": Arm("0.0075", "–", "parameters reach machine infinity"),
     "inception_x9": Arm("–", "–", "not tried"),
     "inception_sigmoid": Arm("not given", "–", "chance (0.1 %)"),
+    "inception_sigmoid_x5": Arm("not given", "–", "chance (0.1 %)"),
 }
 
 
-def target_of(run: Record, targets: Targets) -> float:
-    """The accuracy that is asked of a training of this length on these data."""
+def target_of(run: Record, targets: Targets = TARGETS) -> float | None:
+    """The accuracy that is asked of a training of this length on these data; None where none is."""
     by_length = targets.get(run.fields.get("data.name", ""), targets[""])
-    return by_length[max(steps for steps in by_length if steps <= max(length(run), 1))]
-
-
-def steps_to(targets: Targets) -> Callable[[Sequence[Record]], float]:
-    """Steps to the target, infinity for never."""
-
-    def measure(runs: Sequence[Record]) -> float:
-        (run,) = runs
-        steps = steps_of(run, target_of(run, targets))
-        return math.inf if steps is None else steps
-
-    return measure
+    fitting = [steps for steps in by_length if steps <= length(run)]
+    return by_length[max(fitting)] if fitting else None
 
 
 def learns(run: Record) -> float:
@@ -90,14 +87,7 @@ def learns(run: Record) -> float:
     return float(final_accuracy(run) >= learnt_from(chance(run)))
 
 
-def at_chance(run: Record) -> float:
-    """Whether a network that has been trained to the end has learnt nothing."""
-    return float(final_accuracy(run) <= FAILS * chance(run))
-
-
-STEPS = Quantity("steps to what Inception reaches", steps_to(TARGETS), "ratio")
 ACCURACY = Quantity("final test accuracy", of_run(final_accuracy), of_images=True)
-CHANCE = Quantity("ends at chance", of_run(at_chance), "share")
 
 
 def arm(name: str) -> dict[str, str]:
@@ -105,53 +95,28 @@ def arm(name: str) -> dict[str, str]:
     return {"arm": name}
 
 
-def faster(
-    identity: str, sentence: str, arms: tuple[str, str], paper: Paper, rule: Rule | None = None, source: str = SECTION
-) -> Claim:
-    """The first arm gets there in fewer steps than the second."""
-    rule = rule or Rule("time", less=True)
-    sentence = f"Within {{epochs}}, {sentence}"
-    return Claim(identity, source, sentence, STEPS, rule, paper, arm(arms[0]), arm(arms[1]))
-
-
-def higher(identity: str, high: str, low: str, paper: str, effect: float | None) -> Claim:
+def higher(identity: str, high: str, low: str, paper: str, effect: float | None, primary: bool = False) -> Claim:
     """The first arm ends higher than the second."""
     sentence = f"Within {{epochs}}, {arm_name(high)} ends higher than {arm_name(low)}."
     rule, figure = Rule("difference", SMALLEST), Paper(paper, effect)
-    return Claim(identity, SECTION, sentence, ACCURACY, rule, figure, arm(high), arm(low))
+    return Claim(identity, SECTION, sentence, ACCURACY, rule, figure, arm(high), arm(low), primary=primary)
 
 
 CLAIMS = [
-    replace(
-        faster(
-            "steps-bn_baseline",
-            "with BN and nothing else changed, Inception's accuracy is reached in under half the steps.",
-            ("bn_baseline", "inception"),
-            Paper("31.0·10⁶ against 13.3·10⁶ steps, 2.3 times", 31.0 / 13.3),
-            Rule("time", less=True, target=-math.log(2)),
-        ),
-        primary=True,
-    ),
-    replace(
-        faster(
-            "steps-bn_x5",
-            "BN-x5 reaches Inception's accuracy in fewer steps.",
-            ("bn_x5", "inception"),
-            Paper("31.0·10⁶ against 2.1·10⁶ steps, 7 % of them", 31.0 / 2.1),
-        ),
-        primary=True,
-    ),
-    faster(
-        "steps-at-one-rate",
-        "at the rate that suits Inception without BN best, BN is worth next to nothing: as many steps within a factor "
-        f"of {HARDLY:g}.",
-        ("bn_baseline", "inception"),
-        Paper("31.0·10⁶ against 13.3·10⁶ steps, 2.3 times", 31.0 / 13.3),
-        Rule("equals", math.log(HARDLY), less=True),
+    higher("baseline-higher", "bn_baseline", "inception", "72.7 against 72.2 %, +0.5", 0.005, primary=True),
+    higher("x5-higher", "bn_x5", "inception_decayed", "73.0 against 72.2 %, +0.8", 0.008),
+    Claim(
+        "at-one-rate",
         "Bjorck et al. 2018",
+        "Within {epochs}, at the rate that suits Inception without BN best, BN ends at most "
+        f"{percent(FEW).removesuffix(' %')} points higher.",
+        ACCURACY,
+        Rule("no_worse", FEW, less=True),
+        Paper("72.7 against 72.2 %, +0.5", outside="CIFAR-10: BN at no norm's rate ends as low (Bjorck et al.)"),
+        arm("bn_baseline"),
+        arm("inception"),
     ),
-    higher("baseline-higher", "bn_baseline", "inception", "72.7 against 72.2 %, +0.5", 0.005),
-    higher("x5-higher", "bn_x5", "inception", "73.0 against 72.2 %, +0.8", 0.008),
+    higher("decay-higher", "inception_decayed", "inception", "Not tried; the rate falls more slowly.", None),
 ]
 
 
@@ -168,7 +133,7 @@ def tables(records: Records) -> dict[str, pd.DataFrame]:
     if not arms:
         return {}
     base = next(iter(arms.values()))[0]
-    target = target_of(base, TARGETS)
+    target = target_of(base)
     rows = []
     for name, label, runs in _rows(arms):
         printed, highest = ARMS[name], [max([chance(run), *known(curve(run)[1])]) for run in runs]
@@ -180,14 +145,15 @@ def tables(records: Records) -> dict[str, pd.DataFrame]:
                 "steps to 72.2 % (paper)": printed.steps,
                 "max accuracy (paper)": printed.accuracy,
                 "lr": ", ".join(dict.fromkeys(f"{run.fields['lr']:g}" for run in runs)),
-                f"steps to {percent(target)}": _reached(runs, target),
+                **({} if target is None else {f"steps to {percent(target)}": _reached(runs, target)}),
                 "final accuracy": percent(mean([final_accuracy(run) for run in runs]), 1) + lost,
                 "max accuracy, monitored images": percent(mean(highest), 1),
             }
         )
     made = {"Figure 3: the paper's columns and ours": pd.DataFrame(rows)}
-    if "inception" in arms:
-        made["Times fewer steps than Inception, at several accuracies"] = speed_ups(arms, target)
+    if "inception" in arms and target is not None:
+        full = {name: runs for name, runs in arms.items() if length(runs[0]) == length(base)}
+        made["Times fewer steps than Inception, at several accuracies"] = speed_ups(full, target)
     return made
 
 
@@ -242,21 +208,21 @@ def figures(records: Records) -> dict[str, Figure]:
     full = [run for runs in _full(records).values() for run in runs]
     if not full:
         return {}
-    long = max(map(length, full))
+    long, target = max(map(length, full)), target_of(full[0])
+    dotted = "" if target is None else "Dotted: the accuracy to which steps are counted. "
     shown = [*(run for run in full if length(run) == long), *(run for run in records.runs if length(run) > long)]
     return {
         "figure_2": plots.curves(
             records.of(shown),
             "Test accuracy of Inception during training — as Figure 2",
-            "Dotted: the accuracy to which steps are counted. It is measured on the same part of the test images at "
-            "every step; a network that diverged counts as chance. The longer trainings are on a tuning seed and show "
-            "what is still missing.",
+            f"{dotted}On the same part of the test images at every step; a network that diverged counts as chance. The "
+            "longer trainings are on a tuning seed and show what is still missing.",
             curve,
             "test accuracy",
             Layout(columns="steps", arm=lambda run: str(run.fields["arm"])),
             (0, min(1.0, 1.1 * max(max(known(curve(run)[1])) for run in shown))),
             max(map(chance, shown)),
-            target_of(full[0], TARGETS),
+            target,
             linear=True,
         )
     }

@@ -8,11 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from bnexp.claims.inception import TARGETS, learns, target_of
+from bnexp.claims.inception import learns, target_of
 from bnexp.claims.lr_tolerance import NEAR
 from bnexp.judging.claim import Quantity, of_run
 from bnexp.judging.measures import TRAINS, final_accuracy, steps_of
-from bnexp.judging.words import percent
 from bnexp.runs.records import Record
 
 CELLS = ("model.activation",)
@@ -28,19 +27,22 @@ LONGER = 1.25
 RATES = {False: "at the rate that suits the network without BN best", True: "each at its own best rate"}
 """In words, the learning rates of two networks; by whether each has its own."""
 
-TARGET_WORDS = f"{percent(NEAR)} ({percent(TARGETS[''][1])} of pictures)"
+HARDLY = 1.25
+"""Times fewer steps that are hardly fewer."""
 
 
-def target(runs: Sequence[Record]) -> float:
+def target(run: Record) -> float | None:
     """The accuracy near the end to which steps are counted: of pictures what Inception reaches on tuning seeds."""
-    first = runs[0]
-    return NEAR if first.fields["data.name"] in DIGITS else target_of(first, TARGETS)
+    return NEAR if run.fields["data.name"] in DIGITS else target_of(run)
 
 
-def steps_to_target(runs: Sequence[Record]) -> float:
-    """Infinity for never."""
+def steps_to_target(runs: Sequence[Record]) -> float | None:
+    """Infinity for never; None where there is no target."""
     (run,) = runs
-    steps = steps_of(run, target(runs))
+    accuracy = target(run)
+    if accuracy is None:
+        return None
+    steps = steps_of(run, accuracy)
     return math.inf if steps is None else steps
 
 
@@ -49,5 +51,5 @@ def trains(run: Record) -> float:
     return float(final_accuracy(run) >= TRAINS) if run.fields["data.name"] in DIGITS else learns(run)
 
 
-STEPS = Quantity("steps to the target", steps_to_target, "ratio")
+STEPS = Quantity("steps to the target", steps_to_target, "ratio", target=target)
 THAT_FAIL = Quantity("networks that do not train", of_run(lambda run: 1.0 - trains(run)), "share")

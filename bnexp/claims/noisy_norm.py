@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from bnexp.claims.accuracy import ACCURACY, SMALLEST
 from bnexp.claims.covariate_shift import COUNTS
-from bnexp.claims.mechanisms import ALIKE, CELLS, STEPS, TARGET_WORDS, target
+from bnexp.claims.mechanisms import ALIKE, CELLS, STEPS, target
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
 from bnexp.judging.claim import PLAIN, TREATED, Claim, Control, Paper, Quantity, Rule, Settings, of_run
@@ -54,7 +54,7 @@ def _claim(
 CLAIMS = [
     _claim(
         "speed",
-        f"At each one's own best rate, noisy BN reaches {TARGET_WORDS} in as many steps as BN, within a factor of "
+        "At each one's own best rate, noisy BN reaches {target} in as many steps as BN, within a factor of "
         f"{ALIKE:g}",
         STEPS,
         Rule("equals", math.log(ALIKE), universal=True),
@@ -62,14 +62,14 @@ CLAIMS = [
     ),
     _claim(
         "faster",
-        f"At each one's own best rate, noisy BN reaches {TARGET_WORDS} in fewer steps than no norm",
+        "At each one's own best rate, noisy BN reaches {target} in fewer steps than no norm",
         STEPS,
         Rule("time", less=True, universal=True),
         PLAIN,
     ),
     _claim(
         "gain",
-        f"At each one's own best rate, BN itself reaches {TARGET_WORDS} in fewer steps than no norm",
+        "At each one's own best rate, BN itself reaches {target} in fewer steps than no norm",
         STEPS,
         Rule("time", less=True, universal=True),
         PLAIN,
@@ -113,4 +113,4 @@ def figures(records: Records) -> dict[str, Figure]:
         return made
     title = "Test accuracy without a norm, with BN, and with BN made unstable by noise"
     layout = Layout(columns=CELLS[0])
-    return made | plots.curves_at_best(records, "noisy_norm", ("norm", *CELLS), title, layout, target(runs))
+    return made | plots.curves_at_best(records, "noisy_norm", ("norm", *CELLS), title, layout, target(runs[0]))

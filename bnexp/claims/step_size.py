@@ -14,8 +14,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from bnexp.claims.inception import HARDLY
-from bnexp.claims.mechanisms import CELLS, STEPS, TARGET_WORDS, THAT_FAIL, steps_to_target
+from bnexp.claims.mechanisms import CELLS, HARDLY, STEPS, THAT_FAIL, steps_to_target, target
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
 from bnexp.judging.claim import BN, PLAIN, TREATED, Claim, Control, Of, Paper, Quantity, Rule, Settings
@@ -69,9 +68,8 @@ def due_to_the_rate(runs: Sequence[Record]) -> float | None:
     if len(rates) < len(arms):
         return None
     pairs = ((arms[0], rates[0]), (arms[1], rates[0]), (arms[1], rates[1]))
-    logs = [
-        [math.log(min(steps_to_target([run]), length(run))) for run in having(arm, {"lr": lr})] for arm, lr in pairs
-    ]
+    steps = [[(steps_to_target([run]), length(run)) for run in having(arm, {"lr": lr})] for arm, lr in pairs]
+    logs = [[math.log(min(to, whole)) for to, whole in of_arm if to is not None] for of_arm in steps]
     if not all(logs):
         return None
     plain, moved, best = map(statistics.fmean, logs)
@@ -82,9 +80,9 @@ CLAIMS = [
     Claim(
         "step-size-share",
         SOURCE,
-        f"More than half of what BN saves of the steps to {TARGET_WORDS} at its own best rate, on logarithms, is gone "
+        "More than half of what BN saves of the steps to {target} at its own best rate, on logarithms, is gone "
         "at the rate that suits the network without BN best, whatever the nonlinearity.",
-        Quantity("part of what is saved", due_to_the_rate, "share", over=("norm", "lr"), pooled=True),
+        Quantity("part of what is saved", due_to_the_rate, "share", over=("norm", "lr"), pooled=True, target=target),
         Rule("difference", target=HALF, universal=True),
         Paper("BN-Baseline 2.3 times fewer steps, BN-x5 14 times: 69 %.", PRINTED - HALF, LITTLE),
         {"norm": Of("among", (PLAIN, BN))},
@@ -95,14 +93,14 @@ CLAIMS = [
     _claim(
         "gain",
         f"At the rate that suits the network without BN best, BN saves at most a factor of {HARDLY:g} of the steps "
-        f"to {TARGET_WORDS}",
+        "to {target}",
         Rule("no_worse", math.log(HARDLY), universal=True),
         Paper("Not separated: BN-Baseline, at Inception's rate, takes 2.3 times fewer.", 31.0 / 13.3, LITTLE),
         {"norm": PLAIN},
     ),
     _claim(
         "own",
-        f"Each at its own best rate, BN reaches {TARGET_WORDS} in fewer steps",
+        "Each at its own best rate, BN reaches {target} in fewer steps",
         Rule("time", less=True, universal=True),
         Paper("BN-x5: 14 times fewer steps.", 31.0 / 2.1),
         control=Control(

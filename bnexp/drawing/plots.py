@@ -51,6 +51,7 @@ COLOURS = {
     "BN before the nonlinearity": BN_COLOUR,
     **{"bn_x5": "#009E73", "bn_x30": "#CC79A7", "bn_x5_sigmoid": "#E69F00"},
     **{"inception_x5": "#000000", "inception_sigmoid": "#999999", "inception_changes": "#56B4E9"},
+    "inception_decayed": "#882255",
 }
 """Of arms by name, the same in all figures."""
 

@@ -56,9 +56,9 @@ def read(typed: str, settings: Mapping[str, Any]) -> Candidate:
     if not path.is_file():
         raise ConfigError(f"{typed}: there is no file {place} in {Path.cwd()}")
     targets.look_in(path.resolve().parent)
-    found = targets.file_of(path.stem)
-    if found is not None and found.resolve() != path.resolve():
-        raise ConfigError(f"{typed}: Python would import {found} in its place; give the file another name")
+    imported = targets.file_of(path.stem)
+    if imported is not None and imported.resolve() != path.resolve():
+        raise ConfigError(f"{typed}: Python would import {imported} in its place; give the file another name")
     classes = _classes(path)
     if not name:
         if len(classes) != 1:

@@ -60,6 +60,8 @@ class Quantity:
     """It is the share of the test images that a network at the end classifies correctly."""
     edges: int = 1
     """Of a range on a grid, the ends that the grid blurs."""
+    target: Callable[[Record], float | None] | None = None
+    """Of steps to an accuracy, which one is asked of a run."""
 
     @property
     def timed(self) -> bool:
@@ -133,7 +135,7 @@ class Claim:
     source: str
     """The paper's section, a popular account, or a later paper."""
     sentence: str
-    """`{epochs}` in it is filled in from the runs."""
+    """`{epochs}` in it is filled in from the runs, and `{target}` as the quantity has it."""
     quantity: Quantity
     rule: Rule
     paper: Paper

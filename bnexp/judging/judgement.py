@@ -15,7 +15,7 @@ from bnexp.judging.claim import BN, Claim, Control, Outcome, Peculiar, Verdict
 from bnexp.judging.comparing import compare
 from bnexp.judging.identity import digest
 from bnexp.judging.measures import epochs
-from bnexp.judging.words import arm_name
+from bnexp.judging.words import arm_name, percent
 from bnexp.runs.records import Record, Records
 
 
@@ -82,7 +82,7 @@ def judge(claim: Claim | Peculiar, records: Records, treated: str = BN) -> Judge
         id=claim.id,
         source=claim.source,
         section=claim.source.removeprefix("§") if claim.source.startswith("§") else "–",
-        claim=_sentence(claim.sentence, outcome.runs or records.runs, treated),
+        claim=_sentence(claim, outcome.runs or records.runs, treated),
         kind="own" if rule is None else rule.kind,
         primary=claim.primary,
         control="" if claim.control is None else claim.control.fails,
@@ -111,9 +111,17 @@ def judge(claim: Claim | Peculiar, records: Records, treated: str = BN) -> Judge
     )
 
 
-def _sentence(sentence: str, runs: Sequence[Record], treated: str) -> str:
-    """With the epochs of the runs filled in, and of another norm than BN its name."""
-    filled = sentence.replace("{epochs}", epochs(runs))
+def unfilled(sentence: str, epochs: str = "so many epochs", target: str = "a fixed accuracy") -> str:
+    """A claim's sentence where no runs fill it in."""
+    return sentence.replace("{epochs}", epochs).replace("{target}", target)
+
+
+def _sentence(claim: Claim | Peculiar, runs: Sequence[Record], treated: str) -> str:
+    """With the epochs of the runs and their target filled in, and of another norm than BN its name."""
+    target = None if isinstance(claim, Peculiar) else claim.quantity.target
+    asked = sorted({accuracy for run in runs if (accuracy := target(run)) is not None}) if target else []
+    words = {"target": " and ".join(map(percent, asked))} if asked else {}
+    filled = unfilled(claim.sentence, epochs(runs), **words)
     return filled if treated == BN else re.sub(r"\bBN\b", arm_name(treated), filled)
 
 

@@ -66,6 +66,11 @@ def tuning(runs: Iterable[Record]) -> list[Record]:
     return [run for run in runs if run.seed >= TUNING]
 
 
+def longest(runs: Sequence[Record]) -> list[Record]:
+    """Those that were given the most steps."""
+    return having(runs, {"steps": LARGEST}) if runs else []
+
+
 def of_one_length(runs: Iterable[Record]) -> list[Record]:
     """The judged runs, by which settings may be chosen, too, where all are equally long; else none."""
     kept = judged(runs)
@@ -121,10 +126,11 @@ def choose(
 ) -> Choice | None:
     """The settings whose mean validation accuracy over tuning runs is best; of equally good ones the first in order.
 
-    The grid of a setting is what these runs have of it, or what else was `tried`; where nothing learns it has no edge.
+    Where some of these were trained for longer, which the best of the others are, they alone are asked. The grid of a
+    setting is what all runs have of it, or what else was `tried`; where nothing learns it has no edge.
     """
     scores: dict[tuple[Any, ...], list[float]] = {}
-    for run in runs:
+    for run in longest(runs):
         scores.setdefault(tuple(run.value(name) for name in names), []).append(validation_accuracy(run))
     if not scores:
         return None

@@ -24,13 +24,16 @@ NAMES = {
     "bn_x5": "BN-x5",
     "bn_x30": "BN-x30",
     "bn_x5_sigmoid": "BN-x5-Sigmoid",
+    "bn_x30_half": "BN-x30, half of the steps",
     "bn_x30_fifth": "BN-x30, a fifth of the steps",
+    "inception_decayed": "Inception, faster decay",
     "inception_changes": "Inception, changes of §4.2.1",
     "inception_changes_x1": "Inception, changes but the rate's",
     "inception_x1": "Inception, lr ×1",
     "inception_x5": "Inception, lr ×5",
     "inception_x9": "Inception, lr ×9",
     "inception_sigmoid": "Inception, sigmoid",
+    "inception_sigmoid_x5": "Inception, sigmoid, lr ×5",
 }
 
 SETTINGS = {

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from matplotlib.figure import Figure
 
 from bnexp import claims
+from bnexp.judging.judgement import unfilled
 from bnexp.report import effects
 from bnexp.report.verdicts import is_old
 
@@ -238,7 +239,7 @@ def _marked(witness: Witness, text: str) -> str:
 def sentence(witness: Witness) -> str:
     """What the claim says."""
     (claim,) = (claim for claim in claims.REGISTRY[witness.subject].claims if claim.id == witness.claim)
-    return claim.sentence.replace("{epochs}", "so many epochs")
+    return unfilled(claim.sentence)
 
 
 def figure(found: Found) -> Figure:

@@ -16,6 +16,7 @@ from rich.table import Column, Table
 from bnexp import claims, paths
 from bnexp.config import ConfigError, ModelConfig, NormConfig
 from bnexp.console import out
+from bnexp.judging.judgement import unfilled
 from bnexp.judging.words import arm_label
 from bnexp.report import ReportError, verdicts
 from bnexp.report.experiments import Experiment, header, known, scales
@@ -98,7 +99,7 @@ def _print_claims(experiment: Experiment) -> None:
     for name in experiment.claims or ():
         try:
             for claim in (claim for subject in claims.resolve([name]) for claim in subject.claims):
-                out.print(f"  {claim.id}: {claim.sentence}", markup=False, soft_wrap=True)
+                out.print(f"  {claim.id}: {unfilled(claim.sentence)}", markup=False, soft_wrap=True)
         except ConfigError as error:
             out.print(f"  {error}", style="bold red", markup=False, soft_wrap=True)
 
@@ -115,7 +116,7 @@ def print_claims(results: Path, config_dir: Path | None) -> None:
         out.print(f"  judged in {', '.join(experiments) or 'no experiment'}", markup=False, soft_wrap=True)
         for claim in claims.REGISTRY[subject].claims if subject in claims.REGISTRY else ():
             main = ", a main claim" if claim.primary else ""
-            out.print(f"  {claim.id} ({claim.source}{main}): {claim.sentence}", markup=False, soft_wrap=True)
+            out.print(f"  {claim.id} ({claim.source}{main}): {unfilled(claim.sentence)}", markup=False, soft_wrap=True)
             out.print(f"    {_deciding(claim)}", style="dim", markup=False, soft_wrap=True)
 
 
