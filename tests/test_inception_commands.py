@@ -37,7 +37,7 @@ def smoked(tmp_path_factory: pytest.TempPathFactory, spawn: Callable[..., subpro
 def test_the_arms_are_trained_judged_and_drawn(smoked: Path) -> None:
     folder = smoked / "results" / "smoke" / "digits" / "inception"
     verdict = json.loads((folder / "verdict.json").read_text())
-    assert len(verdict["claims"]) == 24
+    assert len(verdict["claims"]) == 32
     table = pd.read_csv(folder / "table.csv")
     assert set(table["arm"]) == {
         *("bn_baseline", "bn_x30", "bn_x5", "bn_x5_sigmoid", "inception", "inception_sigmoid"),
@@ -51,7 +51,7 @@ def test_the_arms_are_trained_judged_and_drawn(smoked: Path) -> None:
 
 def test_tensorboard_has_one_layer_of_every_module(smoked: Path) -> None:
     runs = [path for path in (smoked / "outputs" / "runs").iterdir() if not path.name.startswith(".")]
-    assert len(runs) == 10 * 2 + 2 * 2 * 2 + 2, "arms, controls at two initial scales, longer ones on a tuning seed"
+    assert len(runs) == 13 * 2 + 2 * 2 * 2 + 2, "arms, controls at two initial scales, longer ones on a tuning seed"
     events = EventAccumulator(str(runs[0])).Reload()
     modules = ("3a", "3b", "3c", "4a", "4b", "4e", "5a", "5b")
     assert {f"gradient_norm/{name}" for name in modules} <= set(events.Tags()["scalars"])
