@@ -62,6 +62,15 @@ def test_the_reproducibility_report_has_every_main_claim_and_what_contradicts(re
             assert (f"- {claim['claim']} **{claim['verdict'].capitalize()}**" in said) == told
 
 
+def test_a_figure_that_is_drawn_no_longer_goes(tmp_path: Path) -> None:
+    gathered = replace(records(made("affine", 1), claims=("affine",)), experiment="affine")
+    write(gathered, tmp_path / "affine")
+    drawn = set((tmp_path / "affine" / "figures").iterdir())
+    (tmp_path / "affine" / "figures" / "before.png").write_bytes(b"")
+    write(gathered, tmp_path / "affine")
+    assert set((tmp_path / "affine" / "figures").iterdir()) == drawn
+
+
 def test_verdicts_alone_are_linked_to_as_there_is_no_report(results: Path, tmp_path: Path) -> None:
     alone = tmp_path / "laptop" / "statistics"
     alone.mkdir(parents=True)

@@ -39,6 +39,9 @@ def write(gathered: Records, folder: Path, kind: str = "png") -> tuple[list[clai
         raise ReportError(f"{error}; the records are kept: mend the claim, then bnexp report {folder}") from error
     judgements = dated(judgements, judged(gathered.runs), verdicts.rules_of(folder / "verdict.json"))
     (folder / "figures").mkdir(parents=True, exist_ok=True)
+    for old in (folder / "figures").iterdir():
+        if old.stem not in figures:
+            old.unlink()
     pictures = {stem: save(figure, folder / "figures" / stem, kind) for stem, figure in figures.items()}
     by_arm = arms(shown(gathered))
     write_atomically(folder / "table.csv", by_arm.to_csv(index=False))
