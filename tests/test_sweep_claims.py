@@ -526,6 +526,14 @@ def test_an_amount_above_0_is_bracketed_by_leaving_it_out() -> None:
     assert (few.verdict, "edge" in few.flags) == ("undecided", True)
 
 
+def test_a_sentence_speaks_of_the_nonlinearity_that_there_is() -> None:
+    both = made("landscape", 1)
+    alone = [run for run in both if run.value("model.activation") == "relu"]
+    said = [judged("landscape", runs)["landscape-loss-range"].claim for runs in (both, alone)]
+    assert said[0].endswith(", whatever the nonlinearity.")
+    assert said[1].endswith(", with ReLU.")
+
+
 def test_figure_1_drawn_with_moving_averages_has_no_part_in_other_claims() -> None:
     runs = [run for run in made("statistics", 1) if run.value("norm.momentum") != 0.1]
     found = verdicts("statistics", runs)

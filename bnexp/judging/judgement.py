@@ -117,11 +117,15 @@ def unfilled(sentence: str, epochs: str = "so many epochs", target: str = "a fix
 
 
 def _sentence(claim: Claim | Peculiar, runs: Sequence[Record], treated: str) -> str:
-    """With the epochs of the runs and their target filled in, and of another norm than BN its name."""
+    """As the runs have it: their epochs, target, and nonlinearity where that is one; of another norm than BN its name."""
     target = None if isinstance(claim, Peculiar) else claim.quantity.target
     asked = sorted({accuracy for run in runs if (accuracy := target(run)) is not None}) if target else []
     words = {"target": " and ".join(map(percent, asked))} if asked else {}
     filled = unfilled(claim.sentence, epochs(runs), **words)
+    kinds = {str(run.value("model.activation")) for run in runs}
+    if len(kinds) == 1:
+        kind = kinds.pop().replace("relu", "ReLU")
+        filled = re.sub(r"whatever the nonlinearity(?! and)", f"with {kind}", filled)
     return filled if treated == BN else re.sub(r"\bBN\b", arm_name(treated), filled)
 
 
