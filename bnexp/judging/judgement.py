@@ -117,7 +117,7 @@ def unfilled(sentence: str, epochs: str = "so many epochs", target: str = "a fix
 
 
 def _sentence(claim: Claim | Peculiar, runs: Sequence[Record], treated: str) -> str:
-    """As the runs have it: their epochs, target, and nonlinearity where that is one; of another norm than BN its name."""
+    """With the runs' epochs, their target, their nonlinearity where they have one; of another norm than BN its name."""
     target = None if isinstance(claim, Peculiar) else claim.quantity.target
     asked = sorted({accuracy for run in runs if (accuracy := target(run)) is not None}) if target else []
     words = {"target": " and ".join(map(percent, asked))} if asked else {}
