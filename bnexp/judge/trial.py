@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import io
-import math
-import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 
 from bnexp import targets
 from bnexp.config import ConfigError, NormConfig
 from bnexp.judge.candidate import Candidate
-from bnexp.launch.pool import GRACE
-from bnexp.launch.trial import LIMIT, in_a_process
+from bnexp.launch.trial import LIMIT, Report, in_a_process
 from bnexp.norms import own
 from bnexp.norms.contract import FEATURES, Result, lags, results
 
@@ -54,24 +50,16 @@ def contract(candidate: Candidate) -> Contract:
     return found
 
 
-def _try(jobs: Sequence[Candidate], limit: int, pipe: Connection) -> None:
-    """What the process does; it ends also where the command was killed meanwhile."""
-
-    def begins(check: str) -> None:
-        signal.alarm(math.ceil(limit + GRACE))
-        pipe.send(("begins", check))
-
-    for candidate in jobs:
-        signal.alarm(math.ceil(limit + GRACE))
-        try:
-            with contextlib.redirect_stdout(io.StringIO()):
-                config = NormConfig(name="module", target=candidate.target, settings=dict(candidate.settings))
-                own.factory(config)(FEATURES)
-                make, settings = candidate.make(), candidate.settings
-                found = results(make, settings, begins)
-                sound = all(result.fine for result in found)
-                pipe.send(("tried", Contract(found, sound and lags(make, settings))))
-        except ConfigError as error:
-            pipe.send(("refused", str(error)))
-        except (Exception, SystemExit) as error:
-            pipe.send(("refused", f"{candidate.target}: {targets.place(error)}"))
+def _try(candidate: Candidate, report: Report) -> None:
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            config = NormConfig(name="module", target=candidate.target, settings=dict(candidate.settings))
+            own.factory(config)(FEATURES)
+            make, settings = candidate.make(), candidate.settings
+            found = results(make, settings, lambda check: report("begins", check))
+            sound = all(result.fine for result in found)
+            report("tried", Contract(found, sound and lags(make, settings)))
+    except ConfigError as error:
+        report("refused", str(error))
+    except (Exception, SystemExit) as error:
+        report("refused", f"{candidate.target}: {targets.place(error)}")

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import signal
 import tempfile
 import time
 from collections.abc import Sequence
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 from rich.table import Table
@@ -20,10 +18,9 @@ from bnexp.engine.companions import REPEATS
 from bnexp.engine.schedule import due
 from bnexp.engine.single import Single
 from bnexp.engine.train import train
-from bnexp.launch.pool import GRACE
 from bnexp.launch.sink import RunSink
 from bnexp.launch.stacks import Settings, Stack, cost
-from bnexp.launch.trial import in_a_process, written_by_user
+from bnexp.launch.trial import Report, in_a_process, written_by_user
 from bnexp.machine import prepare
 from bnexp.runs.folder import RunFolder
 
@@ -157,15 +154,13 @@ def _of_ours(config: RunConfig) -> RunConfig:
     return dataclasses.replace(config, norm=NormConfig(batches=config.norm.batches), model=model)
 
 
-def _measure_there(jobs: Sequence[tuple[Sequence[RunConfig], Settings]], limit: int, pipe: Connection) -> None:
-    """What the process does; it ends also where the command was killed meanwhile."""
-    for sample, settings in jobs:
-        signal.alarm(math.ceil(limit + GRACE))
-        try:
-            prepare(settings.threads)
-            pipe.send(("measured", _measured(sample, settings)))
-        except BaseException as error:
-            pipe.send(("failed", f"it ended by {targets.place(error)}"))
+def _measure_there(job: tuple[Sequence[RunConfig], Settings], report: Report) -> None:
+    sample, settings = job
+    try:
+        prepare(settings.threads)
+        report("measured", _measured(sample, settings))
+    except BaseException as error:
+        report("failed", f"it ended by {targets.place(error)}")
 
 
 def _timed_by(config: RunConfig) -> tuple[object, ...]:

@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, TypeVar
 
 from bnexp import data, targets
 from bnexp.config import Config, ConfigError, RunConfig, from_fields, run_fields
@@ -133,15 +133,22 @@ def _tried(jobs: Sequence[_Job], limit: int) -> Iterator[Trial]:
                 return
 
 
+Job = TypeVar("Job")
+Report = Callable[[str, Any], None]
+"""Sends an outcome of a job, with what belongs to it."""
+
+
 @contextlib.contextmanager
-def in_a_process(work: Callable[..., None], jobs: Sequence[Any], limit: int) -> Iterator[Callable[[], tuple[str, Any]]]:
+def in_a_process(
+    work: Callable[[Job, Report], None], jobs: Sequence[Job], limit: int
+) -> Iterator[Callable[[], tuple[str, Any]]]:
     """A process that does the jobs one after the other, as long as the context lasts.
 
-    What is yielded waits for the next job: what was sent of it, or `lost` and the cause in words.
+    What is yielded waits for the next report, at most `limit` seconds: an outcome, or `lost` and the cause in words.
     """
     warm_up()
     ours, theirs = CONTEXT.Pipe(duplex=False)
-    process = CONTEXT.Process(target=work, args=(jobs, limit, theirs))
+    process = CONTEXT.Process(target=_do, args=(work, jobs, limit, theirs))
     process.start()  # returns when it is forked: the time that the server takes to import PyTorch does not count
     theirs.close()
 
@@ -161,22 +168,28 @@ def in_a_process(work: Callable[..., None], jobs: Sequence[Any], limit: int) -> 
         ours.close()
 
 
-def _import(jobs: Sequence[tuple[str, str]], limit: int, pipe: Connection) -> None:
-    """What the process of `try_imports` does; it ends also where the command was killed meanwhile."""
-    for setting, target in jobs:
+def _do(work: Callable[[Any, Report], None], jobs: Sequence[Any], limit: int, pipe: Connection) -> None:
+    """What the process does; it ends by itself, too, where the command was killed meanwhile."""
+
+    def report(outcome: str, value: Any) -> None:
         signal.alarm(math.ceil(limit + GRACE))
-        with contextlib.suppress(BaseException):
-            targets.load(setting, target)
-        pipe.send(("imported", ""))
+        pipe.send((outcome, value))
 
-
-def _try(jobs: Sequence[_Job], limit: int, pipe: Connection) -> None:
-    """What the process of `try_all` does; it ends also where the command was killed meanwhile."""
+    signal.alarm(math.ceil(limit + GRACE))
     for job in jobs:
-        signal.alarm(math.ceil(limit + GRACE))
-        try:
-            pipe.send(("passed", try_out(job.config, job.shape, job.classes)))
-        except ConfigError as error:
-            pipe.send(("refused", (str(error), traceback.format_exc())))
-        except BaseException as error:
-            pipe.send(("failed", f"it ended by {targets.place(error)}"))
+        work(job, report)
+
+
+def _import(job: tuple[str, str], report: Report) -> None:
+    with contextlib.suppress(BaseException):
+        targets.load(*job)
+    report("imported", "")
+
+
+def _try(job: _Job, report: Report) -> None:
+    try:
+        report("passed", try_out(job.config, job.shape, job.classes))
+    except ConfigError as error:
+        report("refused", (str(error), traceback.format_exc()))
+    except BaseException as error:
+        report("failed", f"it ended by {targets.place(error)}")
