@@ -25,11 +25,11 @@ def with_verdicts(readme: str) -> str:
 
 
 def table(of_experiments: Sequence[Mapping[str, Any]]) -> str:
-    """A row for the first main claim of each experiment, or of one without for its first that is no control."""
+    """A row for every main claim, or of an experiment without for its first; controls are not about BN."""
     rows = ["| what is said of BN | what we find | how sure | |", "|---|---|---|---|"]
     for verdict in of_experiments:
-        main = [claim for claim in verdict["claims"] if claim.get("primary")]
-        for claim in (main or [claim for claim in verdict["claims"] if not claim["control"]])[:1]:
+        of_bn = [claim for claim in verdict["claims"] if not claim["control"]]
+        for claim in [claim for claim in of_bn if claim.get("primary")] or of_bn[:1]:
             found = f"**{claim['verdict']}**: {effect(claim)} ({levels(claim)})"
             apart = effect({**claim, "by_cells": True}) if claim["kind"] != "rate" else ""
             cells = f"{len(claim['cells'])} cells {apart}" if claim["cells"] and not claim.get("by_cells") else ""

@@ -78,6 +78,30 @@ def ids(folder: Path) -> list[str]:
     return [claim["id"] for claim in json.loads((folder / "verdict.json").read_text())["claims"]]
 
 
+@pytest.mark.parametrize(
+    ("written", "instead", "said"),
+    [
+        ('Rule("difference", 0.01', 'Rule("differ", 0.01', "has the rule 'differ'; choose from"),
+        ("0.01, less", "-0.01, less", "has a margin of -0.01; it must be at least 0"),
+        ('Quantity("final test loss", of_run(final_loss), "nats")', '"loss"', "has a quantity that is no bnexp.claims"),
+        ("of_run(final_loss)", '"loss"', "has a quantity that measures nothing"),
+        ('Paper("No number."),', 'Paper("No number."), {"norm": "bathc"},', "has the arm norm=bathc; choose from"),
+        ('Paper("No number."),', 'Paper("No number."), among={"lrr": 1},', "a setting 'lrr' that there is not"),
+        ('Paper("No number."),', 'Paper("No number."), cells=("model.dept",),', "did you mean model.depth?"),
+    ],
+)
+def test_a_claim_that_cannot_be_judged_is_refused_before_training(
+    written: str, instead: str, said: str, command: Command, trained: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(trained / "mine", tmp_path / "mine")
+    (tmp_path / "my_claims.py").write_text(CLAIMS.replace(written, instead))
+    done = command(*RUN)
+    assert done.code == 2
+    assert "the claim lower-loss" in done.err
+    assert said in done.err
+    assert not (tmp_path / "outputs").exists()
+
+
 def test_it_is_reported_and_redrawn_also_without_its_file(command: Command, own: Path) -> None:
     assert ids(REPORT) == ["higher-accuracy", "lower-loss"]
     before = {path: path.read_bytes() for path in REPORT.rglob("*.*")}
@@ -104,7 +128,8 @@ def test_it_is_listed_with_and_without_its_file(command: Command, own: Path) -> 
     assert "mine" not in command("list").out
     assert "not run yet" in command("list", "--config-dir", "mine").out
     assert (
-        "lower-loss: Within {epochs}, the loss is lower with BN." in command("list", "mine", "--config-dir", "mine").out
+        "lower-loss: Within so many epochs, the loss is lower with BN."
+        in command("list", "mine", "--config-dir", "mine").out
     )
 
 

@@ -362,6 +362,14 @@ def test_sentences_about_several_cells(cells: Sequence[Decision], universal: str
         assert (decision.p < rules.LEVEL) == (decision.verdict != "undecided")
 
 
+def test_an_average_is_not_without_a_difference_where_a_cell_has_one() -> None:
+    mean = Decision("no difference", 1e-4)
+    assert rules.over_cells(mean, {"a": ALIKE, "b": NEITHER}, False) == mean
+    assert rules.over_cells(mean, {"a": ALIKE, "b": SURE}, False).verdict == "undecided"
+    assert rules.over_cells(mean, {"a": ALIKE, "b": AGAINST}, False).verdict == "undecided"
+    assert rules.over_cells(mean, {"a": NEITHER, "b": JUST_AGAINST}, False) == mean, "not after Holm"
+
+
 def test_the_p_of_several_cells() -> None:
     mean = Decision("undecided", 0.3)
     assert rules.over_cells(mean, {"a": SURE, "b": JUST_SO}, True).p == 0.02  # the weakest
@@ -401,3 +409,12 @@ def test_the_seeds_needed_are_at_least_those_of_a_verdict() -> None:
     assert rules.seeds_for(0.0, [1.0]) is None
     assert rules.seeds_for(1.0, [math.nan]) is None
     assert rules.seeds_for(1e-6, [1.0]) is None
+
+
+def test_more_seeds_do_not_make_test_images_more() -> None:
+    spreads, images = [0.001, 0.001], rules.Images(0.0004**2, 9999)
+    alone, with_images = rules.seeds_for(0.001, spreads), rules.seeds_for(0.001, spreads, images)
+    assert alone is not None
+    assert with_images is not None
+    assert with_images > alone
+    assert rules.seeds_for(0.001, spreads, rules.Images(0.0006**2, 9999)) is None, "1.96 · 0.0006 is more than that"

@@ -126,7 +126,7 @@ CLAIMS = [
         {"arm": "bn_x30"},
         None,
         control=Control(
-            "Networks that learn nothing have no errors to compare.", guards=("multicrop", "ensemble-best")
+            "Networks that learn nothing would have no errors to compare.", guards=("multicrop", "ensemble-best")
         ),
     ),
 ]

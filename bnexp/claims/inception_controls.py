@@ -1,4 +1,4 @@
-"""Controls of Figures 2 and 3: the changes of §4.2.1 without BN, and higher rates from initial weights that suit."""
+"""§4.2.2: a rate at which Inception diverges; and controls of Figures 2 and 3, the changes of §4.2.1 without BN."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CLAIMS = [
         "inception_changes",
         LEARNS,
         "–",
-        Control("One that learns nothing is no slow one.", guards=("steps-of-bn-at-its-rate",)),
+        Control("One that learns nothing would count as a slow one.", guards=("steps-of-bn-at-its-rate",)),
     ),
     faster(
         "steps-of-the-rest",
@@ -51,11 +51,20 @@ CLAIMS = [
         FAILS_TO,
         "–",
         Control(
-            "If it does not, what becomes of it at higher ones says nothing of these.",
+            "if it does not, what becomes of it at higher ones says nothing of these",
             holds=("contradicted",),
             guards=("x5-diverges", "x9-diverges"),
         ),
         LARGE,
+    ),
+    share(
+        "x5-diverges",
+        "without BN, five times the learning rate makes the parameters reach machine infinity, from larger initial "
+        "weights, at which Inception trains.",
+        "inception_x5",
+        DIVERGES,
+        THEY_DO,
+        among={"init.scale": LARGEST},
     ),
     *(
         share(

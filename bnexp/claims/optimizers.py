@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from matplotlib.figure import Figure
 
 from bnexp.claims.lr_tolerance import own_best, wider
@@ -19,7 +17,7 @@ PAPER = Paper("Any variant of SGD, Adagrad among them, is said to do; SGD with m
 
 _, RISE, END = own_best("optimizers", SOURCE, "networks under any variant of SGD", PAPER, {}, ("optimizer.name",))
 
-CLAIMS = [replace(END, primary=True), RISE] + [
+CLAIMS = [END, RISE] + [
     claim
     for optimizer, called in NAMES.items()
     for claim in (

@@ -116,8 +116,8 @@ CLAIMS = [
     Claim(
         "depth-small-changes",
         "§3.3",
-        f"In the first {FIRST} layers of the deepest ReLU network tried, at initialisation (He weights), small "
-        "changes of the weights grow less from layer to layer with BN.",
+        f"In the first {FIRST} layers of ReLU networks, at initialisation (He weights), small changes of the weights "
+        "grow less from layer to layer with BN.",
         Quantity("growth of small changes", of_run(amplification), "decades per layer"),
         Rule("difference", SLOWER, less=True),
         Paper("BN prevents small changes of parameters from amplifying."),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
+import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 from matplotlib.figure import Figure
 from pandas import DataFrame
 
+from bnexp.config import NORMS, RunConfig, flatten
 from bnexp.runs.records import Record, Records
 
 PLAIN, BN = "none", "batch"
@@ -31,6 +34,9 @@ class Of:
     values: tuple[Any, ...] = ()
     """What they are above, or among; None is for runs without the setting."""
 
+
+KNOWN = frozenset({"norm", "arm", *flatten(asdict(RunConfig()))})
+"""Settings of which claims may speak."""
 
 TREATED = Of("treated")
 """The norm that is put to the test: `batch`, unless another is asked for."""
@@ -175,12 +181,23 @@ class Claim:
             raise ValueError(f"the claim {self.id} has the rule {self.rule.kind!r}; choose from {kinds}")
         if not self.rule.margin >= 0:
             raise ValueError(f"the claim {self.id} has a margin of {self.rule.margin}; it must be at least 0")
+        if not isinstance(self.quantity, Quantity):
+            raise ValueError(f"the claim {self.id} has a quantity that is no bnexp.claims.Quantity: {self.quantity!r}")
         if not callable(self.quantity.measure):
             raise ValueError(f"the claim {self.id} has a quantity that measures nothing: {self.quantity.measure!r}")
         if not isinstance(self.control, Control | None):
             raise ValueError(f"the claim {self.id} has a control that is no bnexp.claims.Control: {self.control!r}")
         if not isinstance(self.treated, Mapping) or not isinstance(self.reference, Mapping | None):
             raise ValueError(f"the claim {self.id} has an arm that is no dictionary of settings")
+        settings = self.treated, self.reference or {}, self.among
+        for name in itertools.chain(*settings, self.cells, self.selected, self.quantity.over):
+            if name not in KNOWN and ".settings." not in name:
+                near = difflib.get_close_matches(name, KNOWN, 1)
+                meant = f"; did you mean {near[0]}?" if near else ""
+                raise ValueError(f"the claim {self.id} speaks of a setting {name!r} that there is not{meant}")
+        for norm in (of["norm"] for of in settings if isinstance(of.get("norm"), str)):
+            if norm not in NORMS and ":" not in norm:
+                raise ValueError(f"the claim {self.id} has the arm norm={norm}; choose from {', '.join(NORMS)}")
 
 
 @dataclass(frozen=True)
@@ -225,7 +242,7 @@ class Outcome:
     """`arm`, `cell`, `seed`, `value`."""
     cells: Sequence[CellOutcome] = ()
     by_cells: bool = False
-    """Whether the cells say different things of a sentence about each, so that their mean is no answer."""
+    """Whether the sentence is about each cell, or the cells say opposite things, so that their mean is no answer."""
     selected: Mapping[str, Any] | None = None
     """By arm, and cell where there are several, the settings chosen."""
     flags: Mapping[str, str] = field(default_factory=dict)

@@ -70,7 +70,7 @@ def _compared(claim: Claim, runs: Sequence[Record], treated: str, choosing: Choo
     verdict, turned = flags.turned(claim, decision.verdict, arms, doubts)
     unit = claim.quantity.unit
     said = [each[cell].verdict for cell in cells]
-    differ = verdict == "mixed" or (rule.universal and len(set(said)) > 1)  # their mean is no answer
+    differ = verdict == "mixed" or (rule.universal and len(cells) > 1)  # their mean is no answer
     return Outcome(
         verdict,
         "; ".join([*turned, telling.why(claim, overall, decision, said), *telling.lacks(arms, cells)]),
@@ -234,10 +234,15 @@ def _share(by_seed: Mapping[int, Sequence[float]]) -> Share:
 
 
 def _seeds_needed(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell]) -> int | None:
+    """Of a sentence about each cell, those that the one with the widest interval needs; None for very many."""
+    if claim.rule.universal and len(cells) > 1:
+        needed = [_seeds_needed(claim, arms, [cell]) for cell in cells]
+        return None if None in needed else max(filter(None, needed))
     samples = [arm.by_seed(cells) for arm in arms]
+    images = None if len(arms) < 2 or claim.rule.paired else _images(arms, cells, samples)
     if claim.rule.paired:
         samples = [paired(samples[0], samples[1])]
     if min(map(len, samples)) < 2:
         return None
     spreads = [float(np.std(list(sample.values()), ddof=1)) for sample in samples]
-    return rules.seeds_for(claim.rule.margin, spreads)
+    return rules.seeds_for(claim.rule.margin, spreads, images)

@@ -261,7 +261,8 @@ def holm(ps: Sequence[float]) -> list[float]:
 def over_cells(mean: Decision, cells: Mapping[str, Decision], universal: bool) -> Decision:
     """The verdict of a sentence about several cells: about each of them, or about their average.
 
-    Mixed is a sentence that, after Holm over the cells, some reproduce and some contradict.
+    Mixed is a sentence that, after Holm over the cells, some reproduce and some contradict. Where one of them does
+    either, their average is not without a difference.
     """
     if len(cells) < 2:
         return mean
@@ -271,7 +272,7 @@ def over_cells(mean: Decision, cells: Mapping[str, Decision], universal: bool) -
         surest = [min(adjusted[name] for name, cell in cells.items() if cell.verdict == side) for side in OPPOSITE]
         return Decision("mixed", max(surest))
     if not universal:
-        return mean
+        return Decision("undecided", 1.0) if mean.verdict == "no difference" and sure & set(OPPOSITE) else mean
     verdicts = {cell.verdict for cell in cells.values()}
     weakest = max(cell.p for cell in cells.values())
     if len(verdicts) == 1 and verdicts != {"undecided"}:
@@ -298,14 +299,18 @@ def interaction(first: np.ndarray, second: np.ndarray) -> float:
     return float(test.pvalue)
 
 
-def seeds_for(half: float, spreads: Sequence[float], most: int = 1000) -> int | None:
-    """The seeds with which the interval of arms of these standard deviations is ± `half`; None for very many."""
+def seeds_for(half: float, spreads: Sequence[float], images: Images | None = None, most: int = 1000) -> int | None:
+    """The seeds with which the interval of arms of these standard deviations is ± `half`; None for very many.
+
+    The part of the test images stays as it is, however many seeds there are.
+    """
     if half <= 0 or not all(map(math.isfinite, spreads)):
         return None
-    variance = sum(s * s for s in spreads)
-    arms = variance * variance / sum(s**4 for s in spreads) if variance else 1.0
+    fixed = images or Images(0.0, 1.0)
     for n in range(FEWEST, most + 1):
-        df = arms * (n - 1)  # Satterthwaite's: of arms that spread unequally hardly more than one counts
-        if distributions.t.ppf(1 - LEVEL, df) * math.sqrt(variance / n) < half:
+        variance = sum(s * s for s in spreads) / n + fixed.variance
+        parts = sum((s * s / n) ** 2 / (n - 1) for s in spreads) + fixed.variance**2 / fixed.df
+        df = variance * variance / parts if parts else 1.0  # Satterthwaite's: what spreads most counts most
+        if distributions.t.ppf(1 - LEVEL, df) * math.sqrt(variance) < half:
             return n
     return None

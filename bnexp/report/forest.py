@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.markers import CARETLEFTBASE, CARETRIGHTBASE
@@ -50,7 +51,7 @@ def forest(claims: Sequence[Mapping[str, Any]]) -> Figure | None:
     heights = [sum(map(_height, of_unit)) + 0.55 for of_unit in labels.values()]
     figure = Figure(figsize=(10, sum(heights) + 0.6), dpi=100, layout="constrained")
     axes = figure.subplots(len(by_unit), 1, squeeze=False, height_ratios=heights)
-    title = "The main claims: effect and 95 % interval, > where it is open; | the cells of those with several"
+    title = "The main claims: effect and 95 % interval, > where it is open; thin: of each cell; | cells of a mean"
     title += "; ▽ the paper's figure" if any(claim.get("paper_effect") is not None for claim in shown) else ""
     figure.suptitle(title, x=0.01, ha="left", fontsize=12)
     for (unit, rows), (panel,) in zip(by_unit.items(), axes, strict=True):
@@ -60,6 +61,16 @@ def forest(claims: Sequence[Mapping[str, Any]]) -> Figure | None:
             axes[0][0].plot([], [], "o", color=colour, label=verdict)
     figure.legend(loc="outside lower left", ncols=5, frameon=False, fontsize=10)
     return figure
+
+
+def _draw_cells(panel: Axes, cells: Sequence[Mapping[str, Any]], factor: float, middle: float) -> None:
+    """A thin interval each, beneath one another in the row, in the colour of what the cell says."""
+    ordered = sorted(cells, key=lambda cell: float(cell["effect"]))
+    for cell, offset in zip(ordered, np.linspace(-0.13, 0.13, len(ordered)), strict=True):
+        ends = [cell["effect"] if end is None else end for end in cell["ci95"] or (None, None)]
+        colour, at = COLOURS[cell["verdict"]], middle + offset
+        panel.plot([factor * end for end in ends], [at, at], color=colour, lw=1.0)
+        panel.plot(factor * cell["effect"], at, "o", color=colour, ms=2.5)
 
 
 def _label(claim: Mapping[str, Any]) -> str:
@@ -80,9 +91,11 @@ def _draw(panel: Axes, unit: str, rows: Sequence[Mapping[str, Any]], labels: Seq
     middles = [end - height / 2 for end, height in zip(ends, heights, strict=True)]
     for i, claim in zip(middles, rows, strict=True):
         colour = COLOURS[claim["verdict"]]
-        cells = [factor * cell["effect"] for cell in claim["cells"] if cell["effect"] is not None]
-        panel.plot(cells, [i] * len(cells), "|", color=colour, ms=11, mew=1.2)
-        if not claim.get("by_cells"):  # the mean of what differs is no answer
+        cells = [cell for cell in claim["cells"] if cell["effect"] is not None]
+        if claim.get("by_cells"):  # their mean is no answer
+            _draw_cells(panel, cells, factor, i)
+        else:
+            panel.plot([factor * c["effect"] for c in cells], [i] * len(cells), "|", color=colour, ms=11, mew=1.2)
             ci95 = claim["ci95"] or (None, None)
             lo, hi = (claim["effect"] if end is None else end for end in ci95)
             panel.plot([factor * lo, factor * hi], [i, i], color=colour, lw=2.5)

@@ -17,7 +17,7 @@ from bnexp import claims, paths
 from bnexp.config import ConfigError, ModelConfig, NormConfig
 from bnexp.console import out
 from bnexp.judging.judgement import unfilled
-from bnexp.judging.words import arm_label
+from bnexp.judging.words import arm_label, difference_in
 from bnexp.report import ReportError, verdicts
 from bnexp.report.experiments import Experiment, header, known, scales
 from bnexp.report.printing import COLOURS
@@ -126,7 +126,8 @@ def _deciding(claim: claims.Claim | claims.Peculiar) -> str:
         return "a rule of its own"
     rule, arms = claim.rule, [claim.treated, *([claim.reference] if claim.reference is not None else [])]
     target = f", target {rule.target:g}" if rule.target else ""
-    parts = [f"{rule.kind}, margin {rule.margin:g}{target} ({claim.quantity.unit}): {claim.quantity.name}"]
+    margin = difference_in(rule.margin, claim.quantity.unit).removeprefix("+")
+    parts = [f"{rule.kind}, margin {margin}{target}: {claim.quantity.name}"]
     parts.append(" against ".join(arm_label(arm, claims.BN) or "all" for arm in arms))
     parts += [f"among {arm_label(claim.among, claims.BN)}"] if claim.among else []
     parts += (

@@ -12,9 +12,10 @@ from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
 from bnexp.drawing.plots import COLOURS, OTHER_COLOUR
-from bnexp.judging.words import arm_name, count, tally
+from bnexp.judging.words import arm_name, count
 from bnexp.report import effects, explanations
 from bnexp.report.pictures import inline, svg
+from bnexp.report.score import counted
 
 VERDICTS = ("reproduced", "contradicted", "no difference", "mixed", "undecided")
 
@@ -50,23 +51,9 @@ def page(results: Path, verdict_files: Verdicts, asked: Mapping[str, str], fores
 
 
 def score(of_experiments: Sequence[Mapping[str, Any]]) -> str:
-    """How many claims came out how; controls, which check our measuring and not BN, are counted apart."""
+    """How many claims came out how."""
     claims = [claim for verdict in of_experiments for claim in verdict["claims"]]
-    if not claims:
-        return ""
-    controls = [claim for claim in claims if claim.get("control")]
-    of_bn = [claim for claim in claims if not claim.get("control")]
-    parts = [count(len(of_experiments), "experiment")]
-    for primary, noun in ((True, "main claim"), (False, "further claim")):
-        verdicts = [claim["verdict"] for claim in of_bn if bool(claim.get("primary")) == primary]
-        if verdicts:
-            parts.append(f"{count(len(verdicts), noun)}: {tally(verdicts)}")
-    if controls:
-        held = [claim.get("held") for claim in controls]
-        words = {True: "as they should be", False: "not", None: "undecided"}
-        told = ", ".join(f"{held.count(state)} {word}" for state, word in words.items() if held.count(state))
-        parts.append(f"{count(len(controls), 'control')}: {told}")
-    return "; ".join(parts) + "."
+    return f"{'; '.join([count(len(of_experiments), 'experiment'), *counted(claims)])}." if claims else ""
 
 
 def _row(verdict: Mapping[str, Any], claim: Mapping[str, Any], question: str) -> dict[str, Any]:
@@ -137,7 +124,7 @@ def _experiment(folder: Path, verdict: Mapping[str, Any], results: Path) -> dict
     if pictures and not shown:
         shown = Markup('<img src="{}" alt="{}">').format(inline(pictures[0]), _in_words(pictures[0]))
     where = folder.relative_to(results).as_posix()
-    counts = tally(claim["verdict"] for claim in verdict["claims"])
+    counts = "; ".join(counted(verdict["claims"]))
     return {
         "name": verdict["experiment"],
         "title": verdict.get("title", verdict["experiment"]),

@@ -13,8 +13,9 @@ from bnexp.claims import Judgement
 from bnexp.config import flatten
 from bnexp.judging.matching import shown
 from bnexp.judging.measures import epochs
-from bnexp.judging.words import percent, span, tally
+from bnexp.judging.words import percent, span, three_digits
 from bnexp.report.experiments import header
+from bnexp.report.score import HELD, counted
 from bnexp.report.size import model_size
 from bnexp.report.tables import markdown, readable
 from bnexp.runs.records import Record, Records
@@ -52,10 +53,9 @@ def _in_short(gathered: Records, judgements: Sequence[Judgement]) -> list[str]:
     """The answers to the main claims, or to the first where none is one, and how sure they are."""
     main = [j for j in judgements if j.primary] or [j for j in judgements if not j.control][:1]
     answers = [f"- {j.claim} **{j.verdict.capitalize()}**: {j.measured}." for j in main]
-    others = tally(j.verdict for j in judgements if j not in main)
+    others = counted([vars(j) for j in judgements if j not in main])
     sure = f"{shown(gathered).caption}, {epochs(shown(gathered).runs)}."
-    if others:
-        sure += f" Of {len(judgements) - len(main)} further claims: {others}."
+    sure += "".join(f" {part.capitalize()}." for part in others)
     return [*answers, "", sure] if answers else [sure]
 
 
@@ -68,7 +68,7 @@ def _claims(judgements: Sequence[Judgement]) -> list[str]:
             "measured": j.measured,
             "n": str(j.n),
             "verdict": f"**{j.verdict}**" + ("" if j.size == "no figure" else f", {j.size}"),
-            "why": j.why + (f"; control: {j.control}" if j.control else ""),
+            "why": j.why + (f"; a control, {HELD[j.held]}: {j.control}" if j.control else ""),
             "flags": ", ".join(j.flags) or "–",
             "p": "–" if j.p is None else f"{j.p:.2g} ({'–' if j.p_adjusted is None else f'{j.p_adjusted:.2g}'})",
         }
@@ -86,7 +86,9 @@ def _notes(judgements: Sequence[Judgement]) -> list[str]:
         lines += [f"- *{flag}*: {text}" + ("" if same else f" ({identity})") for text, identity in sentences.items()]
     for j in judgements:
         if j.verdict == "undecided" and (j.seeds_needed or 0) > j.n:  # else the effect is near its margin
-            lines.append(f"- `{j.id}` would have an interval of ± its margin with {j.seeds_needed} seeds an arm.")
+            times = three_digits((j.seeds_needed or 0) / j.n)
+            cost = f"{j.seeds_needed} seeds an arm, {times} times its trainings"
+            lines.append(f"- `{j.id}` would have an interval of ± its margin with {cost}.")
     return lines
 
 

@@ -15,11 +15,11 @@ from bnexp.drawing import overview, plots
 from bnexp.files import write_atomically
 from bnexp.judging.matching import judged, shown
 from bnexp.judging.measures import epochs
-from bnexp.judging.words import tally
 from bnexp.report import ReportError, verdicts
 from bnexp.report.pictures import save, svg, title
 from bnexp.report.provenance import dated
 from bnexp.report.readme import common_stamp, readme
+from bnexp.report.score import counted
 from bnexp.report.size import model_size
 from bnexp.report.tables import arms
 from bnexp.runs.records import Records
@@ -83,11 +83,7 @@ def _drawn(gathered: Records, judgements: Sequence[claims.Judgement]) -> tuple[d
 
 def _in_words(judgements: Sequence[claims.Judgement]) -> str:
     """The verdicts on what a figure shows, counted."""
-    parts = []
-    for primary, called in ((True, "The experiment's main claims"), (False, "Others")):
-        if counts := tally(each.verdict for each in judgements if each.primary is primary):
-            parts.append(f"{called}: {counts}.")
-    return " ".join(parts)
+    return " ".join(f"{part}." for part in counted([vars(each) for each in judgements]))
 
 
 def _verdict(gathered: Records, judgements: list[claims.Judgement]) -> dict[str, Any]:
