@@ -139,8 +139,8 @@ def figures(records: Records) -> dict[str, Figure]:
         return {}
     weights = records.of(having(records.runs, {"l2": 0}))
     return {
-        "dropout": _added(weights, "model.dropout", "dropout"),
-        "l2": _added(records.of(having(records.runs, {"model.dropout": 0})), "l2", "L2"),
+        "dropout": _added(weights, "model.dropout", "dropout", "L2"),
+        "l2": _added(records.of(having(records.runs, {"model.dropout": 0})), "l2", "L2", "dropout"),
         "companion_noise": plots.lines(
             weights,
             "Noise of an example's activations in training, by dropout",
@@ -154,7 +154,7 @@ def figures(records: Records) -> dict[str, Figure]:
     }
 
 
-def _added(records: Records, setting: str, words: str) -> Figure:
+def _added(records: Records, setting: str, words: str, other: str) -> Figure:
     """What a setting adds to the accuracy that the same seed has at 0 of it."""
 
     at_zero = having(records.runs, {setting: 0})
@@ -162,7 +162,7 @@ def _added(records: Records, setting: str, words: str) -> Figure:
     return plots.lines(
         records,
         f"What {words} adds to the final test accuracy, by the size of the training set",
-        f"Minus the same network without {words}. A run that diverged counts as chance.",
+        f"Minus the same network without {words}, both without {other}. A run that diverged counts as chance.",
         setting,
         added,
         "percentage points",

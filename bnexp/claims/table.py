@@ -135,7 +135,7 @@ def figures(records: Records) -> dict[str, Figure]:
             *axes,
             lambda runs: math.exp(-_difference(runs, lambda run: math.log(steps_of(run, TARGET) or length(run)))),
             both,
-            LogNorm(0.25, 4),
+            LogNorm(0.02, 50),
             lambda v: f"{v:.2g}",
             "PuOr",
         )

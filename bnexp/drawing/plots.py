@@ -100,7 +100,7 @@ def lines(
     limits: tuple[float, float] | None = None,
     mark: float | None = None,
 ) -> Figure:
-    """A measure of the runs against a setting, on a log axis where all its values are above 0.
+    """A measure of the runs against a setting, on a log axis where its values are far apart, 0 before the smallest.
 
     Numbers of any spacing, or words, can be the setting; `mark` is the height of a line that decides something.
     """
@@ -123,6 +123,10 @@ def lines(
             few_decades(panel.xaxis)
         if not numbers:
             panel.set_xticks(range(len(known)), [str(v) for v in known])
+        elif known[0] == 0 and len(known) > 2 and known[-1] / known[1] >= 8:
+            panel.set_xscale("symlog", linthresh=known[1], linscale=0.5)
+            panel.set_xticks(known, [f"{v:g}" for v in known])
+            panel.xaxis.set_minor_locator(NullLocator())
         elif len(known) <= 9 and _apart(known, panel.get_xscale() == "log"):
             panel.set_xticks(known, [f"{v:g}" for v in known], rotation=45 if len(known) > 5 else 0)
             panel.xaxis.set_minor_locator(NullLocator())
@@ -389,8 +393,9 @@ def steps_axis(axes: Axes, last: float) -> None:
 
 
 def log_numbers(axis: Axis) -> None:
-    """Plain numbers 1, 2, 5, 10, … on a log axis of few decades."""
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    """Plain numbers 1, 2, 5, 10, … on a log axis of few decades, of less than half a one those between them, too."""
+    low, high = axis.get_data_interval()
+    axis.set_major_locator(LogLocator(subs=range(1, 10) if 0 < low <= high < 4 * low else (1, 2, 5)))
     axis.set_major_formatter(lambda x, _: f"{x:g}")
     axis.set_minor_formatter(NullFormatter())
 
