@@ -42,8 +42,9 @@ LINE = 0.165
 
 
 def forest(claims: Sequence[Mapping[str, Any]]) -> Figure | None:
-    """The picture, a panel for every unit; None without claims that have an effect."""
-    shown = [claim for claim in claims if claim["effect"] is not None and claim["unit"] in UNITS]
+    """The picture, a panel for every unit, of what is no control; None without claims that have an effect."""
+    about = [claim for claim in claims if not claim.get("control")]
+    shown = [claim for claim in about if claim["effect"] is not None and claim["unit"] in UNITS]
     by_unit = {unit: rows for unit in UNITS if (rows := [claim for claim in shown if claim["unit"] == unit])}
     if not by_unit:
         return None
@@ -56,8 +57,9 @@ def forest(claims: Sequence[Mapping[str, Any]]) -> Figure | None:
     figure.suptitle(title, x=0.01, ha="left", fontsize=12)
     for (unit, rows), (panel,) in zip(by_unit.items(), axes, strict=True):
         _draw(panel, unit, rows, labels[unit])
+    drawn = [cell for claim in shown for cell in (claim["cells"] if claim.get("by_cells") else [claim])]
     for verdict, colour in COLOURS.items():
-        if any(claim["verdict"] == verdict for claim in shown):
+        if any(each["verdict"] == verdict for each in drawn):
             axes[0][0].plot([], [], "o", color=colour, label=verdict)
     figure.legend(loc="outside lower left", ncols=5, frameon=False, fontsize=10)
     return figure

@@ -15,10 +15,13 @@ from bnexp.judging.matching import shown
 from bnexp.judging.measures import epochs
 from bnexp.judging.words import percent, span, three_digits
 from bnexp.report.experiments import header
-from bnexp.report.score import HELD, counted
+from bnexp.report.score import counted
 from bnexp.report.size import model_size
 from bnexp.report.tables import markdown, readable
 from bnexp.runs.records import Record, Records
+
+CONTROLS = {True: "holds", False: "fails", None: "is undecided"}
+"""By whether it holds."""
 
 
 def readme(
@@ -68,7 +71,7 @@ def _claims(judgements: Sequence[Judgement]) -> list[str]:
             "measured": j.measured,
             "n": str(j.n),
             "verdict": f"**{j.verdict}**" + ("" if j.size == "no figure" else f", {j.size}"),
-            "why": j.why + (f"; a control, {HELD[j.held]}: {j.control}" if j.control else ""),
+            "why": j.why + (f"; a control that {CONTROLS[j.held]}: {j.control}" if j.control else ""),
             "flags": ", ".join(j.flags) or "–",
             "p": "–" if j.p is None else f"{j.p:.2g} ({'–' if j.p_adjusted is None else f'{j.p_adjusted:.2g}'})",
         }

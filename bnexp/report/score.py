@@ -8,6 +8,7 @@ from typing import Any
 from bnexp.judging.words import count, tally
 
 HELD = {True: "as they should be", False: "not", None: "undecided"}
+"""Controls, by whether they hold."""
 
 
 def counted(claims: Sequence[Mapping[str, Any]], main: str = "main claim", further: str = "further claim") -> list[str]:
