@@ -385,7 +385,18 @@ def test_where_nothing_learns_no_rate_is_best_and_none_at_the_edge() -> None:
     ]
     choice = choose(runs, ("lr",))
     assert choice is not None
-    assert choice.edge == ""
+    assert (choice.edge, choice.learns) == ("", False)
+
+
+def test_an_arm_of_which_nothing_learns_is_named() -> None:
+    dead = {"accuracy": 0.1, "validation_accuracy": 0.1}
+    runs = [
+        replace(run, metrics=run.metrics.assign(**dead)) if run.norm == "none" else run
+        for run in tuned({"none": 0.1, "batch": 0.1})
+    ]
+    outcome = compare(BEST, runs)
+    assert outcome.verdict == "reproduced"
+    assert outcome.why.endswith("nothing learns without BN at any setting tried")
 
 
 @pytest.mark.parametrize(("peak", "edge"), [(0.1, False), (1.0, False), (0.01, True), (10.0, True)])

@@ -119,6 +119,8 @@ class Choice:
     """Mean accuracy on the validation images."""
     edge: str
     """The setting that stands at the edge of its grid, where that gains anything; empty where none does."""
+    learns: bool = True
+    """Whether anything does at these settings; if not, at none."""
 
 
 def choose(
@@ -138,7 +140,7 @@ def choose(
     best = max(sorted(means, key=repr), key=lambda setting: means[setting])
     chosen = dict(zip(names, best, strict=True))
     if means[best] < learnt_from(common_chance(runs)):
-        return Choice(chosen, means[best], "")
+        return Choice(chosen, means[best], "", learns=False)
     grids = {name: [run.value(name) for run in runs] for name in names} | dict(tried or {})
     for i, name in enumerate(names):
         grid = sorted({value for value in grids[name] if isinstance(value, (int, float))})

@@ -21,12 +21,21 @@ MOST = 8
 
 
 def lacks(arms: Sequence[Arm], cells: Sequence[Cell]) -> list[str]:
-    """Where there was nothing to measure, which the values alone do not tell."""
+    """Where there was nothing to measure, or nothing that learns, which the values alone do not tell."""
     notes = [
         f"nothing to measure in {count(arm.nothing.total(), 'case')} {arm.label}" for arm in arms if arm.nothing.total()
     ]
+    notes += [
+        " ".join(filter(None, [f"nothing learns {arm.label} at any setting tried", *map(_in_brackets, arm.hopeless)]))
+        for arm in arms
+        if arm.hopeless
+    ]
     lost = [cell_name(cell) for cell in arms[0].values if cell not in cells]
     return [*notes, *([f"nothing is said of {'; '.join(lost)}"] if lost else [])]
+
+
+def _in_brackets(cell: Cell) -> str:
+    return f"({cell_name(cell)})" if cell else ""
 
 
 def why_nothing(claim: Claim, arms: Sequence[Arm], tuned: bool) -> str:
