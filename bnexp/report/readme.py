@@ -73,11 +73,19 @@ def _claims(judgements: Sequence[Judgement]) -> list[str]:
             "verdict": f"**{j.verdict}**" + ("" if j.size == "no figure" else f", {j.size}"),
             "why": j.why + (f"; a control that {CONTROLS[j.held]}: {j.control}" if j.control else ""),
             "flags": ", ".join(j.flags) or "–",
-            "p": "–" if j.p is None else f"{j.p:.2g} ({'–' if j.p_adjusted is None else f'{j.p_adjusted:.2g}'})",
+            "p": _p(j),
         }
         for j in judgements
     ]
     return markdown(pd.DataFrame(rows).map(lambda cell: cell.replace("|", "\\|")))
+
+
+def _p(j: Judgement) -> str:
+    """As it is and adjusted; where every seed is alike there is none to tell."""
+    if j.p is None:
+        return "–"
+    adjusted = "–" if j.p_adjusted is None else f"{j.p_adjusted:.2g}"
+    return f"{j.p:.2g} ({adjusted})" if j.p else "every seed alike"
 
 
 def _notes(judgements: Sequence[Judgement]) -> list[str]:
