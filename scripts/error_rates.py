@@ -73,7 +73,7 @@ INCEPTION_STEPS = Spread(0.017, 0.505)
 
 HIGHEST = Spread(0.089, 0.102)
 """Decades of the largest learning rate that trains in results/lr_tolerance: root mean square over six networks. Of the
-smallest no seed moves either; at both ends it is taken to spread as much."""
+smallest no seed moves; at both ends it is taken to spread as much as of the largest."""
 
 CELLS = (Spread(0.0008, 0.0009), Spread(0.0016, 0.0020), Spread(0.0025, 0.0030))
 """Final accuracy in results/mnist_table: a tenth, a half and nine tenths of the settings spread less."""

@@ -13,8 +13,9 @@ import yaml
 from bnexp import claims, paths
 from bnexp.claims import Claim, Peculiar, Subject
 from bnexp.judging.judgement import unfilled
-from bnexp.judging.words import difference_in, tally
+from bnexp.judging.words import difference_in
 from bnexp.report import experiments, verdicts
+from bnexp.report.score import counted
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "docs" / "experiments"
@@ -116,7 +117,7 @@ def result(name: str) -> str:
     path = ROOT / "results" / name / "verdict.json"
     if not path.exists():
         return "Not committed yet at scale `overnight`."
-    found = tally(claim["verdict"] for claim in verdicts.read(path)["claims"])
+    found = "; ".join(counted(verdicts.read(path)["claims"]))
     return f"[{found}](../../results/{name}/README.md), at scale `overnight`."
 
 

@@ -396,7 +396,7 @@ def test_an_arm_of_which_nothing_learns_is_named() -> None:
     ]
     outcome = compare(BEST, runs)
     assert outcome.verdict == "reproduced"
-    assert outcome.why.endswith("nothing learns without BN at any setting tried")
+    assert outcome.why.endswith("nothing learns at any setting tried: without BN")
 
 
 @pytest.mark.parametrize(("peak", "edge"), [(0.1, False), (1.0, False), (0.01, True), (10.0, True)])

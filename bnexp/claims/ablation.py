@@ -82,7 +82,7 @@ CLAIMS = [
     Claim(
         "lr-without-bn",
         "§4.2.1",
-        f"Without BN, five times the rate that suits Inception best reaches {percent(TARGET)} test accuracy in fewer "
+        f"Without BN, five times Inception's own rate reaches {percent(TARGET)} test accuracy in fewer "
         "steps, too, within {epochs}.",
         STEPS,
         Rule("time", math.log(HARDLY), less=True),

@@ -32,9 +32,9 @@ def has_diverged(run: Record) -> float:
     return float(diverged(run))
 
 
-def at_chance(run: Record) -> float:
-    """Whether a network that has been trained to the end, and has not diverged, has learnt nothing."""
-    return float(not diverged(run) and final_accuracy(run) <= FAILS * chance(run))
+def at_chance(times: float) -> Callable[[Record], float]:
+    """Whether a network that has been trained to the end, and has not diverged, has not more than so often chance."""
+    return lambda run: float(not diverged(run) and final_accuracy(run) <= times * chance(run))
 
 
 def share(
@@ -55,7 +55,7 @@ def share(
 DIVERGES = Quantity("diverges", of_run(has_diverged), "share")
 LEARNS = Quantity("learns", of_run(learns), "share")
 FAILS_TO = Quantity("does not learn", of_run(lambda run: 1.0 - learns(run)), "share")
-CHANCE = Quantity("ends at chance", of_run(at_chance), "share")
+CHANCE = Quantity("ends at chance", of_run(at_chance(FAILS)), "share")
 THERE = Quantity("gets there", reached(TARGETS, True), "share")
 NEVER = Quantity("never gets there", reached(TARGETS, False), "share")
 THEY_DO = "They do; neither how the rate was chosen nor the initial weights are given."

@@ -50,10 +50,14 @@ def gap_of_losses(loss: float) -> Callable[[Record], float | None]:
     return lambda run: None if (test := at(run)) is None else test - loss
 
 
-def gap_of_accuracies(run: Record) -> float | None:
-    """Training minus test accuracy where `FITTED`; None for a run that never is."""
-    training, test = (when_fitted(column, FITTED)(run) for column in ("train_accuracy", "accuracy"))
-    return None if training is None or test is None else training - test
+def gap_of_accuracies(loss: float) -> Callable[[Record], float | None]:
+    """Training minus test accuracy at this training loss; None for a run that never has it."""
+
+    def measure(run: Record) -> float | None:
+        training, test = (when_fitted(column, loss)(run) for column in ("train_accuracy", "accuracy"))
+        return None if training is None or test is None else training - test
+
+    return measure
 
 
 def _losses(loss: float) -> Quantity:
@@ -110,7 +114,9 @@ CLAIMS = [
         "gap-accuracies",
         FITTED,
         "training and test accuracy",
-        Quantity(f"training minus test accuracy at a training loss of {FITTED:g} nats", of_run(gap_of_accuracies)),
+        Quantity(
+            f"training minus test accuracy at a training loss of {FITTED:g} nats", of_run(gap_of_accuracies(FITTED))
+        ),
         SMALLEST,
     ),
 ]

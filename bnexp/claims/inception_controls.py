@@ -46,7 +46,7 @@ CLAIMS = [
     higher("the-rest-higher", "inception_changes_x1", "inception_decayed", "Not tried.", None),
     share(
         "x1-fails",
-        f"without BN, Inception does not learn at its own learning rate, {BIG}.",
+        "without BN, Inception does not learn at its own learning rate, from larger initial weights.",
         "inception_x1",
         FAILS_TO,
         "–",

@@ -48,11 +48,25 @@ LI = Paper("Not in the paper.", outside="Dropout before BN shifts the variance (
 CLASS = Paper("Mini-batches are drawn at random.", outside="Label leak through companions (Wu & Johnson 2021)")
 
 
-def by_doubling(runs: Sequence[Record]) -> float | None:
+def by_doubling(loss: float) -> Callable[[Sequence[Record]], float | None]:
     """By how much the gap grows with each doubling of the part of a mini-batch that is normalised together."""
-    parts = [math.log2(run.value("norm.ghost") or run.value("batch")) for run in runs]
-    gaps = [gap for run in runs if (gap := gap_of_losses(FITTED)(run)) is not None]
-    return float(np.polyfit(parts, gaps, 1)[0]) if len(gaps) == len(runs) > 1 else None
+
+    def measure(runs: Sequence[Record]) -> float | None:
+        parts = [math.log2(run.value("norm.ghost") or run.value("batch")) for run in runs]
+        gaps = [gap for run in runs if (gap := gap_of_losses(loss)(run)) is not None]
+        return float(np.polyfit(parts, gaps, 1)[0]) if len(gaps) == len(runs) > 1 else None
+
+    return measure
+
+
+def has_reached(loss: float) -> Callable[[Record], float]:
+    """Whether the training loss falls so far."""
+    return lambda run: float(gap_of_losses(loss)(run) is not None)
+
+
+def has_fit(part: float) -> Callable[[Record], float]:
+    """Whether so much of the training images is classified correctly at the end."""
+    return lambda run: float((metric_at_end("train_accuracy")(run) or 0) >= part)
 
 
 def _ghost(examples: int) -> Settings:
@@ -63,13 +77,13 @@ def _dropout(rate: float) -> Settings:
     return {**WHOLE, "model.dropout": rate}
 
 
-def _fits(identity: str, words: str, fits: Callable[[Record], bool], fails: str, guards: tuple[str, ...]) -> Claim:
+def _fits(identity: str, words: str, fits: Callable[[Record], float], fails: str, guards: tuple[str, ...]) -> Claim:
     """That networks have come to fit their training images so well."""
     return Claim(
         identity,
         "–",
         f"Networks {words}, however many examples are normalised together.",
-        Quantity("networks that fit their training images", of_run(lambda run: float(fits(run))), "share"),
+        Quantity("networks that fit their training images", of_run(fits), "share"),
         Rule("rate"),
         LUO,
         ALL,
@@ -86,7 +100,7 @@ CLAIMS = [
         "§3.4, Luo et al. 2018",
         "At the same mini-batch of the gradient, the fewer examples are normalised together, the smaller is the gap "
         f"between test and training loss when the latter is {FITTED:g} nats.",
-        Quantity("gap gained by each doubling of the part", by_doubling, "nats", over=("norm.ghost",)),
+        Quantity("gap gained by each doubling of the part", by_doubling(FITTED), "nats", over=("norm.ghost",)),
         Rule("difference", BY_DOUBLING),
         LUO,
         ALL,
@@ -96,14 +110,14 @@ CLAIMS = [
     _fits(
         "noise-fits",
         f"reach a training loss of {FITTED:g} nats",
-        lambda run: gap_of_losses(FITTED)(run) is not None,
+        has_reached(FITTED),
         "Networks that do not would have no gap to compare.",
         ("noise-gap", *(f"noise-of-{ghost}" for ghost in EQUAL)),
     ),
     _fits(
         "noise-fits-all",
         f"fit {100 * FIT:g} % of the training images",
-        lambda run: (metric_at_end("train_accuracy")(run) or 0) >= FIT,
+        has_fit(FIT),
         "Networks that do not would be compared while they still learn.",
         tuple(f"noise-helps-{ghost}" for ghost in GHOSTS),
     ),

@@ -46,8 +46,8 @@ class Arm:
     """By cell, values that are missing because there was nothing to measure."""
     chosen: dict[Cell, dict[str, Any]] = field(default_factory=dict)
     edges: list[str] = field(default_factory=list)
-    hopeless: list[Cell] = field(default_factory=list)
-    """Cells in which nothing learns at any of the settings of which one is chosen."""
+    hopeless: list[str] = field(default_factory=list)
+    """Of what nothing learns at any of the settings of which one is chosen: the arm, and the cell."""
 
     def by_seed(self, cells: Iterable[Cell]) -> dict[int, float]:
         """The mean over these cells, of the seeds that have all of them."""
@@ -121,9 +121,10 @@ def _at_the_best(
         if choice is None:
             continue
         arm.chosen[cell] = choice.settings
-        arm.hopeless += [] if choice.learns else [cell]
+        whose = arm.label if claim.best_of is None else arm_label(claim.best_of, treated)
+        if not choice.learns:
+            arm.hopeless.append(f"{whose}{f' ({cell_name(cell)})' if cell else ''}")
         if choice.edge:
-            whose = arm.label if claim.best_of is None else arm_label(claim.best_of, treated)
             arm.edges.append(f"{whose}: {choice.edge}{f' ({cell_name(cell)})' if cell else ''}")
         kept += judged_at(here, choice)
     return kept

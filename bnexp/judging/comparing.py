@@ -99,7 +99,7 @@ def _compared(claim: Claim, runs: Sequence[Record], treated: str, choosing: Choo
         differ,
         telling.selected(arms),
         doubts,
-        _seeds_needed(claim, arms, cells) if verdict == "undecided" else None,
+        _seeds_needed(claim, arms, cells, step) if verdict == "undecided" and overall.n else None,
         [run for arm in arms for run in arm.runs],
     )
 
@@ -130,11 +130,15 @@ def _estimate(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell], step: fl
 def _paired(sign: float, arms: Sequence[Arm], cells: Sequence[Cell]) -> Estimate:
     """The mean difference of the seeds that both arms have."""
     differences = paired(arms[0].by_seed(cells), arms[1].by_seed(cells))
-    treated, other = (arm.images(cells, differences) for arm in arms)
-    images = None
-    if treated is not None and other is not None:
-        images = rules.images_part(treated - other, np.zeros((1, treated.shape[1])))
+    images = _images_paired(arms, cells, differences)
     return rules.single([sign * difference for difference in differences.values()], 0.0, images)
+
+
+def _images_paired(arms: Sequence[Arm], cells: Sequence[Cell], seeds: Mapping[int, float]) -> Images | None:
+    treated, other = (arm.images(cells, seeds) for arm in arms)
+    if treated is None or other is None:
+        return None
+    return rules.images_part(treated - other, np.zeros((1, treated.shape[1])))
 
 
 def _images(arms: Sequence[Arm], cells: Sequence[Cell], values: Sequence[Mapping[int, float]]) -> Images | None:
@@ -216,7 +220,7 @@ def _shares(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell]) -> Outcome
             for seed, values in sorted(arm.values[cell].items())
         ],
         [CellOutcome(cell_name(c), effect[c], ci95[c], each[c].verdict) for c in cells] if len(cells) > 1 else [],
-        len({decision.verdict for decision in each.values()}) > 1,
+        len(cells) > 1,
         telling.selected(arms),
         doubts,
         runs=[run for arm in arms for run in arm.runs],
@@ -233,16 +237,20 @@ def _share(by_seed: Mapping[int, Sequence[float]]) -> Share:
     return Share(sum(all(values) for values in by_seed.values()), len(by_seed))
 
 
-def _seeds_needed(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell]) -> int | None:
+def _seeds_needed(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell], step: float) -> int | None:
     """Of a sentence about each cell, those that the one with the widest interval needs; None for very many."""
     if claim.rule.universal and len(cells) > 1:
-        needed = [_seeds_needed(claim, arms, [cell]) for cell in cells]
+        needed = [_seeds_needed(claim, arms, [cell], step) for cell in cells]
         return None if None in needed else max(filter(None, needed))
     samples = [arm.by_seed(cells) for arm in arms]
-    images = None if len(arms) < 2 or claim.rule.paired else _images(arms, cells, samples)
+    images = None
     if claim.rule.paired:
         samples = [paired(samples[0], samples[1])]
+        images = _images_paired(arms, cells, samples[0])
+    elif len(arms) > 1:
+        images = _images(arms, cells, samples)
     if min(map(len, samples)) < 2:
         return None
     spreads = [float(np.std(list(sample.values()), ddof=1)) for sample in samples]
-    return rules.seeds_for(claim.rule.margin, spreads, images)
+    blur = claim.quantity.edges * step / 2
+    return rules.seeds_for(claim.rule.margin - blur, spreads, images)

@@ -47,7 +47,7 @@ class Judgement:
     values: Sequence[Mapping[str, Any]]
     cells: Sequence[Mapping[str, Any]]
     by_cells: bool
-    """Whether the cells say different things, so that their mean is no answer."""
+    """Whether the sentence is about each cell, or they say opposite things, so that their mean is no answer."""
     selected: Mapping[str, Any] | None
     p: float | None
     p_adjusted: float | None
@@ -120,7 +120,11 @@ def _sentence(claim: Claim | Peculiar, runs: Sequence[Record], treated: str) -> 
     """With the runs' epochs, their target, their nonlinearity where they have one; of another norm than BN its name."""
     target = None if isinstance(claim, Peculiar) else claim.quantity.target
     asked = sorted({accuracy for run in runs if (accuracy := target(run)) is not None}) if target else []
-    words = {"target": " and ".join(map(percent, asked))} if asked else {}
+    words = (
+        {"target": " and ".join(percent(x, 1 if round(100 * x) != round(100 * x, 1) else 0) for x in asked)}
+        if asked
+        else {}
+    )
     filled = unfilled(claim.sentence, epochs(runs), **words)
     kinds = {str(run.value("model.activation")) for run in runs}
     if len(kinds) == 1:

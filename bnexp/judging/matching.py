@@ -140,7 +140,8 @@ def choose(
     best = max(sorted(means, key=repr), key=lambda setting: means[setting])
     chosen = dict(zip(names, best, strict=True))
     if means[best] < learnt_from(common_chance(runs)):
-        return Choice(chosen, means[best], "", learns=False)
+        known = any("validation_accuracy" in run.metrics for run in runs)
+        return Choice(chosen, means[best], "", learns=not known)
     grids = {name: [run.value(name) for run in runs] for name in names} | dict(tried or {})
     for i, name in enumerate(names):
         grid = sorted({value for value in grids[name] if isinstance(value, (int, float))})

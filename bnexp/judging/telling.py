@@ -26,16 +26,11 @@ def lacks(arms: Sequence[Arm], cells: Sequence[Cell]) -> list[str]:
         f"nothing to measure in {count(arm.nothing.total(), 'case')} {arm.label}" for arm in arms if arm.nothing.total()
     ]
     notes += [
-        " ".join(filter(None, [f"nothing learns {arm.label} at any setting tried", *map(_in_brackets, arm.hopeless)]))
-        for arm in arms
-        if arm.hopeless
+        f"nothing learns at any setting tried: {each}"
+        for each in dict.fromkeys(each for arm in arms for each in arm.hopeless)
     ]
     lost = [cell_name(cell) for cell in arms[0].values if cell not in cells]
     return [*notes, *([f"nothing is said of {'; '.join(lost)}"] if lost else [])]
-
-
-def _in_brackets(cell: Cell) -> str:
-    return f"({cell_name(cell)})" if cell else ""
 
 
 def why_nothing(claim: Claim, arms: Sequence[Arm], tuned: bool) -> str:
@@ -73,6 +68,8 @@ def why(claim: Claim, overall: Estimate, decision: Decision, cells: Sequence[Ver
     scope = "in every cell, the" if rule.universal and len(cells) > 1 else "the"
     if decision.verdict in ranges:
         return f"{scope} 95 % interval lies {ranges[decision.verdict]}"
+    if not rule.universal and max(abs(overall.lo - claim.bound), abs(overall.hi - claim.bound)) < rule.margin:
+        return "the 95 % interval of the mean lies between the two, but a cell has a difference"
     return f"{scope} 95 % interval lies neither {' nor '.join(ranges.values())}"
 
 

@@ -73,6 +73,9 @@ def _draw_cells(panel: Axes, cells: Sequence[Mapping[str, Any]], factor: float, 
         colour, at = COLOURS[cell["verdict"]], middle + offset
         panel.plot([factor * end for end in ends], [at, at], color=colour, lw=1.0)
         panel.plot(factor * cell["effect"], at, "o", color=colour, ms=2.5)
+        for end, mark in zip(cell["ci95"] or (0, 0), (CARETLEFTBASE, CARETRIGHTBASE), strict=True):
+            if end is None:
+                panel.plot(factor * cell["effect"], at, marker=mark, color=colour, ms=6)
 
 
 def _label(claim: Mapping[str, Any]) -> str:
@@ -113,7 +116,8 @@ def _draw(panel: Axes, unit: str, rows: Sequence[Mapping[str, Any]], labels: Seq
     panel.set_ylim(ends[-1], 0)
     if unit == "ratio":
         panel.set_xscale("log")
-        shown = [(c["effect"], *(c["ci95"] or ()), *(cell["effect"] for cell in c["cells"])) for c in rows]
+        cells = [cell for claim in rows for cell in claim["cells"]]
+        shown = [(each["effect"], *(each["ci95"] or ())) for each in (*rows, *cells)]
         reach = max([2.0, *(math.exp(abs(math.log(end))) for of_claim in shown for end in of_claim if end)])
         panel.set_xlim(1 / reach / 1.1, reach * 1.1)
         ticks = [tick for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50) if 1 / reach / 1.1 <= tick <= reach * 1.1]

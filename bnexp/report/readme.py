@@ -81,11 +81,11 @@ def _claims(judgements: Sequence[Judgement]) -> list[str]:
 
 
 def _p(j: Judgement) -> str:
-    """As it is and adjusted; where every seed is alike there is none to tell."""
+    """As it is and adjusted; 0 is less than can be told."""
     if j.p is None:
         return "–"
     adjusted = "–" if j.p_adjusted is None else f"{j.p_adjusted:.2g}"
-    return f"{j.p:.2g} ({adjusted})" if j.p else "every seed alike"
+    return f"{j.p:.2g} ({adjusted})" if j.p else "< 1e-300"
 
 
 def _notes(judgements: Sequence[Judgement]) -> list[str]:
