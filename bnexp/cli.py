@@ -42,14 +42,14 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     os.environ["PYTHONSAFEPATH"] = "1"  # so that no process begun here takes a user's statistics.py for Python's
     os.environ["BNEXP_COMMAND"] = shlex.join(["bnexp", *arguments])
     machine.wait_without_spinning()
-    with interrupt.heeded():
+    with interrupt.heeded() as came:
         try:
             _dispatch(arguments)
             print(end="", flush=True)
-        except KeyboardInterrupt:
-            kept = "; what was finished is kept, the same command goes on with the rest"
-            sys.exit(_say(interrupt.CODE, f"interrupted{kept if arguments[:1] == ['run'] else ''}"))
-        except Exception as error:
+        except (KeyboardInterrupt, Exception) as error:
+            if came or isinstance(error, KeyboardInterrupt):
+                kept = "; what was finished is kept, the same command goes on with the rest"
+                sys.exit(_say(interrupt.CODE, f"interrupted{kept if arguments[:1] == ['run'] else ''}"))
             if full:
                 traceback.print_exc()
             code, message = mistakes.explain(error)

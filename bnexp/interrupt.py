@@ -16,18 +16,21 @@ CODE = 130
 
 
 @contextlib.contextmanager
-def heeded() -> Iterator[None]:
+def heeded() -> Iterator[list[int]]:
     """Raise KeyboardInterrupt at the first of the signals, while this is open, and ignore those that follow it.
 
+    It yields what came, for a library may make another error of a KeyboardInterrupt in its midst (omegaconf does).
     While a module is imported the process ends at once instead: what is raised there can get lost, and nothing is open
     that would have to be closed. A signal that is ignored already (`nohup`) stays so.
     """
     before = {number: signal.getsignal(number) for number in SIGNALS}
+    came: list[int] = []
     heeded = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
 
     def stop(number: int, frame: FrameType | None) -> None:
         for other in heeded:
             signal.signal(other, signal.SIG_IGN)
+        came.append(number)
         if _imports(frame):
             leave(number, frame)
         raise KeyboardInterrupt
@@ -35,7 +38,7 @@ def heeded() -> Iterator[None]:
     for number in heeded:
         signal.signal(number, stop)
     try:
-        yield
+        yield came
     finally:
         for number in heeded:
             signal.signal(number, before[number])
