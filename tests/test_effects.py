@@ -53,6 +53,14 @@ def test_a_share_of_networks_is_one() -> None:
     assert (effect(share), certainty(share)) == ("100 %", "[69 %, 100 %]")
 
 
+def test_shares_of_one_arm_in_several_cells_are_shares() -> None:
+    of_one = {"kind": "rate", "unit": "share", "values": [{"arm": "with BN"}], "by_cells": True}
+    alike = claim("reproduced", [(1.0, "reproduced"), (1.0, "reproduced")], **of_one)
+    assert effect(alike) == "100 %"
+    differ = claim("undecided", [(0.5, "undecided"), (1.0, "reproduced")], **of_one)
+    assert effect(differ) == "50 % to 100 %"
+
+
 def test_without_an_effect_the_verdict_stands() -> None:
     nothing = claim("undecided", effect=None, ci95=None)
     assert (effect(nothing), certainty(nothing), brief(nothing)) == ("", "", "undecided")
@@ -66,4 +74,5 @@ def test_levels_are_what_was_measured_with_the_arms_where_they_are_an_answer() -
     assert levels(by_cells) == "final test accuracy"
     shares = claim("reproduced", cells, kind="rate", measured="networks that train: c0: 6 of 6; c1: 6 of 6")
     assert levels(shares) == "networks that train"
+    assert levels({**shares, "by_cells": True}) == "networks that train"
     assert levels(claim("reproduced", measured="slope: 0.084 with BN [0.083, 0.086], n = 10")) == "slope: 0.084 with BN"

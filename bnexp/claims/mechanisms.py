@@ -5,13 +5,12 @@ This is no subject; those that are import it.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from bnexp.claims.inception import learns, target_of
 from bnexp.claims.lr_tolerance import NEAR
 from bnexp.judging.claim import Quantity, of_run
-from bnexp.judging.measures import TRAINS, final_accuracy, steps_of
+from bnexp.judging.measures import TRAINS, final_accuracy, steps_to_reach
 from bnexp.runs.records import Record
 
 CELLS = ("model.activation",)
@@ -40,10 +39,7 @@ def steps_to_target(runs: Sequence[Record]) -> float | None:
     """Infinity for never; None where there is no target."""
     (run,) = runs
     accuracy = target(run)
-    if accuracy is None:
-        return None
-    steps = steps_of(run, accuracy)
-    return math.inf if steps is None else steps
+    return None if accuracy is None else steps_to_reach(accuracy)(run)
 
 
 def trains(run: Record) -> float:

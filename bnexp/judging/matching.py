@@ -167,4 +167,4 @@ def at_their_best(runs: Iterable[Record], cells: Sequence[str], names: Sequence[
 
 def judged_at(runs: Iterable[Record], choice: Choice) -> list[Record]:
     """The judged runs at the settings chosen; the longest of them, for those that choose may be shorter."""
-    return having(having(judged(runs), choice.settings), {"steps": LARGEST})
+    return longest(having(judged(runs), choice.settings))

@@ -15,10 +15,10 @@ def effect(claim: Mapping[str, Any]) -> str:
     known = [on_scale(value, unit) for value in found if value is not None]
     if not known:
         return ""
+    if _is_rate_of_one_arm(claim):
+        return " to ".join(dict.fromkeys(map(percent, (min(known), max(known)))))
     if len(known) > 1:
         return f"from {number_in(min(known), unit)} to {difference_in(max(known), unit)}"
-    if _is_rate_of_one_arm(claim):
-        return percent(known[0])
     ends = _ends(claim)
     bound = "at least " if ends[1:] == ["open"] else "at most " if ends[:1] == ["open"] else ""
     return f"{bound if ends.count('open') == 1 else ''}{difference_in(known[0], unit)}"
@@ -27,10 +27,10 @@ def effect(claim: Mapping[str, Any]) -> str:
 def levels(claim: Mapping[str, Any]) -> str:
     """What was measured, and each arm's mean of it where that is an answer."""
     words = str(claim["measured"]).partition("; ")[0]
-    if claim.get("by_cells"):
-        return words.partition(" (")[0]
     if claim["kind"] == "rate" and claim["cells"]:
         return words.partition(": ")[0]
+    if claim.get("by_cells"):
+        return words.partition(" (")[0]
     return words.partition(" [")[0]
 
 
