@@ -69,13 +69,18 @@ def _draw_cells(panel: Axes, cells: Sequence[Mapping[str, Any]], factor: float, 
     """A thin interval each, beneath one another in the row, in the colour of what the cell says."""
     ordered = sorted(cells, key=lambda cell: float(cell["effect"]))
     for cell, offset in zip(ordered, np.linspace(-0.13, 0.13, len(ordered)), strict=True):
-        ends = [cell["effect"] if end is None else end for end in cell["ci95"] or (None, None)]
-        colour, at = COLOURS[cell["verdict"]], middle + offset
-        panel.plot([factor * end for end in ends], [at, at], color=colour, lw=1.0)
-        panel.plot(factor * cell["effect"], at, "o", color=colour, ms=2.5)
-        for end, mark in zip(cell["ci95"] or (0, 0), (CARETLEFTBASE, CARETRIGHTBASE), strict=True):
-            if end is None:
-                panel.plot(factor * cell["effect"], at, marker=mark, color=colour, ms=6)
+        _draw_interval(panel, cell, factor, middle + offset, 1.0, 2.5)
+
+
+def _draw_interval(panel: Axes, of: Mapping[str, Any], factor: float, at: float, width: float, size: float) -> None:
+    """The effect and interval of a claim or a cell, with a mark where an end is open."""
+    colour, effect, ci95 = COLOURS[of["verdict"]], factor * of["effect"], of["ci95"] or ()
+    panel.plot([effect if end is None else factor * end for end in ci95], [at] * len(ci95), color=colour, lw=width)
+    for end, mark, side in zip(ci95, (CARETLEFTBASE, CARETRIGHTBASE), (-1, 1), strict=False):  # there may be none
+        if end is None:
+            place = panel.transData + ScaledTranslation(side * (size + 2) / 72, 0, panel.figure.dpi_scale_trans)
+            panel.plot(effect, at, marker=mark, color=colour, ms=max(size + 1, 6), transform=place)
+    panel.plot(effect, at, "o", color=colour, ms=size)
 
 
 def _label(claim: Mapping[str, Any]) -> str:
@@ -101,15 +106,7 @@ def _draw(panel: Axes, unit: str, rows: Sequence[Mapping[str, Any]], labels: Seq
             _draw_cells(panel, cells, factor, i)
         else:
             panel.plot([factor * c["effect"] for c in cells], [i] * len(cells), "|", color=colour, ms=11, mew=1.2)
-            ci95 = claim["ci95"] or (None, None)
-            lo, hi = (claim["effect"] if end is None else end for end in ci95)
-            panel.plot([factor * lo, factor * hi], [i, i], color=colour, lw=2.5)
-            for end, mark, offset in zip(ci95, (CARETLEFTBASE, CARETRIGHTBASE), (-9, 9), strict=True):
-                if claim["ci95"] and end is None:
-                    shift = ScaledTranslation(offset / 72, 0, panel.figure.dpi_scale_trans)
-                    place = panel.transData + shift
-                    panel.plot(factor * claim["effect"], i, marker=mark, color=colour, ms=8, transform=place)
-            panel.plot(factor * claim["effect"], i, "o", color=colour, ms=7)
+            _draw_interval(panel, claim, factor, i, 2.5, 7)
         if claim.get("paper_effect") is not None:
             panel.plot(factor * claim["paper_effect"], i - 0.14, "v", color="black", ms=6, mfc="none")
     panel.set_yticks(middles, labels, fontsize=9)
