@@ -100,22 +100,22 @@ ALIKE = ((0.9700, 0.9704), (0.9702, 0.9706), (0.9698, 0.9702))
 )
 def test_accuracy(finals: tuple[tuple[float, float], ...], verdict: str) -> None:
     found = judged("accuracy", ending(*finals))["higher-accuracy"]
-    assert (found.verdict, found.n) == (verdict, len(finals))
+    assert (found.verdict, found.outcome.n) == (verdict, len(finals))
     assert found.flags.keys() == ({"conditional"} if finals else set())
-    assert (found.effect is None) is (not finals)
-    assert (found.ci95 is None) is (len(finals) < 2)
+    assert (found.outcome.effect is None) is (not finals)
+    assert (found.outcome.ci95 is None) is (len(finals) < 2)
 
 
 def test_accuracy_is_a_difference_of_fractions() -> None:
     found = judged("accuracy", ending(*BETTER))["higher-accuracy"]
-    assert found.effect == pytest.approx(0.0105)
-    assert found.ci95 is not None
-    assert found.ci95[0] < 0.0105 < found.ci95[1]
-    assert found.measured.startswith("final test accuracy: 98.05 % with BN, 97.00 % without BN; +1.05 points [")
-    assert found.measured.endswith("n = 4")
-    assert (found.kind, found.unit, found.margin, found.size) == ("difference", "points", 0.001, "no figure")
+    assert found.outcome.effect == pytest.approx(0.0105)
+    assert found.outcome.ci95 is not None
+    assert found.outcome.ci95[0] < 0.0105 < found.outcome.ci95[1]
+    assert found.outcome.measured.startswith("final test accuracy: 98.05 % with BN, 97.00 % without BN; +1.05 points [")
+    assert found.outcome.measured.endswith("n = 4")
+    assert (found.unit, found.size) == ("points", "no figure")
     assert (
-        found.claim
+        found.sentence
         == "Within 1 epoch, the network with BN ends at a higher test accuracy than the same network without."
     )
 
@@ -127,7 +127,7 @@ def test_a_diverged_run_counts_as_chance(last: float) -> None:
     runs[0] = replace(lost, summary=lost.summary | {"status": "diverged"})
     assert measures.final_accuracy(runs[0]) == 0.1
     found = judged("accuracy", runs)["higher-accuracy"]
-    assert {"arm": "without BN", "cell": "", "seed": 0, "value": 0.1} in found.values
+    assert {"arm": "without BN", "cell": "", "seed": 0, "value": 0.1} in found.outcome.values
 
 
 # ---- speed
@@ -166,7 +166,7 @@ def test_speed(steps: tuple[tuple[int | None, int | None], ...], verdict: str, c
     assert list(found) == ["fewer-steps-95", "fewer-steps-97"]
     assert {judgement.verdict for judgement in found.values()} == {verdict}
     assert {"censored" in judgement.flags for judgement in found.values()} == {censored}
-    assert {judgement.n for judgement in found.values()} == {len(steps)}
+    assert {judgement.outcome.n for judgement in found.values()} == {len(steps)}
 
 
 def test_speed_is_a_ratio_of_steps() -> None:
@@ -174,7 +174,7 @@ def test_speed_is_a_ratio_of_steps() -> None:
         "on the line between evaluations"
     )
     found = judged("speed", arriving((400, 100), (400, 100), (400, 100)))["fewer-steps-95"]
-    assert found.effect == pytest.approx((200 + 200 * 0.85 / 0.88) / (50 + 50 * 0.85 / 0.88), rel=1e-3)
+    assert found.outcome.effect == pytest.approx((200 + 200 * 0.85 / 0.88) / (50 + 50 * 0.85 / 0.88), rel=1e-3)
     assert found.unit == "ratio"
 
 
@@ -261,13 +261,13 @@ def test_runs_without_finite_moments_are_left_out(broken: float | None) -> None:
     assert kept is not None
     runs[0] = replace(runs[0], moments=None if broken is None else np.full_like(kept, broken))
     found = judged("stability", runs)["stable-mean"]
-    assert (found.n, found.verdict) == (2, "undecided")
-    assert "nothing to measure in 1 case without BN" in found.why
+    assert (found.outcome.n, found.verdict) == (2, "undecided")
+    assert "nothing to measure in 1 case without BN" in found.outcome.why
 
 
 def test_a_distribution_of_no_width_stays_finite() -> None:
     runs = sweep(lambda fields: record(fields, 0.9, moments=np.zeros((7, 2, 2))))
-    assert [found.effect for found in judged("stability", runs).values()] == pytest.approx([1.0] * 6)
+    assert [found.outcome.effect for found in judged("stability", runs).values()] == pytest.approx([1.0] * 6)
 
 
 # ---- figure 1
@@ -303,9 +303,9 @@ def test_figure_1_is_judged_on_each_kind_of_images_as_the_network_is_used(binary
     expected |= {f"{identity}-grey": words[int(np.sign(grey))] for identity in grey_ids}
     expected["higher-accuracy"] = words[int(np.sign(binary))] if binary else "no difference"
     assert {identity: judgement.verdict for identity, judgement in found.items()} == expected
-    assert {i for i, j in found.items() if j.primary} == {"higher-accuracy", "fewer-steps-95"}
-    assert found["higher-accuracy"].claim.endswith("(binary images, lr 0.1, N(0, 0.05²)).")
-    assert found["higher-accuracy-grey"].claim.endswith("(grey images, lr 0.1, N(0, 0.05²)).")
+    assert {i for i, j in found.items() if j.claim.primary} == {"higher-accuracy", "fewer-steps-95"}
+    assert found["higher-accuracy"].sentence.endswith("(binary images, lr 0.1, N(0, 0.05²)).")
+    assert found["higher-accuracy-grey"].sentence.endswith("(grey images, lr 0.1, N(0, 0.05²)).")
 
 
 # ---- the table
@@ -316,10 +316,10 @@ def test_a_table_of_opposite_signs_is_mixed_whatever_its_mean() -> None:
     runs = table(lambda fields: {0.1: 1, 0.3: 0, 1.0: -1}[fields["lr"]])
     found = judged("table", runs)["table-accuracy"]
     assert found.verdict == "mixed"
-    assert len(found.cells) == 2 * 3 * 3, "images, initial scales, learning rates"
-    for cell in found.cells:
-        assert cell["verdict"] == said[float(cell["cell"].rpartition(" ")[2])]
-    assert found.measured.startswith("final test accuracy (18 cells, from ")
+    assert len(found.outcome.cells) == 2 * 3 * 3, "images, initial scales, learning rates"
+    for cell in found.outcome.cells:
+        assert cell.verdict == said[float(cell.cell.rpartition(" ")[2])]
+    assert found.outcome.measured.startswith("final test accuracy (18 cells, from ")
 
 
 def test_each_network_has_its_own_best_cell() -> None:
@@ -333,12 +333,12 @@ def test_each_network_has_its_own_best_cell() -> None:
     found = judged("table", sweep(run, seeds=(*JUDGED, 1000), **axes))
     assert found["table-accuracy"].verdict == "mixed"
     best = found["table-own-best-binary"]
-    assert (best.verdict, best.effect) == ("no difference", pytest.approx(0.0, abs=1e-9))
-    assert best.selected == {
+    assert (best.verdict, best.outcome.effect) == ("no difference", pytest.approx(0.0, abs=1e-9))
+    assert best.outcome.selected == {
         "with BN": {"lr": 0.3, "init.scale": 0.2},
         "without BN": {"lr": 1.0, "init.scale": 0.2},
     }
-    assert found["table-own-best"].n == 0, "there are no grey images"
+    assert found["table-own-best"].outcome.n == 0, "there are no grey images"
 
 
 def test_a_best_cell_in_the_corner_of_the_table_is_undecided() -> None:
@@ -379,7 +379,8 @@ def test_a_setting_that_an_arm_lacks_is_a_dash() -> None:
 
 def judgement(verdict: Any, p: float | None, primary: bool, identity: str = "mine") -> Judgement:
     (made_,) = claims.judge(records(ending(*BETTER)), ["accuracy"])
-    return replace(made_, id=identity, verdict=verdict, p=p, primary=primary, flags={}, why="so")
+    claim = replace(made_.claim, id=identity, primary=primary)
+    return replace(made_, claim=claim, outcome=replace(made_.outcome, verdict=verdict, p=p, flags={}, why="so"))
 
 
 def test_main_claims_hold_after_holm_and_the_others_stand_as_they_are() -> None:
@@ -399,8 +400,8 @@ def test_a_main_claim_that_holm_does_not_leave_is_undecided() -> None:
         ("undecided", pytest.approx(0.03)),
         ("undecided", pytest.approx(0.2)),
     ]
-    assert judged_[0].why == "would be contradicted, but not after Holm over the experiment's main claims; so"
-    assert (judged_[0].p, judged_[0].effect) == (0.015, pytest.approx(0.0105)), "the effect stays"
+    assert judged_[0].outcome.why == "would be contradicted, but not after Holm over the experiment's main claims; so"
+    assert (judged_[0].outcome.p, judged_[0].outcome.effect) == (0.015, pytest.approx(0.0105)), "the effect stays"
 
 
 def test_claims_of_one_id_keep_their_own_p() -> None:
@@ -445,16 +446,16 @@ def test_stand_in_data_are_named_in_every_judgement() -> None:
     found = claims.judge(records(runs, DIGITS), FIGURE_1)
     assert len(found) == 19
     for each in found:
-        assert each.claim.endswith(" [stand-in]")
+        assert each.sentence.endswith(" [stand-in]")
         assert each.flags["stand-in"] == "on UCI digits, not on MNIST"
     for each in claims.judge(records(runs), FIGURE_1):
         assert "stand-in" not in each.flags
-        assert "stand-in" not in each.claim
+        assert "stand-in" not in each.sentence
 
 
 def test_so_are_runs_that_are_missing() -> None:
     found = claims.judge(records(ending(*BETTER), planned=10), ["accuracy"])
-    assert found[0].claim.endswith(" [partial]")
+    assert found[0].sentence.endswith(" [partial]")
     assert found[0].flags["partial"] == "on 8 of 10 runs alone"
     assert found[0].verdict == "reproduced"
 
@@ -490,10 +491,14 @@ def test_a_claim_a_peculiar_one_and_a_subject_of_ones_own_are_taken(name: str, i
     found = {j.id: j for j in claims.judge(records(runs), [f"test_claims:{name}"])}
     assert list(found) == ids
     if "lower-loss" in found:
-        assert (found["lower-loss"].verdict, found["lower-loss"].effect) == ("reproduced", pytest.approx(0.1))
-        assert "0.400 with BN, 0.500 without BN; +0.100 nats" in found["lower-loss"].measured
+        assert (found["lower-loss"].verdict, found["lower-loss"].outcome.effect) == ("reproduced", pytest.approx(0.1))
+        assert "0.400 with BN, 0.500 without BN; +0.100 nats" in found["lower-loss"].outcome.measured
     if "words" in found:
-        assert (found["words"].verdict, found["words"].kind, found["words"].why) == ("mixed", "own", "so")
+        assert (found["words"].verdict, found["words"].as_dict()["kind"], found["words"].outcome.why) == (
+            "mixed",
+            "own",
+            "so",
+        )
     assert len(found) == len({j.rule_sha256 for j in found.values()})
 
 
@@ -511,8 +516,8 @@ def test_what_is_no_claim_is_refused(name: str) -> None:
 @pytest.mark.parametrize("runs", [[], [record(PLAIN, 0.9)], [record(BN | {"seed": s}, 0.9) for s in (0, 1)]])
 def test_records_without_both_arms_are_undecided(runs: list[Record]) -> None:
     for each in claims.judge(records(runs), [*FIGURE_1, "accuracy", "speed", "stability"]):
-        assert (each.verdict, each.n, each.effect) == ("undecided", 0, None)
-        assert each.measured == "nothing to compare"
+        assert (each.verdict, each.outcome.n, each.outcome.effect) == ("undecided", 0, None)
+        assert each.outcome.measured == "nothing to compare"
         json.dumps(each.as_dict(), allow_nan=False)
 
 
@@ -543,7 +548,7 @@ def test_judgements_are_json_with_the_fields_of_the_protocol() -> None:
         assert values.keys() == fields
         assert values["ci95"] is None or len(values["ci95"]) == 2
         assert all(set(value) == {"arm", "cell", "seed", "value"} for value in values["values"])
-    unbounded = replace(each, effect=NAN, ci95=(0.5, math.inf)).as_dict()
+    unbounded = replace(each, outcome=replace(each.outcome, effect=NAN, ci95=(0.5, math.inf))).as_dict()
     assert unbounded["effect"] is None
     assert unbounded["ci95"] == [0.5, None]
 
@@ -589,14 +594,14 @@ def test_a_claim_says_nothing_unless_its_control_holds(
     accuracy = Quantity("accuracy", of_run(measures.final_accuracy))
     entries = [Claim("gain", "–", "BN gains.", accuracy, Rule("difference"), Paper("–")), control]
     runs = records(sweep(lambda fields: 0.9 + 0.01 * is_bn(fields) + noise(fields)))
-    found = with_controls(adjusted([judge(claim, runs) for claim in entries]), entries)
+    found = with_controls(adjusted([judge(claim, runs) for claim in entries]))
     assert [judgement.id for judgement in found] == ["gain", "control"]
     assert (found[1].held, found[0].verdict, found[0].held) == (held, verdict, None)
     assert ("control" in found[0].flags) == (not held)
-    again = with_controls([replace(found[1], held=None), replace(found[0])], entries)
+    again = with_controls([replace(found[1], held=None), replace(found[0])])
     assert [j.verdict for j in again] == [found[1].verdict, verdict], "in whatever order"
     if not held:
-        assert found[0].why.startswith("would be reproduced, but its control control is")
+        assert found[0].outcome.why.startswith("would be reproduced, but its control control is")
 
 
 def test_a_control_that_is_guarded_itself_does_not_hold_unless_it_may() -> None:
@@ -607,7 +612,7 @@ def test_a_control_that_is_guarded_itself_does_not_hold_unless_it_may() -> None:
 
     entries = [claim("gain", 0.01, ()), claim("second", 0.01, ("gain",)), claim("first", -0.01, ("second",))]
     runs = records(sweep(lambda fields: 0.9))
-    found = with_controls(adjusted([judge(each, runs) for each in entries]), entries)
+    found = with_controls(adjusted([judge(each, runs) for each in entries]))
     assert [(j.verdict, j.held) for j in found] == [("undecided", None), ("undecided", None), ("contradicted", False)]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 import re
@@ -21,7 +20,6 @@ from conftest import Command
 from handmade import PLAIN, Fields, is_bn, records, sweep
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from bnexp.claims import Judgement
 from bnexp.report import tensorboard
 
 SMOKE = ("run", "experiment=mnist_activations", "scale=smoke", "data=digits")
@@ -44,8 +42,8 @@ def test_an_experiment_leaves_verdict_table_records_and_figures(smoked: Path) ->
     assert set(verdict) == {"experiment", "title", "scale", "dataset", "epochs", "model", "claims", "stamp"}
     assert verdict["dataset"]["name"] == "digits"
     assert all(len(digest) == 64 for digest in verdict["dataset"]["sha256"].values())
-    keys = {field.name for field in dataclasses.fields(Judgement)}
-    assert all(set(claim) == keys for claim in verdict["claims"])
+    assert len(verdict["claims"]) > 0
+    assert all(claim.keys() > {"id", "claim", "verdict", "effect", "ci95", "values"} for claim in verdict["claims"])
     assert all("[stand-in]" in claim["claim"] and "stand-in" in claim["flags"] for claim in verdict["claims"])
     assert {"git_commit", "versions", "data_sha256", "command"} <= set(verdict["stamp"])
     assert list(pd.read_csv(folder / "table.csv")["norm"]) == ["none"] * 2 + ["batch"] * 4

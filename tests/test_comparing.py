@@ -198,7 +198,7 @@ def test_a_sentence_names_the_epochs_of_the_runs_that_it_compares() -> None:
 
     runs = [*sweep(run, steps=(20,)), *sweep(run, seeds=TUNING, steps=(200,)), *sweep(run, steps=(50,))]
     about = replace(GAIN, among={"steps": 20})
-    assert judge(about, records(runs)).claim == "Within 2 epochs, so it is."
+    assert judge(about, records(runs)).sentence == "Within 2 epochs, so it is."
 
 
 def test_seeds_are_not_paired_and_the_arms_may_have_different_ones() -> None:
@@ -819,9 +819,9 @@ def test_the_treated_norm_can_be_exchanged_for_another() -> None:
     runs = records(sweep(lambda f: ends[f["norm.name"]], arms))
     (bn,) = claims.judge(runs, ["accuracy"])
     (layer,) = claims.judge(runs, ["accuracy"], treated="layer")
-    assert (bn.verdict, bn.effect) == ("reproduced", pytest.approx(0.02))
-    assert (layer.verdict, layer.effect) == ("contradicted", pytest.approx(-0.02))
-    assert "93.00 % layer norm, 95.00 % without BN" in layer.measured
+    assert (bn.verdict, bn.outcome.effect) == ("reproduced", pytest.approx(0.02))
+    assert (layer.verdict, layer.outcome.effect) == ("contradicted", pytest.approx(-0.02))
+    assert "93.00 % layer norm, 95.00 % without BN" in layer.outcome.measured
     assert bn.rule_sha256 == layer.rule_sha256
 
 
@@ -858,14 +858,14 @@ def scattered(effect: float, seeds: int = 100) -> list[Record]:
 def test_what_seeds_differ_by_is_no_spread_over_settings() -> None:
     judgement = judge(claim(Rule("difference", 0.5, less=True), BEYOND), records(scattered(0.0)))
     assert judgement.verdict == "no difference"
-    plain = [value["value"] for value in judgement.values if value["arm"] == "without BN"]
+    plain = [value["value"] for value in judgement.outcome.values if value["arm"] == "without BN"]
     assert abs(np.mean(plain)) < 0.02, "that of one seed's runs is 1"
 
 
 def test_a_spread_beyond_the_seeds_is_the_settings_own() -> None:
     judgement = judge(claim(Rule("difference", 0.5, less=True), BEYOND), records(scattered(0.03)))
     assert judgement.verdict == "reproduced"
-    assert judgement.effect == pytest.approx(3**2, abs=0.5)
+    assert judgement.outcome.effect == pytest.approx(3**2, abs=0.5)
 
 
 def test_a_number_of_all_seeds_is_compared_by_the_jackknife() -> None:

@@ -142,7 +142,7 @@ def test_and_contradicted_where_the_opposite_does() -> None:
 def test_fewer_than_three_seeds_decide_nothing(seeds: int) -> None:
     found = judged(WHOLE, arms(AS_CLAIMED, seeds=range(seeds)))
     assert {j.verdict for j in found.values()} == {"undecided"}
-    assert {j.n for j in found.values()} == {seeds}
+    assert {j.outcome.n for j in found.values()} == {seeds}
 
 
 @pytest.mark.parametrize("seeds", [3, 5])
@@ -219,9 +219,9 @@ def grid(tuned: float, untuned: float = 0.4) -> Records:
 
 def test_each_network_is_compared_at_its_own_best() -> None:
     found = judged("inception_tuned", grid(0.5))
-    assert found["tuned-accuracy"].effect == pytest.approx(0.05)
+    assert found["tuned-accuracy"].outcome.effect == pytest.approx(0.05)
     assert found["tuned-accuracy"].verdict == "reproduced"
-    assert found["tuned-accuracy"].selected == {
+    assert found["tuned-accuracy"].outcome.selected == {
         "BN-Baseline": {"lr": 0.045, "init.scale": 0.8},
         "Inception": {"lr": 0.045, "init.scale": 0.8},
     }
@@ -234,14 +234,14 @@ def test_full_trainings_choose_where_there_are_some() -> None:
     finalists = ((0.005, 0.6), (0.045, 0.5))
     runs += [run("inception", 1000, rising(0.2, end), lr=lr, **{"init.scale": 0.8}) for lr, end in finalists]
     found = judged("inception_tuned", records(runs))["tuned-accuracy"]
-    assert found.selected["Inception"] == {"lr": 0.005, "init.scale": 0.8}
-    assert found.selected["BN-Baseline"] == {"lr": 0.045, "init.scale": 0.8}
+    assert found.outcome.selected["Inception"] == {"lr": 0.005, "init.scale": 0.8}
+    assert found.outcome.selected["BN-Baseline"] == {"lr": 0.045, "init.scale": 0.8}
     assert inception_tuned.scores(runs) == inception_tuned.scores(grid(0.5).runs)
 
 
 def test_the_accuracy_asked_for_stands_in_the_sentence() -> None:
     found = judged(WHOLE, arms(AS_CLAIMED))
-    assert "Inception's accuracy (31 %) is reached" in found["steps-bn_baseline"].claim
+    assert "Inception's accuracy (31 %) is reached" in found["steps-bn_baseline"].sentence
 
 
 def test_what_a_random_search_finds() -> None:
@@ -354,7 +354,7 @@ def networks(noise: float, shared: float, crops: float, images: int = 600, class
 def test_averaging_removes_errors_that_are_the_networks_own() -> None:
     found = judged("ensemble", networks(noise=2.0, shared=0.3, crops=0.7))
     assert {j.verdict for j in found.values()} == {"reproduced"}
-    assert {j.n for j in found.values()} == {6}
+    assert {j.outcome.n for j in found.values()} == {6}
     assert found["multicrop"].size in ("agrees", "larger", "smaller")
 
 

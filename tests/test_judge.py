@@ -169,7 +169,7 @@ def test_a_copy_of_bn_does_as_bn_does_and_one_of_nothing_as_nothing(like: str) -
     found = {norm: judgement.verdict for norm, judgement in entry.judgements.items()}
     assert found == {"batch": "reproduced", OTHER: "reproduced" if like == "batch" else "no difference"}
     assert entry.against_bn.verdict == ("no difference" if like == "batch" else "contradicted")
-    assert "Mine" in entry.judgements[OTHER].claim
+    assert "Mine" in entry.judgements[OTHER].sentence
 
 
 def test_what_was_trained_elsewhere_is_flagged() -> None:

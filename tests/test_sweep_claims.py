@@ -237,13 +237,13 @@ def test_the_verdict_follows_the_records(name: str, sign: int) -> None:
     assert {identity: j.verdict for identity, j in found.items()} == expected
     of = {claim.id: claim for claim in claims.REGISTRY[name].claims if isinstance(claim, Claim)}
     for identity, judgement in found.items():
-        flags = set() if judgement.primary else {"exploratory"}
+        flags = set() if judgement.claim.primary else {"exploratory"}
         flags |= {"conditional"} if of[identity].quantity.of_images else set()
         flags |= {"control"} if identity in alone else set()
-        timed = of[identity].quantity.timed and judgement.effect is not None
+        timed = of[identity].quantity.timed and judgement.outcome.effect is not None
         flags |= {"coarse"} if timed else set()  # the handmade runs have few evaluations
         assert set(judgement.flags) == flags, identity
-        assert "{epochs}" not in judgement.claim
+        assert "{epochs}" not in judgement.sentence
 
 
 def by(setting: str, value: object) -> Sign:
@@ -306,8 +306,8 @@ def test_what_some_cells_say_and_some_contradict_is_mixed(name: str) -> None:
     ids = ids - unguarded(name, {identity: j.verdict for identity, j in found.items()})
     assert {identity for identity, judgement in found.items() if judgement.verdict == "mixed"} == ids
     for identity in ids:
-        assert {"reproduced", "contradicted"} <= {cell["verdict"] for cell in found[identity].cells}
-        assert found[identity].kind == "rate" or "some the opposite" in found[identity].why
+        assert {"reproduced", "contradicted"} <= {cell.verdict for cell in found[identity].outcome.cells}
+        assert found[identity].as_dict()["kind"] == "rate" or "some the opposite" in found[identity].outcome.why
 
 
 def test_every_claim_on_mnist_is_tested_and_every_one_with_cells_in_several_ways() -> None:
@@ -335,8 +335,13 @@ def test_without_runs_every_judgement_is_there_and_undecided(name: str) -> None:
     found = judged(name, [])
     assert found.keys() == EXPECTED[name].keys()
     for judgement in found.values():
-        assert (judgement.verdict, judgement.n, judgement.effect, judgement.ci95) == ("undecided", 0, None, None)
-        assert judgement.measured == "nothing to compare"
+        assert (judgement.verdict, judgement.outcome.n, judgement.outcome.effect, judgement.outcome.ci95) == (
+            "undecided",
+            0,
+            None,
+            None,
+        )
+        assert judgement.outcome.measured == "nothing to compare"
 
 
 @pytest.mark.parametrize("name", EXPECTED)
@@ -344,8 +349,8 @@ def test_two_seeds_have_effects_and_no_verdict(name: str) -> None:
     runs = [run for run in made(name, 1) if run.seed in (0, 1, 1000)]
     found = judged(name, runs)
     assert {j.verdict for j in found.values()} == {"undecided"}
-    assert {j.n for j in found.values()} == {2}
-    assert all(j.effect is not None for j in found.values())
+    assert {j.outcome.n for j in found.values()} == {2}
+    assert all(j.outcome.effect is not None for j in found.values())
 
 
 SELECTED = [
@@ -360,8 +365,8 @@ SELECTED = [
 def test_without_tuning_runs_no_best_setting_is_known(subject: str) -> None:
     found = judged(subject, [run for run in made(subject, 1) if run.seed < 1000])
     for identity in (i for s, i in SELECTED if s.name == subject):
-        assert (found[identity].verdict, found[identity].n) == ("undecided", 0)
-        assert "no tuning runs" in found[identity].why
+        assert (found[identity].verdict, found[identity].outcome.n) == ("undecided", 0)
+        assert "no tuning runs" in found[identity].outcome.why
     alone = unguarded(subject, {identity: judgement.verdict for identity, judgement in found.items()})
     others = found.keys() - {i for _, i in SELECTED} - alone
     assert {i: found[i].verdict for i in others} == {i: EXPECTED[subject][i][1] for i in others}
@@ -392,11 +397,11 @@ def test_an_experiment_with_an_axis_replaced_can_be_judged(name: str, setting: s
 
 def test_ranges_are_in_decades_of_what_trains() -> None:
     found = judged("lr_tolerance", made("lr_tolerance", 1))
-    assert found["lr-highest"].effect == pytest.approx(0.5, abs=0.001)
-    assert found["lr-lowest"].effect == pytest.approx(0.5, abs=0.001)
-    assert found["lr-best"].effect == pytest.approx(1.0 / 0.316)
-    assert found["lr-own-best-accuracy"].selected is not None
-    assert found["lr-own-best-accuracy"].selected["without BN"]["sigmoid, hidden layers 9"] == {"lr": 0.316}
+    assert found["lr-highest"].outcome.effect == pytest.approx(0.5, abs=0.001)
+    assert found["lr-lowest"].outcome.effect == pytest.approx(0.5, abs=0.001)
+    assert found["lr-best"].outcome.effect == pytest.approx(1.0 / 0.316)
+    assert found["lr-own-best-accuracy"].outcome.selected is not None
+    assert found["lr-own-best-accuracy"].outcome.selected["without BN"]["sigmoid, hidden layers 9"] == {"lr": 0.316}
 
 
 def test_an_arm_that_never_trains_has_no_highest_rate_and_its_best_is_at_no_edge() -> None:
@@ -404,11 +409,11 @@ def test_an_arm_that_never_trains_has_no_highest_rate_and_its_best_is_at_no_edge
         return 0.2 if fields["norm.name"] == "none" and fields["model.depth"] == 9 else 0.95 - abs(fields["lr"] - 0.3)
 
     found = judged("lr_tolerance", sweep(final, seeds=SEEDS, lr=(0.28, 0.3, 0.32), model_depth=(3, 9)))
-    assert "nothing to measure in 3 cases without BN" in found["lr-highest"].why
-    assert "nothing is said of hidden layers 9" in found["lr-own-best-accuracy"].why
+    assert "nothing to measure in 3 cases without BN" in found["lr-highest"].outcome.why
+    assert "nothing is said of hidden layers 9" in found["lr-own-best-accuracy"].outcome.why
     assert "edge" not in found["lr-own-best-accuracy"].flags
-    assert found["lr-own-best-accuracy"].n == 3
-    assert "nothing is said of hidden layers 9" in found["lr-highest"].why
+    assert found["lr-own-best-accuracy"].outcome.n == 3
+    assert "nothing is said of hidden layers 9" in found["lr-highest"].outcome.why
 
 
 def test_each_optimizer_is_judged_by_itself() -> None:
@@ -435,16 +440,23 @@ def test_six_of_six_is_the_least_that_excludes_one_half(seeds: int, verdict: str
 def test_a_rate_is_said_of_every_nonlinearity(seeds: int, verdict: str) -> None:
     runs = init_robustness(by("model.activation", "relu"), (*range(seeds), 1000))
     found = judged("init_robustness", runs)["init-large-trains"]
-    assert (found.verdict, found.effect) == (verdict, pytest.approx(0.5))
-    assert {cell["cell"]: cell["verdict"] for cell in found.cells} == {"relu": "reproduced", "sigmoid": "contradicted"}
-    assert f"{seeds} of {seeds} with BN" in found.measured
+    assert (found.verdict, found.outcome.effect) == (verdict, pytest.approx(0.5))
+    assert {cell.cell: cell.verdict for cell in found.outcome.cells} == {
+        "relu": "reproduced",
+        "sigmoid": "contradicted",
+    }
+    assert f"{seeds} of {seeds} with BN" in found.outcome.measured
 
 
 def test_two_main_claims_ask_more_than_six_of_six() -> None:
     """p is 1/64 for each, and Holm doubles the smaller."""
     found = judged("saturating", saturating(lambda fields: 1, range(6)))["sigmoid-fails-deep"]
-    assert (found.verdict, found.p, found.p_adjusted) == ("undecided", pytest.approx(1 / 64), pytest.approx(1 / 32))
-    assert found.why.startswith("would be reproduced, but not after Holm")
+    assert (found.verdict, found.outcome.p, found.p_adjusted) == (
+        "undecided",
+        pytest.approx(1 / 64),
+        pytest.approx(1 / 32),
+    )
+    assert found.outcome.why.startswith("would be reproduced, but not after Holm")
 
 
 def test_networks_of_every_depth_must_train() -> None:
@@ -454,7 +466,10 @@ def test_networks_of_every_depth_must_train() -> None:
     runs = sweep(half, seeds=range(10), model_depth=(3, 12))
     found = judged("saturating", runs)
     assert found["sigmoid-trains-with-bn"].verdict == "mixed"
-    assert "hidden layers 3: 10 of 10 with BN; hidden layers 12: 0 of 10" in found["sigmoid-trains-with-bn"].measured
+    assert (
+        "hidden layers 3: 10 of 10 with BN; hidden layers 12: 0 of 10"
+        in found["sigmoid-trains-with-bn"].outcome.measured
+    )
     assert found["sigmoid-fails-deep"].verdict == "contradicted", "50 % is not chance"
     hopeless = sweep(lambda fields: 0.5, seeds=range(10), model_depth=(3, 12))
     assert verdicts("saturating", hopeless)["sigmoid-trains-shallow"] == "contradicted"
@@ -484,7 +499,7 @@ def test_it_is_the_worst_step_that_counts() -> None:
 def test_the_explosion_is_the_number_of_theory() -> None:
     assert pow(10, EXPLOSION) == pytest.approx(1.2112, abs=1e-4)
     found = judged("gradient_flow", gradient_flow(lambda fields: 1))["explodes-at-initialisation"]
-    assert found.effect == pytest.approx(EXPLOSION)
+    assert found.outcome.effect == pytest.approx(EXPLOSION)
     assert found.unit == "decades per layer"
 
 
@@ -501,7 +516,7 @@ def test_a_shallow_network_has_no_layers_to_compare() -> None:
 def test_steps_follow_the_mini_batch_and_are_no_mismatch() -> None:
     """Ghost batches of 4 in mini-batches of 60 are compared with mini-batches of 4, which take more steps."""
     found = judged("batch_size", made("batch_size", 0))
-    assert (found["ghost-explains"].n, found["noise-of-small"].n) == (3, 3)
+    assert (found["ghost-explains"].outcome.n, found["noise-of-small"].outcome.n) == (3, 3)
 
 
 def test_a_rate_proportional_to_the_mini_batch_is_the_nearest_there_is() -> None:
@@ -512,15 +527,15 @@ def test_a_rate_proportional_to_the_mini_batch_is_the_nearest_there_is() -> None
         for lr in (0.001, 0.003, 0.01)
     ]
     found = judged("batch_size", runs)["small-batch-scaled"]
-    assert {value["value"] for value in found.values} == {0.9}
+    assert {value["value"] for value in found.outcome.values} == {0.9}
 
 
 def test_an_amount_above_0_is_bracketed_by_leaving_it_out() -> None:
     """The smallest L2 weight that was tried is no edge, for 0 was tried, too; the largest is one."""
     runs = made("regularisation", 1)
     found = judged("regularisation", runs)["l2-can-go-bn"]
-    assert found.selected is not None
-    assert {settings["l2"] for settings in found.selected["L2 weight above 0"].values()} == {1e-4}
+    assert found.outcome.selected is not None
+    assert {settings["l2"] for settings in found.outcome.selected["L2 weight above 0"].values()} == {1e-4}
     assert "edge" not in found.flags
     few = judged("regularisation", [run for run in runs if run.value("l2") < 1e-3])["l2-can-go-bn"]
     assert (few.verdict, "edge" in few.flags) == ("undecided", True)
@@ -529,7 +544,7 @@ def test_an_amount_above_0_is_bracketed_by_leaving_it_out() -> None:
 def test_a_sentence_speaks_of_the_nonlinearity_that_there_is() -> None:
     both = made("landscape", 1)
     alone = [run for run in both if run.value("model.activation") == "relu"]
-    said = [judged("landscape", runs)["landscape-loss-range"].claim for runs in (both, alone)]
+    said = [judged("landscape", runs)["landscape-loss-range"].sentence for runs in (both, alone)]
     assert said[0].endswith(", whatever the nonlinearity.")
     assert said[1].endswith(", with ReLU.")
 
@@ -544,8 +559,8 @@ def test_figure_1_drawn_with_moving_averages_has_no_part_in_other_claims() -> No
 def test_moments_that_were_not_kept_leave_stability_undecided() -> None:
     runs = [replace(run, moments=None) for run in placement(lambda fields: 1)]
     found = judged("placement", runs)["placement-stability"]
-    assert (found.verdict, found.n) == ("undecided", 0)
-    assert "nothing to measure" in found.why
+    assert (found.verdict, found.outcome.n) == ("undecided", 0)
+    assert "nothing to measure" in found.outcome.why
 
 
 # ---- the placebo
@@ -568,10 +583,10 @@ def placebo(seeds: int, level: float = 0.97) -> list[Record]:
 def test_one_network_is_not_told_from_itself() -> None:
     found = judged("placebo", placebo(60))
     assert {i: j.verdict for i, j in found.items()} == dict.fromkeys(found, "reproduced")
-    assert {j.n for j in found.values()} == {60}
-    assert "10 no difference" in found["placebo-difference-margin"].measured
-    assert "10 reproduced" in found["placebo-equals"].measured
-    assert "0 false alarms in 10 pairs, of which 1 are allowed" in found["placebo-difference"].why
+    assert {j.outcome.n for j in found.values()} == {60}
+    assert "10 no difference" in found["placebo-difference-margin"].outcome.measured
+    assert "10 reproduced" in found["placebo-equals"].outcome.measured
+    assert "0 false alarms in 10 pairs, of which 1 are allowed" in found["placebo-difference"].outcome.why
 
 
 def test_and_a_rule_that_does_raises_an_alarm() -> None:
@@ -616,4 +631,4 @@ def test_a_gain_that_is_there_at_the_plain_networks_rate_is_not_the_larger_rates
     found = judged("step_size", sweep(run, seeds=SEEDS, model_activation=("relu",), lr=(0.1, 0.3, 1.0, 3.0)))
     assert found["step-size-share"].verdict == "contradicted"
     beyond_half = math.log(2) / math.log(20) - 0.5
-    assert found["step-size-share"].effect == pytest.approx(beyond_half, abs=0.03)
+    assert found["step-size-share"].outcome.effect == pytest.approx(beyond_half, abs=0.03)

@@ -143,7 +143,7 @@ def judge(records: Records, names: Iterable[str], treated: str = BN) -> list[Jud
     for claim in claims:
         with asking(claim.id):
             judgements.append(judge_claim(claim, records, treated))
-    judgements = with_controls(adjusted(judgements), claims)
+    judgements = with_controls(adjusted(judgements))
     if records.partial:
         judgements = [_marked(each, "partial", f"on {records.partial} alone") for each in judgements]
     if records.stands_in_for:
@@ -153,4 +153,5 @@ def judge(records: Records, names: Iterable[str], treated: str = BN) -> list[Jud
 
 
 def _marked(judgement: Judgement, flag: str, sentence: str) -> Judgement:
-    return replace(judgement, claim=f"{judgement.claim} [{flag}]", flags={flag: sentence} | dict(judgement.flags))
+    outcome = replace(judgement.outcome, flags={flag: sentence} | dict(judgement.flags))
+    return replace(judgement, sentence=f"{judgement.sentence} [{flag}]", outcome=outcome)

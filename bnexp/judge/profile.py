@@ -36,7 +36,7 @@ def beside(entries: Iterable[Entry]) -> list[str]:
 
 def text_of(entry: Entry) -> str:
     """The sentence that is asked, with its epochs."""
-    return entry.judgements.get(BN, entry.against_bn).claim
+    return entry.judgements.get(BN, entry.against_bn).sentence
 
 
 def asked(subject: str) -> Iterator[Claim]:
@@ -80,8 +80,7 @@ def against_bn(claim: Claim) -> Claim:
 
 
 def _marked(judgement: Judgement) -> Judgement:
-    flag = {OTHER_MACHINE: "the networks that it is held against were trained on another machine"}
-    return replace(judgement, flags={**judgement.flags, **flag})
+    return judgement.flagged(**{OTHER_MACHINE: "the networks that it is held against were trained on another machine"})
 
 
 def subjects(names: Sequence[str]) -> list[str]:

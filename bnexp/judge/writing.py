@@ -77,7 +77,7 @@ def summary(request: Request, entries: Sequence[Entry], missing: Mapping[str, in
             f"with BN: {tally(entry.judgements[BN].verdict for entry in entries if BN in entry.judgements)}.",
             f"{name} against BN: {tally(entry.against_bn.verdict for entry in entries)}.",
         ]
-        if max(judgement.n for judgement in judged) < LEAST_SEEDS:
+        if max(judgement.outcome.n for judgement in judged) < LEAST_SEEDS:
             sentences.append(f"On fewer than three seeds nothing is judged; scale={USUAL} has six.")
     sentences += [
         f"{experiment} is not judged: {lacking} of its runs {'is' if lacking == 1 else 'are'} not finished."
@@ -155,5 +155,5 @@ def _cell(judgement: Judgement) -> str:
     size = "" if judgement.size == "no figure" else f" ({judgement.size})"
     found = " ".join(filter(None, (effects.effect(claim), effects.certainty(claim))))
     flags = [f"*{flag}*" for flag in judgement.flags if flag != "exploratory"]
-    parts = [f"**{judgement.verdict}**{size}", found, f"n = {judgement.n}", ", ".join(flags)]
+    parts = [f"**{judgement.verdict}**{size}", found, f"n = {judgement.outcome.n}", ", ".join(flags)]
     return "<br>".join(filter(None, parts))

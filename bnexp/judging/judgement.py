@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, get_args
 
 from scipy.stats import false_discovery_control
 
 from bnexp.judging import rules
-from bnexp.judging.claim import BN, Claim, Control, Outcome, Peculiar, Verdict
+from bnexp.judging.claim import BN, Claim, Outcome, Peculiar, Verdict
 from bnexp.judging.comparing import compare
 from bnexp.judging.identity import digest
 from bnexp.judging.measures import epochs
@@ -21,45 +21,18 @@ from bnexp.runs.records import Record, Records
 
 @dataclass(frozen=True)
 class Judgement:
-    """One entry under `claims` of `verdict.json`; docs/protocol.md says what the fields mean."""
+    """What became of a claim."""
 
-    id: str
-    source: str
-    section: str
-    claim: str
-    kind: str
-    primary: bool
-    control: str
-    """Of a control, the outcome that would have failed it."""
-    held: bool | None
-    """Whether a control is as it should be; None where that is undecided, and of what is no control."""
-    paper: str
-    paper_effect: float | None
-    """The paper's figure in the claim's unit."""
-    outside: str
-    measured: str
-    effect: float | None
-    unit: str
-    ci95: tuple[float, float] | None
-    margin: float
-    n: int
-    """Seeds."""
-    values: Sequence[Mapping[str, Any]]
-    cells: Sequence[Mapping[str, Any]]
-    by_cells: bool
-    """Whether the sentence is about each cell, or they say opposite things, so that their mean is no answer."""
-    selected: Mapping[str, Any] | None
-    p: float | None
-    p_adjusted: float | None
-    verdict: Verdict
-    size: str
-    """`agrees`, `larger` or `smaller` than the paper's figure, or `no figure`."""
-    flags: Mapping[str, str]
-    """A word, with the sentence behind it."""
-    why: str
-    seeds_needed: int | None
+    claim: Claim | Peculiar
+    sentence: str
+    """The claim's, filled in from the runs, with the name of the norm that was put to the test."""
+    outcome: Outcome
+    """What the rule makes of the runs, and of that the experiment's other claims and its data set."""
     rule_sha256: str
     rule_commit: str | None = None
+    p_adjusted: float | None = None
+    held: bool | None = None
+    """Whether a control is as it should be; None where that is undecided, and of what is no control."""
 
     def __post_init__(self) -> None:
         if self.verdict not in get_args(Verdict):
@@ -67,48 +40,88 @@ class Judgement:
                 f"the verdict of {self.id} is {self.verdict!r}; choose from {', '.join(get_args(Verdict))}"
             )
 
+    @property
+    def id(self) -> str:
+        """The claim's."""
+        return self.claim.id
+
+    @property
+    def verdict(self) -> Verdict:
+        """The outcome's."""
+        return self.outcome.verdict
+
+    @property
+    def flags(self) -> Mapping[str, str]:
+        """The outcome's: a word, with the sentence behind it."""
+        return self.outcome.flags
+
+    @property
+    def unit(self) -> str:
+        """Of the effect."""
+        return self.claim.unit if isinstance(self.claim, Peculiar) else self.claim.quantity.unit
+
+    @property
+    def size(self) -> str:
+        """`agrees`, `larger` or `smaller` than the paper's figure, `open` on its side, or `no figure`."""
+        return size(self.claim.paper.effect, self.outcome, self.unit)
+
+    def flagged(self, **flags: str) -> Judgement:
+        """With these flags, too."""
+        return replace(self, outcome=replace(self.outcome, flags={**self.flags, **flags}))
+
+    def undecided(self, because: str) -> Judgement:
+        """As undecided, with the verdict that it would have had."""
+        why = f"would be {self.verdict}, but {because}; {self.outcome.why}"
+        return replace(self, outcome=replace(self.outcome, verdict="undecided", why=why))
+
     def as_dict(self) -> dict[str, Any]:
-        """The fields as JSON has them: lists for intervals, null for what is not finite."""
-        plain: dict[str, Any] = _finite(asdict(self))
+        """The entry under `claims` of `verdict.json`; docs/protocol.md says what the fields mean.
+
+        As JSON has them: lists for intervals, null for what is not finite.
+        """
+        claim, outcome = self.claim, self.outcome
+        rule = None if isinstance(claim, Peculiar) else claim.rule
+        entry = {
+            "id": claim.id,
+            "source": claim.source,
+            "section": claim.source.removeprefix("§") if claim.source.startswith("§") else "–",
+            "claim": self.sentence,
+            "kind": "own" if rule is None else rule.kind,
+            "primary": claim.primary,
+            "control": "" if claim.control is None else claim.control.fails,
+            "held": self.held,
+            "paper": claim.paper.text,
+            "paper_effect": claim.paper.effect,
+            "outside": claim.paper.outside,
+            "measured": outcome.measured,
+            "effect": outcome.effect,
+            "unit": self.unit,
+            "ci95": outcome.ci95,
+            "margin": 0.0 if rule is None else rule.margin,
+            "n": outcome.n,
+            "values": outcome.values,
+            "cells": [asdict(cell) for cell in outcome.cells],
+            "by_cells": outcome.by_cells,
+            "selected": outcome.selected,
+            "p": outcome.p,
+            "p_adjusted": self.p_adjusted,
+            "verdict": outcome.verdict,
+            "size": self.size,
+            "flags": outcome.flags,
+            "why": outcome.why,
+            "seeds_needed": outcome.seeds_needed,
+            "rule_sha256": self.rule_sha256,
+            "rule_commit": self.rule_commit,
+        }
+        plain: dict[str, Any] = _finite(entry)
         return plain
 
 
 def judge(claim: Claim | Peculiar, records: Records, treated: str = BN) -> Judgement:
     """The claim's verdict on these records; `treated` is the norm that is put to the test."""
     outcome = claim.judge(records) if isinstance(claim, Peculiar) else compare(claim, records.runs, treated)
-    rule = None if isinstance(claim, Peculiar) else claim.rule
-    unit = claim.unit if isinstance(claim, Peculiar) else claim.quantity.unit
-    return Judgement(
-        id=claim.id,
-        source=claim.source,
-        section=claim.source.removeprefix("§") if claim.source.startswith("§") else "–",
-        claim=_sentence(claim, outcome.runs or records.runs, treated),
-        kind="own" if rule is None else rule.kind,
-        primary=claim.primary,
-        control="" if claim.control is None else claim.control.fails,
-        held=None,
-        paper=claim.paper.text,
-        paper_effect=claim.paper.effect,
-        outside=claim.paper.outside,
-        measured=outcome.measured,
-        effect=outcome.effect,
-        unit=unit,
-        ci95=outcome.ci95,
-        margin=0.0 if rule is None else rule.margin,
-        n=outcome.n,
-        values=outcome.values,
-        cells=[asdict(cell) for cell in outcome.cells],
-        by_cells=outcome.by_cells,
-        selected=outcome.selected,
-        p=outcome.p,
-        p_adjusted=None,
-        verdict=outcome.verdict,
-        size=size(claim.paper.effect, outcome, unit),
-        flags=outcome.flags,
-        why=outcome.why,
-        seeds_needed=outcome.seeds_needed,
-        rule_sha256=digest(claim),
-    )
+    sentence = _sentence(claim, outcome.runs or records.runs, treated)
+    return Judgement(claim, sentence, replace(outcome, runs=()), digest(claim))
 
 
 def unfilled(sentence: str, epochs: str = "so many epochs", target: str = "a fixed accuracy") -> str:
@@ -152,7 +165,7 @@ def adjusted(judgements: Sequence[Judgement]) -> list[Judgement]:
     """
     known: dict[int, float] = {}
     for primary, adjust in ((True, rules.holm), (False, _benjamini_hochberg)):
-        ps = {i: j.p for i, j in enumerate(judgements) if j.primary == primary and j.p is not None}
+        ps = {i: p for i, j in enumerate(judgements) if j.claim.primary == primary and (p := j.outcome.p) is not None}
         known |= dict(zip(ps, adjust(list(ps.values())), strict=True))
     return [_with_adjusted(j, known.get(i)) for i, j in enumerate(judgements)]
 
@@ -163,29 +176,26 @@ def _benjamini_hochberg(ps: Sequence[float]) -> list[float]:
 
 def _with_adjusted(judgement: Judgement, p: float | None) -> Judgement:
     judgement = replace(judgement, p_adjusted=p)
-    if not judgement.primary:
-        flag = "decided by itself, one of the experiment's further claims"
-        return replace(judgement, flags={**judgement.flags, "exploratory": flag})
+    if not judgement.claim.primary:
+        return judgement.flagged(exploratory="decided by itself, one of the experiment's further claims")
     if judgement.verdict == "undecided" or p is None or p < rules.LEVEL:
         return judgement
-    why = f"would be {judgement.verdict}, but not after Holm over the experiment's main claims; {judgement.why}"
-    return replace(judgement, verdict="undecided", why=why)
+    return judgement.undecided("not after Holm over the experiment's main claims")
 
 
-def with_controls(judgements: Sequence[Judgement], claims: Iterable[Claim | Peculiar]) -> list[Judgement]:
+def with_controls(judgements: Sequence[Judgement]) -> list[Judgement]:
     """With what became of the controls: a claim that is guarded by one which does not hold is undecided.
 
     A control may be guarded itself.
     """
-    controls = {claim.id: claim.control for claim in claims if claim.control is not None}
     found = list(judgements)
     while True:
-        held = [_holds(judgement, controls.get(judgement.id)) for judgement in found]
+        held = [_holds(judgement) for judgement in found]
         failed = {
             guarded: judgement
             for judgement, holds in zip(found, held, strict=True)
-            if judgement.id in controls and not holds
-            for guarded in controls[judgement.id].guards
+            if judgement.claim.control is not None and not holds
+            for guarded in judgement.claim.control.guards
         }
         guarded = [_without_its_control(j, failed[j.id]) if j.id in failed else j for j in found]
         if guarded == found:
@@ -193,7 +203,8 @@ def with_controls(judgements: Sequence[Judgement], claims: Iterable[Claim | Pecu
         found = guarded
 
 
-def _holds(judgement: Judgement, control: Control | None) -> bool | None:
+def _holds(judgement: Judgement) -> bool | None:
+    control = judgement.claim.control
     if control is None or judgement.verdict in ("undecided", "mixed"):
         return None
     return judgement.verdict in control.holds
@@ -202,11 +213,9 @@ def _holds(judgement: Judgement, control: Control | None) -> bool | None:
 def _without_its_control(judgement: Judgement, control: Judgement) -> Judgement:
     if "control" in judgement.flags:
         return judgement
-    flags = {**judgement.flags, "control": f"its control {control.id} is {control.verdict}"}
-    if judgement.verdict == "undecided":
-        return replace(judgement, flags=flags)
-    why = f"would be {judgement.verdict}, but {flags['control']}; {judgement.why}"
-    return replace(judgement, flags=flags, verdict="undecided", why=why)
+    sentence = f"its control {control.id} is {control.verdict}"
+    doubted = judgement.flagged(control=sentence)
+    return doubted if doubted.verdict == "undecided" else doubted.undecided(sentence)
 
 
 def _finite(value: Any) -> Any:

@@ -37,7 +37,9 @@ def print_report(gathered: Records, judgements: Sequence[Judgement]) -> None:
         table = Table("claim", "measured", "verdict", title="Verdicts", title_justify="left")
         for j in judgements:
             flags = f"\n{', '.join(j.flags)}" if j.flags else ""
-            table.add_row(escape(j.claim), escape(j.measured), f"[{COLOURS[j.verdict]}]{j.verdict}[/]{flags}")
+            table.add_row(
+                escape(j.sentence), escape(j.outcome.measured), f"[{COLOURS[j.verdict]}]{j.verdict}[/]{flags}"
+            )
         out.print(table)
 
 

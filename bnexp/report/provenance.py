@@ -39,11 +39,11 @@ def _dated(judgement: Judgement, commits: set[str], before: Mapping[str, str | N
     if not known or None in known:
         if before.get("rule_sha256") == judgement.rule_sha256 and before.get("rule_commit"):
             return replace(judgement, rule_commit=before["rule_commit"])
-        return replace(judgement, flags={**judgement.flags, "age": UNKNOWN})
+        return judgement.flagged(age=UNKNOWN)
     if all(known):
         return replace(judgement, rule_commit=rule)
     sentence = "; ".join(filter(None, [judgement.flags.get("exploratory"), YOUNGER]))
-    return replace(judgement, rule_commit=rule, flags={**judgement.flags, "exploratory": sentence})
+    return replace(judgement, rule_commit=rule).flagged(exploratory=sentence)
 
 
 def _last_change(digest: str) -> str | None:

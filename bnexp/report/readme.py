@@ -54,9 +54,9 @@ def readme(
 
 def _in_short(gathered: Records, judgements: Sequence[Judgement]) -> list[str]:
     """The answers to the main claims, or to the first where none is one, and how sure they are."""
-    main = [j for j in judgements if j.primary] or [j for j in judgements if not j.control][:1]
-    answers = [f"- {j.claim} **{j.verdict.capitalize()}**: {j.measured}." for j in main]
-    others = counted([vars(j) for j in judgements if j not in main])
+    main = [j for j in judgements if j.claim.primary] or [j for j in judgements if j.claim.control is None][:1]
+    answers = [f"- {j.sentence} **{j.verdict.capitalize()}**: {j.outcome.measured}." for j in main]
+    others = counted([j.as_dict() for j in judgements if j not in main])
     sure = f"{shown(gathered).caption}, {epochs(shown(gathered).runs)}."
     sure += "".join(f" {part.capitalize()}." for part in others)
     return [*answers, "", sure] if answers else [sure]
@@ -65,13 +65,13 @@ def _in_short(gathered: Records, judgements: Sequence[Judgement]) -> list[str]:
 def _claims(judgements: Sequence[Judgement]) -> list[str]:
     rows = [
         {
-            "claim": j.claim,
-            "source": j.source,
-            "the paper": j.paper + (f" Elsewhere: {j.outside}." if j.outside else ""),
-            "measured": j.measured,
-            "n": str(j.n),
+            "claim": j.sentence,
+            "source": j.claim.source,
+            "the paper": j.claim.paper.text + (f" Elsewhere: {outside}." if (outside := j.claim.paper.outside) else ""),
+            "measured": j.outcome.measured,
+            "n": str(j.outcome.n),
             "verdict": f"**{j.verdict}**" + ("" if j.size == "no figure" else f", {j.size}"),
-            "why": j.why + (f"; a control that {CONTROLS[j.held]}: {j.control}" if j.control else ""),
+            "why": j.outcome.why + _controlled(j),
             "flags": ", ".join(j.flags) or "–",
             "p": _p(j),
         }
@@ -80,12 +80,17 @@ def _claims(judgements: Sequence[Judgement]) -> list[str]:
     return markdown(pd.DataFrame(rows).map(lambda cell: cell.replace("|", "\\|")))
 
 
+def _controlled(j: Judgement) -> str:
+    control = j.claim.control
+    return "" if control is None else f"; a control that {CONTROLS[j.held]}: {control.fails}"
+
+
 def _p(j: Judgement) -> str:
     """As it is and adjusted; 0 is less than can be told."""
-    if j.p is None:
+    if j.outcome.p is None:
         return "–"
     adjusted = "–" if j.p_adjusted is None else f"{j.p_adjusted:.2g}"
-    return f"{j.p:.2g} ({adjusted})" if j.p else "< 1e-300"
+    return f"{j.outcome.p:.2g} ({adjusted})" if j.outcome.p else "< 1e-300"
 
 
 def _notes(judgements: Sequence[Judgement]) -> list[str]:
@@ -96,9 +101,10 @@ def _notes(judgements: Sequence[Judgement]) -> list[str]:
         same = len(sentences) == 1
         lines += [f"- *{flag}*: {text}" + ("" if same else f" ({identity})") for text, identity in sentences.items()]
     for j in judgements:
-        if j.verdict == "undecided" and (j.seeds_needed or 0) > j.n:  # else the effect is near its margin
-            times = three_digits((j.seeds_needed or 0) / j.n)
-            cost = f"{j.seeds_needed} seeds an arm, {times} times its trainings"
+        needed = j.outcome.seeds_needed or 0
+        if j.verdict == "undecided" and needed > j.outcome.n:  # else the effect is near its margin
+            times = three_digits(needed / j.outcome.n)
+            cost = f"{needed} seeds an arm, {times} times its trainings"
             lines.append(f"- `{j.id}` would have an interval of ± its margin with {cost}.")
     return lines
 
@@ -106,7 +112,7 @@ def _notes(judgements: Sequence[Judgement]) -> list[str]:
 def _chosen(judgements: Sequence[Judgement]) -> list[str]:
     claims: dict[tuple[str, str, str], list[str]] = {}
     for j in judgements:
-        for arm, settings in (j.selected or {}).items():
+        for arm, settings in (j.outcome.selected or {}).items():
             cells = settings if all(isinstance(value, Mapping) for value in settings.values()) else {"": settings}
             for cell, values in cells.items():
                 words = ", ".join(f"{name} {value}" for name, value in values.items())

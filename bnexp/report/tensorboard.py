@@ -69,7 +69,7 @@ def summarise(gathered: Records, judgements: Sequence[Judgement], figures: Mappi
         for stem, png in figures.items():
             writer.add_image(stem, image.imread(io.BytesIO(png))[:, :, :3], dataformats="HWC")
         if judgements:
-            rows = [f"| {j.claim} | {j.measured} | **{j.verdict}** | {j.why} |" for j in judgements]
+            rows = [f"| {j.sentence} | {j.outcome.measured} | **{j.verdict}** | {j.outcome.why} |" for j in judgements]
             head = f"{gathered.caption}\n\n| claim | measured | verdict | why |\n|---|---|---|---|\n"
             writer.add_text("verdict", head + "\n".join(rows))
 

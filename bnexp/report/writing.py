@@ -83,7 +83,7 @@ def _drawn(gathered: Records, judgements: Sequence[claims.Judgement]) -> tuple[d
 
 def _in_words(judgements: Sequence[claims.Judgement]) -> str:
     """The verdicts on what a figure shows, counted."""
-    return " ".join(f"{part}." for part in counted([vars(each) for each in judgements]))
+    return " ".join(f"{part}." for part in counted([each.as_dict() for each in judgements]))
 
 
 def _verdict(gathered: Records, judgements: list[claims.Judgement]) -> dict[str, Any]:
