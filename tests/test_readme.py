@@ -9,6 +9,11 @@ from pathlib import Path
 
 import yaml
 
+from bnexp import claims, paths
+from bnexp.report import experiments
+from bnexp.report.explanations import EXPLANATIONS, SUFFIX
+from bnexp.report.sayings import SAYINGS
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
@@ -16,6 +21,26 @@ README = (ROOT / "README.md").read_text()
 def test_its_verdicts_are_those_of_the_results() -> None:
     script = runpy.run_path(str(ROOT / "scripts" / "readme.py"))
     assert script["with_verdicts"](README) == README, "run scripts/readme.py"
+
+
+def test_every_main_claim_bears_on_a_saying_or_an_explanation() -> None:
+    told = {(answer.experiment, answer.claim) for saying in SAYINGS for answer in saying.answers}
+    told |= {
+        (experiment, witness.claim)
+        for explanation in EXPLANATIONS
+        for witness in explanation.witnesses
+        for experiment in (witness.subject, witness.subject + SUFFIX)
+    }
+    judged = {
+        (name, claim.id): claim
+        for name, path in paths.experiments().items()
+        for subject in claims.resolve(experiments.read(path).claims or ())
+        for claim in subject.claims
+    }
+    assert {(answer.experiment, answer.claim) for saying in SAYINGS for answer in saying.answers} <= judged.keys()
+    main = {of for of, claim in judged.items() if claim.primary and claim.control is None and of[0] != "paper"}
+    assert len(main) > 40
+    assert main - told == set()
 
 
 def test_what_it_links_to_is_there() -> None:

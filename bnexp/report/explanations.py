@@ -65,6 +65,7 @@ EXPLANATIONS = (
             Witness("covariate_shift", "shift-gradient", both=True),
             Witness("covariate_shift", "shift-direction", both=True),
             Witness("noisy_norm", "noisy-faster", primary=True, denies=True, both=True),
+            Witness("noisy_norm", "noisy-speed", denies=True, both=True),
         ),
     ),
     Explanation(

@@ -1,0 +1,183 @@
+"""What is said of BN, a line each, with the claims that answer it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bnexp.report import effects, explanations
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A claim that bears on a saying."""
+
+    experiment: str
+    claim: str
+    where: str
+    """In a few words, of which networks it is."""
+
+
+@dataclass(frozen=True)
+class Saying:
+    """What is said of BN, as short as people say it."""
+
+    sentence: str
+    answers: tuple[Answer, ...]
+
+
+ITS_BEST = "each at its own best rate"
+
+SAYINGS = (
+    Saying(
+        "Networks learn faster with it.",
+        (
+            Answer("mnist_activations", "fewer-steps-95", "MNIST, one setting"),
+            Answer("optimizers", "optimizers-speed-95", f"MNIST, four optimizers, {ITS_BEST}"),
+            Answer("inception", "steps-bn_baseline", "Inception, BN alone, under half the steps"),
+            Answer("inception", "steps-bn_x5", "Inception, with all that BN allows"),
+            Answer("inception", "steps-of-bn", "the same, of that BN's part"),
+            Answer("inception_tuned", "tuned-steps", "Inception, each at its own best settings"),
+            Answer("recurrent", "recurrent-all", f"recurrent networks, {ITS_BEST}"),
+        ),
+    ),
+    Saying(
+        "They end higher.",
+        (
+            Answer("mnist_activations", "higher-accuracy", "MNIST, one setting"),
+            Answer("mnist_table", "table-own-best-binary", "MNIST, each at its own best settings"),
+            Answer("inception_tuned", "tuned-accuracy", "Inception, each at its own best settings"),
+            Answer("norms", "norms-bn", f"Inception, {ITS_BEST}"),
+        ),
+    ),
+    Saying(
+        "Higher learning rates can be used.",
+        (
+            Answer("lr_tolerance", "lr-highest", "three nonlinearities, two depths"),
+            Answer("ablation", "lr-faster", "Inception with BN gains by five times the rate"),
+        ),
+    ),
+    Saying(
+        "Initial weights need less care.",
+        (
+            Answer("init_robustness", "init-spread", "how far accuracies spread over them"),
+            Answer("init_robustness", "init-share", "how many of them train"),
+        ),
+    ),
+    Saying(
+        "Deep networks of sigmoids train.",
+        (
+            Answer("saturating", "sigmoid-trains-with-bn", "with BN all train"),
+            Answer("saturating", "sigmoid-fails-deep", "without BN, 20 layers do not"),
+        ),
+    ),
+    Saying(
+        "Signals and gradients keep their size through the layers.",
+        (
+            Answer("gradient_flow", "gradient-flow", "the worst of the training"),
+            Answer(
+                "gradient_flow",
+                "explodes-at-initialisation",
+                "against it, by theory: at initialisation they grow by 1.211 a layer",
+            ),
+            Answer("signal_depth", "depth-small-changes", "small changes of the weights grow less"),
+        ),
+    ),
+    Saying(
+        "It regularises.",
+        (
+            Answer("gap", "gap-narrower", "a narrower gap to the training images"),
+            Answer("noise", "noise-gap", "the more, the noisier its statistics are"),
+            Answer("ablation", "companions", "Inception gains by companions that change"),
+        ),
+    ),
+    Saying(
+        "Dropout can go.",
+        (
+            Answer("regularisation", "dropout-can-go-bn", "MNIST, large training sets"),
+            Answer("ablation", "dropout-faster", "Inception learns faster without it"),
+        ),
+    ),
+    Saying(
+        "It belongs before the nonlinearity.",
+        (Answer("placement", "placement-stability-at-rates", "a more stable mean than after it"),),
+    ),
+    Saying(
+        "Inference needs statistics of many images.",
+        (
+            Answer("statistics", "one-batch-is-too-few", "one mini-batch is too few"),
+            Answer("adaptation", "adapts-blurred", "blurred images want statistics of their own"),
+            Answer("adaptation", "adapts-noisy", "so do noisy ones"),
+            Answer("fine_tuning", "fine-tuning-new", "so do other digits"),
+        ),
+    ),
+    Saying("γ and β are needed.", (Answer("affine", "affine-sigmoid", "sigmoid networks end higher with them"),)),
+    Saying(
+        "It hurts with small mini-batches, and on noisy images.",
+        (
+            Answer("batch_size", "small-batch-bn", "mini-batches of 2 and of 4"),
+            Answer("robustness", "robust-noise-0.3", "more is lost under noise"),
+            Answer("robustness", "robust-pgd-0.05", "more is lost under attack"),
+        ),
+    ),
+    Saying(
+        "What goes into the nonlinearities is nearly Gaussian.",
+        (
+            Answer("more_gaussian", "gaussian-skew", "less skewed than what comes out"),
+            Answer("more_gaussian", "gaussian-tails", "its tails, too"),
+        ),
+    ),
+    Saying(
+        "The gradient must go through the normalisation.",
+        (
+            Answer("naive_norm", "naive-biases-sigmoid", "outside it, biases of sigmoid networks grow"),
+            Answer("naive_norm", "naive-biases-relu", "so do those of ReLU networks"),
+            Answer("naive_norm", "naive-scaled", "with the variance outside it, too, networks end lower"),
+        ),
+    ),
+    Saying(
+        "Whitening is not worth its price.",
+        (
+            Answer("whitening", "whitening-cheap", "BN is as fast, to a factor of 1.5"),
+            Answer("whitening", "whitening-pixels", "whitened pixels are better than raw ones"),
+        ),
+    ),
+    Saying(
+        "Six networks together are better than the best of them.",
+        (Answer("ensemble", "ensemble-best", "Inception"),),
+    ),
+)
+"""With the explanations they have every main claim that is no control, but for `paper`'s."""
+
+
+def table(verdict_files: Sequence[tuple[Path, Mapping[str, Any]]], folder: str) -> Iterator[str]:
+    """A row of Markdown for each saying that something is found of, and one of the explanations.
+
+    `folder` has the reports. What was judged by old rules answers nothing.
+    """
+    found = explanations.found_in(verdict_files)
+    yield "| what is said of BN | what we find, and how sure |"
+    yield "|---|---|"
+    for saying in SAYINGS:
+        answered = [(answer, found.get((answer.experiment, answer.claim))) for answer in saying.answers]
+        judged = [_found(answer, claim, folder) for answer, claim in answered if claim is not None]
+        if judged:
+            yield f"| {saying.sentence} | {'<br>'.join(judged)} |"
+    words: dict[str, list[str]] = {}
+    for explanation in explanations.EXPLANATIONS:
+        words.setdefault(explanations.word(explanation, found), []).append(explanation.name.lower())
+    told = "<br>".join(f"**{word.capitalize()}**: {', '.join(names)}" for word, names in words.items())
+    yield f"| [Why it works]({folder}/explanations.md). | {told} |"
+
+
+def _found(answer: Answer, claim: Mapping[str, Any], folder: str) -> str:
+    """The verdict, where, the effect with what was measured, its interval or what its cells say, n and flags."""
+    apart = effects.effect({**claim, "by_cells": True}) if claim["kind"] != "rate" else ""
+    cells = f"{len(claim['cells'])} cells {apart}" if claim["cells"] and not claim.get("by_cells") else ""
+    flags = (f"*{flag}*" for flag in claim["flags"])
+    measured = f"{effects.effect(claim)} ({effects.levels(claim)})"
+    sure = (effects.certainty(claim), f"n = {claim['n']}", cells, *flags)
+    link = f"[{answer.where}]({folder}/{answer.experiment}/README.md)"
+    return f"**{claim['verdict'].capitalize()}**, {link}: {measured}, {', '.join(filter(None, sure))}"
