@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from bnexp.drawing.plots import COLOURS, OTHER_COLOUR
 from bnexp.judging.words import arm_name, count
-from bnexp.report import effects, explanations
+from bnexp.report import effects, explanations, sayings
 from bnexp.report.pictures import inline, svg
 from bnexp.report.score import counted
 
@@ -40,6 +40,10 @@ def page(results: Path, verdict_files: Verdicts, asked: Mapping[str, str], fores
         score=score([verdict for _, verdict in verdict_files]),
         verdicts=VERDICTS,
         questions=list(dict.fromkeys(asked.values())),
+        sayings=[
+            (saying.sentence, [(a.where, a.experiment, claim, sayings.told(claim)) for a, claim in answers])
+            for saying, answers in sayings.answered(found)
+        ],
         experiments=[_experiment(path.parent, verdict, results) for path, verdict in verdict_files],
         rows=rows,
         first=_drawing(results / "mnist_activations" / "figures" / "figure_1a.svg"),

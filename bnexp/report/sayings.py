@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from bnexp.report import effects, explanations
+from bnexp.report.explanations import Found
 
 
 @dataclass(frozen=True)
@@ -76,11 +76,11 @@ SAYINGS = (
     Saying(
         "Signals and gradients keep their size through the layers.",
         (
-            Answer("gradient_flow", "gradient-flow", "the worst of the training"),
+            Answer("gradient_flow", "gradient-flow", "gradients, at the worst of the training"),
             Answer(
                 "gradient_flow",
                 "explodes-at-initialisation",
-                "against it, by theory: at initialisation they grow by 1.211 a layer",
+                "gradients, against it: at first they grow by 1.211 a layer",
             ),
             Answer("signal_depth", "depth-small-changes", "small changes of the weights grow less"),
         ),
@@ -152,32 +152,39 @@ SAYINGS = (
 """With the explanations they have every main claim that is no control, but for `paper`'s."""
 
 
-def table(verdict_files: Sequence[tuple[Path, Mapping[str, Any]]], folder: str) -> Iterator[str]:
+def answered(found: Found) -> list[tuple[Saying, list[tuple[Answer, Mapping[str, Any]]]]]:
+    """The sayings that something is found of, each with its answers and their entries of `verdict.json`."""
+    known = []
+    for saying in SAYINGS:
+        answers = [(answer, found.get((answer.experiment, answer.claim))) for answer in saying.answers]
+        known.append((saying, [(answer, claim) for answer, claim in answers if claim is not None]))
+    return [(saying, answers) for saying, answers in known if answers]
+
+
+def table(found: Found, folder: str) -> Iterator[str]:
     """A row of Markdown for each saying that something is found of, and one of the explanations.
 
-    `folder` has the reports. What was judged by old rules answers nothing.
+    `folder` has the reports.
     """
-    found = explanations.found_in(verdict_files)
     yield "| what is said of BN | what we find, and how sure |"
     yield "|---|---|"
-    for saying in SAYINGS:
-        answered = [(answer, found.get((answer.experiment, answer.claim))) for answer in saying.answers]
-        judged = [_found(answer, claim, folder) for answer, claim in answered if claim is not None]
-        if judged:
-            yield f"| {saying.sentence} | {'<br>'.join(judged)} |"
+    for saying, answers in answered(found):
+        lines = []
+        for answer, claim in answers:
+            where = f"[{answer.where}]({folder}/{answer.experiment}/README.md)"
+            lines.append(f"**{claim['verdict'].capitalize()}**, {where}: {told(claim)}")
+        yield f"| {saying.sentence} | {'<br>'.join(lines)} |"
     words: dict[str, list[str]] = {}
     for explanation in explanations.EXPLANATIONS:
         words.setdefault(explanations.word(explanation, found), []).append(explanation.name.lower())
-    told = "<br>".join(f"**{word.capitalize()}**: {', '.join(names)}" for word, names in words.items())
-    yield f"| [Why it works]({folder}/explanations.md). | {told} |"
+    lines = [f"**{word.capitalize()}**: {', '.join(names)}" for word, names in words.items()]
+    yield f"| [Why it works]({folder}/explanations.md). | {'<br>'.join(lines)} |"
 
 
-def _found(answer: Answer, claim: Mapping[str, Any], folder: str) -> str:
-    """The verdict, where, the effect with what was measured, its interval or what its cells say, n and flags."""
+def told(claim: Mapping[str, Any]) -> str:
+    """The effect with what was measured, its interval or what its cells say, n and flags."""
     apart = effects.effect({**claim, "by_cells": True}) if claim["kind"] != "rate" else ""
     cells = f"{len(claim['cells'])} cells {apart}" if claim["cells"] and not claim.get("by_cells") else ""
     flags = (f"*{flag}*" for flag in claim["flags"])
     measured = f"{effects.effect(claim)} ({effects.levels(claim)})"
-    sure = (effects.certainty(claim), f"n = {claim['n']}", cells, *flags)
-    link = f"[{answer.where}]({folder}/{answer.experiment}/README.md)"
-    return f"**{claim['verdict'].capitalize()}**, {link}: {measured}, {', '.join(filter(None, sure))}"
+    return ", ".join(filter(None, (measured, effects.certainty(claim), f"n = {claim['n']}", cells, *flags)))
