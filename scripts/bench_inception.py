@@ -28,6 +28,8 @@ from bnexp.seeds import stream
 
 ROUNDS = 5
 BATCH = 32
+SIDE = 28
+"""Of the crop."""
 MODULES = ["3a", "3b", "3c", "4a", "4b", "4e", "5a", "5b"]
 
 
@@ -91,18 +93,18 @@ def training_set() -> tuple[data.Dataset, str]:
 def config(precision: str = "float32") -> RunConfig:
     """BN-x5 of the experiment `inception`."""
     return RunConfig(
-        steps=2400,
-        evaluations=5,
+        steps=8400,
+        evaluations=40,
         spacing="even",
-        early_evaluations=5,
-        early_steps=400,
+        early_evaluations=20,
+        early_steps=500,
         batch=BATCH,
-        lr=0.025,
+        lr=0.075,
         l2=2e-5,
-        data=DataConfig(crop=32, padding=4, flip=True, distortion=0.1, monitored=2000),
+        data=DataConfig(crop=SIDE, flip=True, distortion=0.1, monitored=2000, validation=5000),
         model=ModelConfig(name="inception_small", activation="relu", modules=MODULES, multiplier=0.1875),
         norm=NormConfig("batch", batches=20),
-        init=InitConfig("he", 1.25),
+        init=InitConfig("he", 1.0),
         optimizer=OptimizerConfig("momentum"),
         precision=precision,
     )
@@ -110,7 +112,7 @@ def config(precision: str = "float32") -> RunConfig:
 
 def network() -> Inception:
     """The network of `config`."""
-    built = models.build(config(), (3, 32, 32), 10)
+    built = models.build(config(), (3, SIDE, SIDE), 10)
     assert isinstance(built, Inception)
     return built
 
@@ -186,7 +188,7 @@ class Pictures(Dataset[tuple[Tensor, int]]):
         self.transform = transforms.Compose(
             [
                 transforms.ColorJitter(0.1, 0.1, 0.1),
-                transforms.RandomCrop(32, padding=4),
+                transforms.RandomCrop(SIDE),
                 transforms.RandomHorizontalFlip(),
                 transforms.ToTensor(),
                 transforms.Normalize(dataset.centre, dataset.spread),
@@ -240,7 +242,7 @@ def ordinary(dataset: data.Dataset) -> Loop:
             width = module.outputs
     plain = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 10))
     assert sum(p.numel() for p in plain.parameters()) == sum(p.numel() for p in network().parameters())
-    optimizer = torch.optim.SGD(plain.parameters(), lr=0.025, momentum=0.9, weight_decay=2e-5)
+    optimizer = torch.optim.SGD(plain.parameters(), lr=0.075, momentum=0.9, weight_decay=2e-5)
     return ordinary_loop(plain, optimizer, Pictures(dataset), BATCH)
 
 

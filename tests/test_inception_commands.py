@@ -161,13 +161,27 @@ def test_group_normalisation_works_with_its_defaults(command: Command, tmp_path:
 
 def test_the_papers_protocol_starts_and_runs(spawn: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
     pictures.imagenet(tmp_path / "data", classes=2, train=10, val=3)
-    small = ("experiment=paper", "arm=bn_x5", f"data.root={tmp_path}/data", "batch=2", "norm.batches=1")
-    said = finish(spawn(tmp_path, "run", *small, "steps=20", "evaluations=1"))
+    arms = "arm=inception,bn_baseline"
+    small = (
+        "experiment=paper",
+        arms,
+        f"data.root={tmp_path}/data",
+        "batch=2",
+        "norm.batches=1",
+        "model.multiplier=0.25",
+    )
+    said = finish(spawn(tmp_path, "run", *small, "steps=10", "evaluations=1"))
     assert "100%" in said
-    (folder,) = (path for path in (tmp_path / "outputs" / "runs").iterdir() if path.is_dir())
-    summary = json.loads((folder / "summary.json").read_text())
-    assert summary["status"] in ("ok", "diverged")
-    assert pd.read_csv(folder / "metrics.csv")["step"].tolist() == [0, 20]
+    folders = [path for path in (tmp_path / "outputs" / "runs").iterdir() if path.is_dir()]
+    assert len(folders) == 2
+    for folder in folders:
+        assert json.loads((folder / "summary.json").read_text())["status"] in ("ok", "diverged")
+        assert pd.read_csv(folder / "metrics.csv")["step"].tolist() == [0, 10]
+    (report,) = tmp_path.glob("outputs/**/verdict.json")
+    judged = {claim["id"]: claim for claim in json.loads(report.read_text())["claims"]}
+    assert {claim["verdict"] for claim in judged.values()} == {"undecided"}, "one seed decides nothing"
+    assert (judged["baseline-higher"]["n"], judged["baseline-higher"]["ci95"]) == (1, None)
+    assert judged["baseline-higher"]["effect"] is not None
 
 
 def test_what_the_protocol_costs_is_said_before_it_begins(

@@ -83,7 +83,7 @@ NAMES = (
     *("lr_tolerance", "init_robustness", "saturating", "gradient_flow", "batch_size"),
     *("optimizers", "placement", "regularisation", "gap", "statistics", "placebo"),
     *("inception", "inception_steps", "figure_3", "inception_controls", "inception_tuned"),
-    *("norms", "ablation", "ensemble"),
+    *("norms", "ablation", "ensemble", "tiny"),
     *("covariate_shift", "noisy_norm", "landscape", "step_size"),
     *("jacobian", "signal_depth", "skip_init", "more_gaussian", "affine", "robustness", "adaptation"),
     *("naive_norm", "scale_invariance", "whitening", "absolute_scale", "noise", "fine_tuning", "recurrent"),

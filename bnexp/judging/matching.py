@@ -129,10 +129,12 @@ def choose(
     """The settings whose mean validation accuracy over tuning runs is best; of equally good ones the first in order.
 
     Where some of these were trained for longer, which the best of the others are, they alone are asked. The grid of a
-    setting is what all runs have of it, or what else was `tried`; where nothing learns it has no edge.
+    setting is what all runs have of it, or what else was `tried`, and, of three values and more, what these longer ones
+    have; where nothing learns it has no edge.
     """
     scores: dict[tuple[Any, ...], list[float]] = {}
-    for run in longest(runs):
+    asked = longest(runs)
+    for run in asked:
         scores.setdefault(tuple(run.value(name) for name in names), []).append(validation_accuracy(run))
     if not scores:
         return None
@@ -144,11 +146,12 @@ def choose(
         return Choice(chosen, means[best], "", learns=not known)
     grids = {name: [run.value(name) for run in runs] for name in names} | dict(tried or {})
     for i, name in enumerate(names):
-        grid = sorted({value for value in grids[name] if isinstance(value, (int, float))})
-        ends = {grid[0], grid[-1]} - {UNBOUNDED.get(name)} if len(grid) > 1 else set()
-        inside = max((mean for setting, mean in means.items() if setting[i] not in ends), default=0.0)
-        if best[i] in ends and inside < means[best] - GAINS:
-            return Choice(chosen, means[best], f"{name} {best[i]:g} of {grid[0]:g} to {grid[-1]:g}")
+        for values, least in ((grids[name], 2), ([run.value(name) for run in asked], 3)):
+            grid = sorted({value for value in values if isinstance(value, (int, float))})
+            ends = {grid[0], grid[-1]} - {UNBOUNDED.get(name)} if len(grid) >= least else set()
+            inside = max((mean for setting, mean in means.items() if setting[i] not in ends), default=0.0)
+            if best[i] in ends and inside < means[best] - GAINS:
+                return Choice(chosen, means[best], f"{name} {best[i]:g} of {grid[0]:g} to {grid[-1]:g}")
     return Choice(chosen, means[best], "")
 
 

@@ -38,7 +38,7 @@ SAYINGS = (
             Answer("optimizers", "optimizers-speed-95", f"MNIST, four optimizers, {ITS_BEST}"),
             Answer("inception", "steps-bn_baseline", "Inception, BN alone, under half the steps"),
             Answer("inception", "steps-bn_x5", "Inception, with all that BN allows"),
-            Answer("inception", "steps-of-bn", "the same, of that BN's part"),
+            Answer("inception", "steps-of-bn", "the same, BN and its rate against the other changes alone"),
             Answer("inception_tuned", "tuned-steps", "Inception, each at its own best settings"),
             Answer("recurrent", "recurrent-all", f"recurrent networks, {ITS_BEST}"),
         ),
