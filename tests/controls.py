@@ -6,6 +6,7 @@ import math
 
 from handmade import BN, KINDS, PLAIN, SELECTING, STEPS, Fields, Sign, is_bn, noise, record, sweep
 
+from bnexp.claims.mechanisms import LONGER
 from bnexp.claims.noise import EQUAL, GHOSTS
 from bnexp.claims.scale_invariance import SAME
 from bnexp.runs.records import Record
@@ -42,7 +43,12 @@ def scale_invariance(sign: Sign) -> list[Record]:
         elif factor:
             final -= 0.01 * worth
         grows = 0.2 - (0.1 * worth + noise(fields)) * is_bn(fields)
-        return record(fields, final, **{"weight_norm/hidden2": [s**grows for s in GROWN]})
+        times = {1: 0.1, 0: 1.0, -1: 10.0}[worth] if factor else 1.0
+        if "norm.rate" in fields:
+            times = {1: 1.0, 0: LONGER, -1: 2.0}[worth] / fields["norm.weights"]
+        lengths = [(factor or 1) * s**grows for s in GROWN]
+        gradients = [times * (1 + 10 * noise(fields)) / s**grows for s in GROWN]
+        return record(fields, final, **{"weight_norm/hidden2": lengths, "gradient_norm/linear2": gradients})
 
     def decayed(fields: Fields) -> float:
         lr, l2 = math.log10(fields["lr"]), math.log10(fields["l2"])
@@ -101,7 +107,8 @@ def noise_of_statistics(sign: Sign) -> list[Record]:
         if moving:
             final -= 0.02 * worth if rate else 0.02 * max(-worth, 0)
         if fields.get("data.classes_per_batch"):
-            final += -0.02 * worth * is_bn(fields) - 0.005 * (fields["lr"] != 0.03)
+            final -= 0.02 * worth * is_bn(fields)
+        final -= 0.005 * (fields.get("lr") in (0.01, 0.3))
         fitted = {"train_accuracy": [0.1, *[1.0] * 6], "train_loss_at_inference": [2.3, *[0.05] * 6]}
         gap = 2 * (0.95 - final)
         return record(fields, final, **fitted, loss=[2.3 + gap, *[0.05 + gap] * 6], companion_noise=loud)
@@ -112,7 +119,8 @@ def noise_of_statistics(sign: Sign) -> list[Record]:
         *sweep(run, (BN,), seeds, model_dropout=(0.0, 0.02, 0.1, 0.5), **small),
         *sweep(run, [BN | {"norm.ghost": examples} for examples in GHOSTS], seeds, **small),
         *sweep(run, (moving,), seeds, model_dropout=(0.0, 0.5), **small),
-        *sweep(run, seeds=SELECTING, data_classes_per_batch=(1, 2), lr=(0.01, 0.03, 0.3), **small),
+        *sweep(run, seeds=(*seeds, 1000), data_classes_per_batch=(1, 2), lr=(0.01, 0.03, 0.3), **small),
+        *sweep(run, seeds=(*seeds, 1000), lr=(0.01, 0.03, 0.3), **small),
     ]
 
 
@@ -153,14 +161,14 @@ def recurrent(sign: Sign) -> list[Record]:
         at = 200 if not is_bn(fields) else {1: 100, 0: 200, -1: 750}[worth]
         if is_bn(fields) and on_all and worth:
             at = {1: 50, -1: 1000}[worth]
-        high = 0.3 if fields["model.scan"] == "pixels" and worth >= 0 and not is_bn(fields) else 0.95
+        high = 0.3 if fields["model.scan"] == "pixels" and worth >= 0 else 0.95
         return record(fields, high - 0.005 * (fields["lr"] != 0.1) + noise(fields), at)
 
     seeds, rates = (*range(6), 1000), (0.03, 0.1, 0.3)
     normed = [BN | {"model.normed": where} for where in ("inputs", "all")]
     return [
         *sweep(run, (PLAIN, *normed), seeds, model_cell=("tanh", "lstm"), model_scan=("rows",), lr=rates),
-        *sweep(run, (PLAIN, normed[1]), seeds, model_cell=("tanh",), model_scan=("pixels",), lr=rates),
+        *sweep(run, (PLAIN,), seeds, model_cell=("tanh",), model_scan=("pixels",), lr=rates),
     ]
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from controls import CONTROLS
 from handmade import BN, KINDS, PLAIN, SELECTING, STEPS, Fields, Sign, is_bn, noise, record, sweep, wandering
 
-from bnexp.claims.adaptation import SHIFTS
+from bnexp.claims.adaptation import SHIFTS, STATISTICS
 from bnexp.claims.batch_size import ABOUT
 from bnexp.claims.gradient_flow import EXPLOSION, PRECISELY
 from bnexp.claims.robustness import CHANGES
@@ -229,16 +229,21 @@ def mechanisms(sign: Sign) -> list[Record]:
         calm = 1.0 + 0.5 * worth + noise(fields) if name == "noisy_batch" else less
         at = {1: 100, 0: 100, -1: 400}[worth] if name == "noisy_batch" else 200 if worth and name == "none" else 100
         final = 0.97 + 0.01 * min(worth, 0) * (name == "noisy_batch") - 0.005 * (fields["lr"] != 0.3)
-        probes = {f"{probe}/hidden2": less for probe in ("moved_mean", "moved_spread", "moved_w1", "moved_w1_tr")}
+        probes = {f"{probe}/hidden2": less for probe in ("moved_mean", "moved_spread", "moved_w1")}
+        probes |= {"moved_w1_fed/hidden2": less, "moved_w1_front/hidden2": less}
+        probes |= {"moved_w1_tr/hidden2": calm}
         probes |= {"moved_gradient/hidden2": less, "turned_gradient/hidden2": less, "moved_spread_tr/hidden2": less}
-        probes |= dict.fromkeys(("loss_range", "gradient_change", "smoothness"), less)
+        probes |= {"loss_range": less * (1 + 0.5 * worth * (fields["lr"] == 1.0))}
+        probes |= dict.fromkeys(("gradient_change", "smoothness"), less)
         probes |= {"jacobian_spread/hidden2": less, "jacobian_median/hidden2": -less, "moved_mean_tr/hidden2": calm}
         probes |= {"jacobian_unequal/hidden2": less}
         for metric in ("skew", "tails"):
             probes |= {f"{metric}_in/hidden2": 0.5 + noise(fields), f"{metric}_out/hidden2": 0.5 + 0.3 * worth}
         probes |= {f"under_{change}": 0.5 - 0.1 * worth * (name == "batch") + noise(fields) for change in CHANGES}
-        probes |= {"clean": 0.9, "unchanged": 0.9} | {f"kept/{shift}": 0.5 for shift in SHIFTS}
-        probes |= {f"recomputed/{shift}": 0.7 + 0.1 * worth + noise(fields) for shift in SHIFTS}
+        probes |= {"clean": 0.9 - noise(fields), "kept/unchanged": 0.9, "recomputed/unchanged": 0.9 + noise(fields)}
+        probes |= {f"kept/{shift}": 0.5 for shift in SHIFTS}
+        for statistics in STATISTICS:
+            probes |= {f"{statistics}/{shift}": 0.7 + 0.1 * worth + noise(fields) for shift in SHIFTS}
         return record(fields, final + noise(fields), at, **probes)
 
     return sweep(run, (PLAIN, BN, noisy), SELECTING, model_activation=KINDS, lr=(0.1, 0.3, 1.0))
@@ -258,24 +263,29 @@ def signal_depth(sign: Sign) -> list[Record]:
         for i in range(1, depth + 1):
             metrics[f"gradient_norm/linear{i}"] = 10 ** ((slopes[worth][arm] + off) * (depth - i))
             metrics[f"sensitivity/hidden{i}"] = 0.01 * 10 ** (grows * i)
-            metrics[f"rank/hidden{i}"] = ranks[worth][arm] + 10 * off
+            metrics[f"rank/hidden{i}"] = (60.0 if depth == 3 and arm else ranks[worth][arm]) + 10 * off
         return record(fields | {"model.width": 100}, 0.1, **metrics)
 
     return sweep(run, model_depth=(3, 12), model_activation=("relu",))
 
 
 def step_size(sign: Sign) -> list[Record]:
-    """BN's best rate is three times the plain network's, at which both are as fast, or BN is slower."""
+    """BN's best rate is three times the plain network's, at which both are as fast, or BN is slower.
+
+    Of these rates the one survives larger ones, or the other.
+    """
+    survived = {1: (1.0, 0.3), 0: (0.3, 0.3), -1: (0.3, 1.0)}
 
     def run(fields: Fields) -> Record:
         worth, lr = sign(fields), fields["lr"]
         best = 1.0 if is_bn(fields) else 0.3
+        loss = [1.0] + [0.9 if lr <= survived[worth][not is_bn(fields)] else 2.0] * (len(STEPS) - 1)
         if not is_bn(fields) and lr > 0.3 and worth > 0:
-            return record(fields, 0.3)
+            return record(fields, 0.3, loss=loss)
         at = {1: 200, 0: 160, -1: 100}[worth] if is_bn(fields) and lr == 0.3 else 200
         if is_bn(fields) and lr == 1.0:
             at = {1: 100, 0: 200, -1: 400}[worth]
-        return record(fields, 0.98 - 0.005 * (lr != best) + noise(fields), at)
+        return record(fields, 0.98 - 0.005 * (lr != best) + noise(fields), at, loss=loss)
 
     return sweep(run, seeds=SELECTING, model_activation=KINDS, lr=(0.1, 0.3, 1.0, 3.0))
 

@@ -122,6 +122,29 @@ def test_a_step_of_the_bias_changes_nothing_and_is_taken_again() -> None:
     torch.testing.assert_close(torch.autograd.grad(layer(x), bias, dy)[0], gradient)
 
 
+def test_biases_that_are_trained_alone_grow_without_end_while_the_loss_stays() -> None:
+    """§2, by construction: every step is taken again, for none changes what comes out, in training or at inference."""
+    torch.manual_seed(0)
+    first, second = nn.Linear(6, 5), nn.Linear(5, 4)
+    network = nn.Sequential(first, NaiveNorm(5, "mean"), nn.Tanh(), second, NaiveNorm(4, "mean")).double()
+    biases = [nn.init.zeros_(layer.bias) for layer in (first, second)]
+    x, labels = normal(60, 6), torch.arange(60) % 4
+    losses, lengths = [], []
+    for step in range(401):
+        if step in (0, 100, 400):
+            estimate_population(network, x.split(20))
+            losses.append(nn.functional.cross_entropy(network(x), labels).item())
+            lengths.append([bias.norm().item() for bias in biases])
+        network.train()
+        loss = nn.functional.cross_entropy(network(x[step % 3 :: 3]), labels[step % 3 :: 3])
+        gradients = torch.autograd.grad(loss, biases)
+        with torch.no_grad():
+            for bias, gradient in zip(biases, gradients, strict=True):
+                bias -= gradient
+    assert losses == pytest.approx([losses[0]] * 3, rel=1e-9)
+    assert [late / early for early, late in zip(*lengths[1:], strict=True)] == pytest.approx([4, 4], rel=0.1)
+
+
 def test_averages_are_those_before_the_mini_batch() -> None:
     norm, x = NaiveNorm(5, "averages", momentum=0.5).double(), normal(12, 5)
     torch.testing.assert_close(norm(x), x / (1 + 1e-5) ** 0.5)

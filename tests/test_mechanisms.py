@@ -20,7 +20,7 @@ from bnexp.engine.probes.gaussian import Gaussian, shape
 from bnexp.engine.probes.jacobian import Jacobian, told, unequal
 from bnexp.engine.probes.landscape import PARTS, Landscape
 from bnexp.engine.probes.moment import Moment, weights_in_front
-from bnexp.engine.probes.robustness import Adaptation, Robustness, attacked
+from bnexp.engine.probes.robustness import DOMAINS, Adaptation, Robustness, attacked, of_domain
 from bnexp.engine.probes.shift import GradientShift, InputShift, moved
 from bnexp.engine.probes.signal import Signal, Weights, rank
 from bnexp.engine.train import Training, train
@@ -77,12 +77,24 @@ def test_inputs_are_compared_with_those_of_the_measurement_before_in_training_an
     assert all(map(math.isnan, first.values()))
     assert set(second.values()) == {0.0}
     assert {name.partition("/")[0] for name in second} == {
-        f"moved_{what}{of}" for what in ("mean", "spread", "w1") for of in ("", "_tr")
+        f"moved_{what}{of}" for what in ("mean", "spread", "w1") for of in ("", "_fed", "_front", "_tr")
     }
+    assert "moved_w1_fed/hidden1" not in second, "images do not move"
     shifted = replace(at, before=at.before | {"norm2.beta": at.before["norm2.beta"] + 1})
     third = probe.measure(shifted)
     assert third["moved_mean/hidden1"] == third["moved_mean_tr/hidden1"] == 0
     assert third["moved_mean_tr/hidden2"] == pytest.approx(1.0, rel=0.05), "in training a BN's inputs have width γ"
+    assert third["moved_mean_front/hidden2"] == third["moved_mean_fed/hidden2"] == 0, "they are in front of that BN"
+    assert third["moved_mean_fed/hidden3"] > 0.1, "what it makes of it goes on to the next layer"
+
+
+def test_behind_bn_inputs_do_not_see_that_weights_below_are_scaled() -> None:
+    at, probe = moment(network()), InputShift()
+    probe.measure(at)
+    scaled = {name: 3 * t if name == "linear2.weight" else t for name, t in at.before.items()}
+    measured = probe.measure(replace(at, before=at.before | scaled))
+    assert measured["moved_spread_front/hidden2"] == pytest.approx(math.log(3), rel=1e-4)
+    assert measured["moved_w1/hidden2"] == pytest.approx(0.0, abs=1e-3)
 
 
 def test_inputs_do_not_move_where_only_the_population_statistics_are_estimated_anew() -> None:
@@ -225,6 +237,13 @@ def test_signals_scale_and_answer_to_small_changes() -> None:
     assert Weights().measure(at)["weight_norm/hidden2"] == pytest.approx(float(at.before["linear2.weight"].norm()))
 
 
+def test_small_changes_are_measured_in_the_width_of_the_inputs_and_not_in_what_all_examples_have_in_common() -> None:
+    at = moment(network(norm=False))
+    shifted = {**at.before, "linear1.bias": at.before["linear1.bias"] + 100}
+    before, after = (Signal().measure(m)["sensitivity/hidden1"] for m in (at, replace(at, before=shifted)))
+    assert after == pytest.approx(before, rel=1e-3)
+
+
 # Shape
 
 
@@ -269,6 +288,54 @@ def test_recomputed_statistics_undo_a_change_of_contrast() -> None:
     clean = at.logits(at.reference, at.adapted(at.reference), training=False)
     torch.testing.assert_close(at.logits(faint, at.adapted(faint), training=False), clean, rtol=1e-2, atol=1e-2)
     assert set(Adaptation().measure(at)) == set(Adaptation().measure(moment(network())))
+    measured = Adaptation().measure(at)
+    for statistics in ("recomputed", "own"):
+        assert measured[f"{statistics}/faint"] == measured[f"{statistics}/unchanged"]
+
+
+def test_a_negative_is_the_negative_to_a_first_layer_whose_statistics_are_recomputed() -> None:
+    at = at_end(network())
+    negative, _ = of_domain(at, "inverted")
+    as_it_is = at.inputs(at.many, at.adapted(at.many), training=False)["hidden1"]
+    inverted = at.inputs(negative, at.adapted(negative), training=False)["hidden1"]
+    torch.testing.assert_close(inverted, -as_it_is, rtol=1e-2, atol=1e-2)
+
+
+def test_own_statistics_are_those_of_the_mini_batch_without_dropout() -> None:
+    net = MLP(16, 3, 6, CLASSES, BatchNorm, "relu", dropout=lambda name: nn.Dropout(0.5))
+    at = replace(at_end(net), batch=6)
+    tested = at.many[13:25]  # of the second half, 13 images, the whole mini-batches
+    net.load_state_dict(dict(at.before))
+    net.eval()
+    for layer in net.modules():
+        if isinstance(layer, BatchNorm):
+            layer.train()
+    with torch.no_grad():
+        right = torch.cat([net(tested[:6]), net(tested[6:])]).argmax(-1) == at.many_targets[13:25]
+    measured = Adaptation().measure(at)
+    assert measured["own/unchanged"] == pytest.approx(float(right.float().mean()))
+    assert measured == Adaptation().measure(at), "and nothing of it is left behind"
+    without = Adaptation().measure(at_end(network(norm=False)))
+    for domain in DOMAINS:
+        assert without[f"recomputed/{domain}"] == without[f"kept/{domain}"]
+
+
+def test_ucis_digits_are_as_large_as_the_networks_images_and_as_bright() -> None:
+    at = replace(at_end(network()), many=2 * torch.rand(26, 3, 28, 28) - 1)
+    images, labels = of_domain(at, "uci")
+    assert images.shape == (1797, 3, 28, 28)
+    assert labels.bincount().tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+    assert (float(images.min()), float(images.max())) == pytest.approx((-1, 1), abs=1e-2)
+    ink = (images - images.min()).mean((1, 2, 3))
+    middle = (images - images.min())[..., 11:17, 11:17].mean((1, 2, 3))
+    empty = torch.stack([middle[labels == digit].mean() / ink[labels == digit].mean() for digit in (0, 1)])
+    assert empty[0] < 0.5 < 1.5 < empty[1], "a nought is empty in the middle, a one is not"
+
+
+def test_noise_is_another_on_the_images_that_are_classified_than_on_those_for_the_statistics() -> None:
+    at = at_end(network())
+    seen, tested = (of_domain(at, "noisy")[0] - at.many).chunk(2)
+    assert not torch.allclose(seen, tested, atol=0.1)
 
 
 # In training
@@ -303,7 +370,7 @@ def test_columns_are_the_same_at_every_step_and_each_layer_has_its_own() -> None
     for network in range(4):
         assert len({tuple(row) for row in measured[network::4]}) == 1
     assert {"moved_w1/hidden2", "jacobian_spread/hidden2", "rank/hidden1", "loss_range"} <= set(measured[0])
-    at_end = [n for n in measured[0] if n.startswith(("under_", "kept/", "recomputed/", "clean", "unchanged"))]
+    at_end = [n for n in measured[0] if n.startswith(("under_", "kept/", "recomputed/", "own/", "clean"))]
     assert all(math.isfinite(measured[4][name]) for name in measured[4] if name not in at_end)
     assert all(math.isfinite(measured[-1][name]) for name in at_end)
 

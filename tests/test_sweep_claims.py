@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
-from handmade import BN, JUDGED, PLAIN, TUNING, Fields, Sign, judged, noise, record, sweep, verdicts
+from handmade import BN, JUDGED, PLAIN, TUNING, Fields, Sign, judged, noise, record, records, sweep, verdicts
 from sweeps import MADE, MECHANISMS, gradient_flow, init_robustness, made, placement, saturating
 
 from bnexp import claims
 from bnexp.claims import Claim
 from bnexp.claims.adaptation import SHIFTS
 from bnexp.claims.gradient_flow import EXPLOSION
-from bnexp.claims.noise import EQUAL, GHOSTS
+from bnexp.claims.noise import EQUAL, FEW, GHOSTS
 from bnexp.claims.robustness import CHANGES
 from bnexp.claims.scale_invariance import FACTORS
 from bnexp.judging import measures
@@ -136,28 +136,41 @@ EXPECTED: dict[str, dict[str, Mapping[int, str]]] = {
         f"shift-{what}{own}": OPPOSITE
         for own in ("", "-own")
         for what in (
-            *("mean", "spread", "w1", "mean-training", "spread-training", "w1-training", "gradient", "direction"),
+            *("fed", "front", "mean", "spread", "w1", "mean-training", "spread-training", "w1-training"),
+            *("gradient", "direction"),
         )
-    },
+    }
+    | {"shift-agree": dict.fromkeys(OPPOSITE, "reproduced"), "shift-seen": OPPOSITE},
     "landscape": {
         f"landscape-{what}{own}": OPPOSITE
         for own in ("", "-own")
         for what in ("loss-range", "gradient-change", "smoothness")
-    },
+    }
+    | {"landscape-seen": OPPOSITE},
     "jacobian": {f"jacobian-{what}": OPPOSITE for what in ("unequal", "spread", "spread-start", "median")},
     "signal_depth": {
         "depth-explodes": NO_MARGIN,
         "depth-steady": NO_MARGIN,
         "depth-rank": NO_MARGIN,
         "depth-collapse": NO_MARGIN,
+        "depth-shallow": dict.fromkeys(OPPOSITE, "reproduced"),
         "depth-more-directions": {**OPPOSITE, 0: "reproduced"},
         "depth-small-changes": OPPOSITE,
     },
-    "more_gaussian": {f"gaussian-{metric}{of}": OPPOSITE for metric in ("skew", "tails") for of in ("", "-without")},
-    "robustness": {f"robust-{change.replace('/', '-')}": OPPOSITE for change in CHANGES},
-    "adaptation": {f"adapts-{shift}": NO_MARGIN for shift in SHIFTS},
+    "more_gaussian": {
+        **{f"gaussian-{metric}{of}": OPPOSITE for metric in ("skew", "tails") for of in ("", "-without")},
+        **{f"gaussian-{metric}-relu": dict.fromkeys(OPPOSITE, "reproduced") for metric in ("skew", "tails")},
+    },
+    "robustness": {
+        **{f"robust-{change.replace('/', '-')}": OPPOSITE for change in CHANGES},
+        "robust-clean": dict.fromkeys(OPPOSITE, "reproduced"),
+    },
+    "adaptation": {
+        **{f"adapts{own}-{shift}": NO_MARGIN for shift in SHIFTS for own in ("", "-own")},
+        "adapts-unchanged": dict.fromkeys(OPPOSITE, "reproduced"),
+    },
     "step_size": {
-        "step-size-share": {1: "reproduced", 0: "undecided", -1: "undecided"},  # where nothing is saved
+        "step-size-survives": NO_MARGIN,
         "step-size-gain": {1: "reproduced", 0: "reproduced", -1: "contradicted"},
         "step-size-own": NO_MARGIN,
         "step-size-plain": dict.fromkeys(OPPOSITE, "undecided"),  # a yes or no takes six seeds
@@ -166,13 +179,16 @@ EXPECTED: dict[str, dict[str, Mapping[int, str]]] = {
     "naive_norm": {
         f"naive-{what}": OPPOSITE
         for what in (
-            *(f"{of}-{activation}" for of in ("biases", "growth", "loss") for activation in ("sigmoid", "relu")),
+            *(f"{of}-{activation}" for of in ("biases", "growth") for activation in ("sigmoid", "relu")),
             *("mean", "scaled", "averages", "blows-up", "bn"),
         )
-    },
+    }
+    | {f"naive-loss-{activation}": NO_WORSE for activation in ("sigmoid", "relu")},
     "scale_invariance": {
         **{f"scale-symmetry-{factor:g}": NO_MARGIN for factor in FACTORS},
         "scale-alone": OPPOSITE,
+        "scale-gradient": NO_MARGIN,
+        "scale-gradient-alone": OPPOSITE,
         "scale-growth": OPPOSITE,
         "scale-longer": OPPOSITE,
         "scale-l2": {**OPPOSITE, 0: "contradicted"},
@@ -184,7 +200,10 @@ EXPECTED: dict[str, dict[str, Mapping[int, str]]] = {
         "whitening-pixels": NO_MARGIN,
         "whitening-standardised": NO_WORSE,
     },
-    "absolute_scale": {f"absolute-scale-{of}": {**OPPOSITE, 0: "contradicted"} for of in ("example", "batch", "none")},
+    "absolute_scale": {
+        "absolute-scale-more": OPPOSITE,
+        **{f"absolute-scale-{of}": {**OPPOSITE, 0: "contradicted"} for of in ("example", "batch", "none")},
+    },
     "noise": {
         "noise-gap": OPPOSITE,
         "noise-fits": dict.fromkeys(OPPOSITE, "reproduced"),
@@ -193,14 +212,13 @@ EXPECTED: dict[str, dict[str, Mapping[int, str]]] = {
         **{f"noise-{what}-{ghost}": NO_MARGIN for what in ("of", "size") for ghost in EQUAL},
         "noise-dropout-moving": OPPOSITE,
         "noise-moving": NO_WORSE,
-        "noise-of-1-class": OPPOSITE,
-        "noise-of-2-classes": OPPOSITE,
+        **{f"noise-of-{name}": OPPOSITE for name in FEW},
+        "noise-of-mixed": dict.fromkeys(OPPOSITE, "reproduced"),
     },
     "recurrent": {
         **{f"recurrent-{what}": NO_MARGIN for what in ("all", "inputs", "state")},
         "recurrent-trains": dict.fromkeys(OPPOSITE, "reproduced"),
         "recurrent-pixels": NO_WORSE,
-        "recurrent-pixels-all": dict.fromkeys(OPPOSITE, "reproduced"),
     },
     "fine_tuning": {"fine-tuning-new": NO_WORSE, "fine-tuning-recomputed": NO_WORSE, "fine-tuning-bn": OPPOSITE},
     "skip_init": {
@@ -238,9 +256,10 @@ def test_the_verdict_follows_the_records(name: str, sign: int) -> None:
     of = {claim.id: claim for claim in claims.REGISTRY[name].claims if isinstance(claim, Claim)}
     for identity, judgement in found.items():
         flags = set() if judgement.claim.primary else {"exploratory"}
-        flags |= {"conditional"} if of[identity].quantity.of_images else set()
+        measured = of[identity].quantity if identity in of else None
+        flags |= {"conditional"} if measured and measured.of_images else set()
         flags |= {"control"} if identity in alone else set()
-        timed = of[identity].quantity.timed and judgement.outcome.effect is not None
+        timed = measured and measured.timed and judgement.outcome.effect is not None
         flags |= {"coarse"} if timed else set()  # the handmade runs have few evaluations
         assert set(judgement.flags) == flags, identity
         assert "{epochs}" not in judgement.sentence
@@ -250,6 +269,11 @@ def by(setting: str, value: object) -> Sign:
     """As claimed where a setting has this value, and the other way round elsewhere."""
     return lambda fields: 1 if fields.get(setting) == value else -1
 
+
+OF_NO_CELLS = {
+    *("noisy-gain", "shift-agree", "gaussian-skew-relu", "gaussian-tails-relu"),
+    *("adapts-unchanged", "robust-clean"),
+}
 
 MIXED: dict[str, tuple[Sign, set[str]]] = {
     "table": (by("data.binarize", True), {"table-accuracy", "table-trains", "table-steps-90"}),
@@ -275,9 +299,9 @@ MIXED: dict[str, tuple[Sign, set[str]]] = {
     ),
     "gap": (by("data.examples", 2000), set(EXPECTED["gap"])),
     "affine": (by("model.activation", "relu"), {"affine-alone"}),
-    "step_size": (by("model.activation", "relu"), {"step-size-gain", "step-size-own"}),
+    "step_size": (by("model.activation", "relu"), {"step-size-survives", "step-size-own"}),
     **{
-        name: (by("model.activation", "relu"), set(EXPECTED[name]) - {"noisy-gain"})
+        name: (by("model.activation", "relu"), {i for i in EXPECTED[name] if i not in OF_NO_CELLS})
         for name in (*MECHANISMS, "whitening", "fine_tuning")
     },
     "naive_norm": (
@@ -323,9 +347,11 @@ def test_every_claim_on_mnist_is_tested_and_every_one_with_cells_in_several_ways
         "step-size-plain",
     }  # which take six seeds
     alone |= {
-        "step-size-share",
+        "step-size-gain",
         "noisy-gain",
         "naive-blows-up",
+        "adapts-unchanged",
+        "robust-clean",
     }  # which hold in all cells, or are not told
     assert cells - {identity for _, ids in MIXED.values() for identity in ids} == {"sigmoid-trains-with-bn", *alone}
 
@@ -350,7 +376,7 @@ def test_two_seeds_have_effects_and_no_verdict(name: str) -> None:
     found = judged(name, runs)
     assert {j.verdict for j in found.values()} == {"undecided"}
     assert {j.outcome.n for j in found.values()} == {2}
-    assert all(j.outcome.effect is not None for j in found.values())
+    assert all(j.outcome.effect is not None for j in found.values() if isinstance(j.claim, Claim))
 
 
 SELECTED = [
@@ -368,7 +394,7 @@ def test_without_tuning_runs_no_best_setting_is_known(subject: str) -> None:
         assert (found[identity].verdict, found[identity].outcome.n) == ("undecided", 0)
         assert "no tuning runs" in found[identity].outcome.why
     alone = unguarded(subject, {identity: judgement.verdict for identity, judgement in found.items()})
-    others = found.keys() - {i for _, i in SELECTED} - alone
+    others = found.keys() - {i for _, i in SELECTED} - alone - {"shift-agree"}  # which asks two of them
     assert {i: found[i].verdict for i in others} == {i: EXPECTED[subject][i][1] for i in others}
 
 
@@ -628,7 +654,8 @@ def test_a_gain_that_is_there_at_the_plain_networks_rate_is_not_the_larger_rates
         at = {0.3: 100, 1.0: 50}.get(lr, 200) if normed else 1000
         return record(fields, 0.98 - 0.005 * (lr != (1.0 if normed else 0.3)) + noise(fields), at)
 
-    found = judged("step_size", sweep(run, seeds=SEEDS, model_activation=("relu",), lr=(0.1, 0.3, 1.0, 3.0)))
-    assert found["step-size-share"].verdict == "contradicted"
-    beyond_half = math.log(2) / math.log(20) - 0.5
-    assert found["step-size-share"].outcome.effect == pytest.approx(beyond_half, abs=0.03)
+    runs = sweep(run, seeds=SEEDS, model_activation=("relu",), lr=(0.1, 0.3, 1.0, 3.0))
+    assert judged("step_size", runs)["step-size-gain"].verdict == "contradicted"
+    (table,) = claims.REGISTRY["step_size"].tables(records(runs)).values()
+    (row,) = table.to_dict("records")
+    assert (row["saved at its own rate"], row["at the other's"], row["gone"]) == ("20.53 times", "10.06 times", "24 %")

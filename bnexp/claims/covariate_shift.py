@@ -3,8 +3,9 @@
 The paper's is that the distribution of a layer's inputs moves as the layers below learn; Santurkar et al. 2018 measure
 how a layer's gradient changes when the layers below have made their step, and find no less of it. Larger steps move
 everything further, so both networks are at the rate that suits the one without BN best; each at its own is beside it.
-All are means over the layers and over evenly spaced steps, after the first tenth of them. Behind BN the inputs' mean
-and width are β and γ, so there only these and the shape can move.
+All are means over the layers and over evenly spaced steps, after the first tenth of them. Behind BN the inputs of a
+nonlinearity have β and γ for mean and width, so that only these and the shape can move, almost by construction: what is
+judged above all are the inputs of the affine maps, which are to adapt to them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,20 @@ from matplotlib.figure import Figure
 
 from bnexp.claims.mechanisms import CELLS, RATES
 from bnexp.drawing import plots
-from bnexp.judging.claim import PLAIN, Claim, Paper, Quantity, Rule, of_run
+from bnexp.judging.claim import (
+    PLAIN,
+    TREATED,
+    Claim,
+    Control,
+    Outcome,
+    Paper,
+    Peculiar,
+    Quantity,
+    Rule,
+    Verdict,
+    of_run,
+)
+from bnexp.judging.comparing import compare
 from bnexp.judging.measures import probed
 from bnexp.runs.records import Records
 
@@ -27,6 +41,8 @@ LESS = Paper(
 AS_MUCH = Paper("Not measured.", outside="Not reduced in VGG and deep linear networks (Santurkar et al. 2018)")
 
 SHIFTS = {
+    "fed": ("moved_w1_fed", "the distributions of the affine maps' inputs move less (Wasserstein-1, in widths)", LESS),
+    "front": ("moved_w1_front", "the distributions in front of BN move less (Wasserstein-1, in widths)", LESS),
     "mean": ("moved_mean", "the means of the inputs move less, in widths of their distributions", LESS),
     "spread": ("moved_spread", "the spreads of the inputs change less", LESS),
     "w1": ("moved_w1", "the distributions of the inputs move less (Wasserstein-1, in widths)", LESS),
@@ -54,7 +70,7 @@ COUNTS = math.log(1.25)
 """Of ratios, the smallest difference that counts: a quarter more."""
 
 
-CLAIMS = [
+CLAIMS: list[Claim | Peculiar] = [
     Claim(
         f"shift-{identity}{'-own' * own}",
         "§1, §2" if paper is LESS else "Santurkar et al. 2018",
@@ -65,10 +81,59 @@ CLAIMS = [
         cells=CELLS,
         selected=("lr",),
         best_of=None if own else {"norm": PLAIN},
-        primary=identity in ("w1", "gradient") and not own,
+        primary=identity in ("fed", "gradient") and not own,
     )
     for own in (False, True)
     for identity, (metric, words, paper) in SHIFTS.items()
+]
+BY_INPUTS, BY_GRADIENT = (
+    claim for claim in CLAIMS if isinstance(claim, Claim) and claim.id in ("shift-fed", "shift-gradient")
+)
+
+
+def agree(records: Records) -> Outcome:
+    """Whether the paper's definition and Santurkar's say the same, of each nonlinearity."""
+    found = [compare(claim, records.runs) for claim in (BY_INPUTS, BY_GRADIENT)]
+    cells = [{c.cell: c.verdict for c in outcome.cells} or {"": outcome.verdict} for outcome in found]
+    pairs = {cell: (cells[0][cell], cells[1][cell]) for cell in cells[0].keys() & cells[1].keys()}
+    decided = {first == second for first, second in pairs.values() if "undecided" not in (first, second)}
+    if len(decided) == 2:
+        verdict: Verdict = "mixed"
+    elif not decided or any("undecided" in pair for pair in pairs.values()):
+        verdict = "undecided"
+    else:
+        verdict = "reproduced" if decided == {True} else "contradicted"
+    words = (
+        f"{cell}{': ' * bool(cell)}{first} by inputs, {second} by gradients" for cell, (first, second) in pairs.items()
+    )
+    n = min(outcome.n for outcome in found)
+    why = "the verdicts on less movement are the same, or they are not"
+    return Outcome(verdict, why, "; ".join(sorted(words)) if n else "nothing to compare", n=n)
+
+
+CLAIMS += [
+    Peculiar(
+        "shift-agree",
+        "Awais et al. 2020",
+        "Both definitions say the same of BN, whatever the nonlinearity: how affine maps' inputs move, and how "
+        f"gradients change, {RATES[False]}.",
+        Paper("Not asked.", outside="Both are reduced, and useful (Awais et al.); not so (Santurkar et al.)"),
+        agree,
+    ),
+    Claim(
+        "shift-seen",
+        "Santurkar et al. 2018",
+        f"Inputs in training move more with noisy BN than with BN, {RATES[False]}, whatever the nonlinearity.",
+        Quantity("movement of the inputs in training, in widths", of_run(probed("moved_w1_tr", ratio=True)), "ratio"),
+        Rule("difference", COUNTS, universal=True),
+        Paper("Not tried; the noise is made to move them."),
+        {"norm": "noisy_batch"},
+        {"norm": TREATED},
+        cells=CELLS,
+        selected=("lr",),
+        best_of={"norm": PLAIN},
+        control=Control("No more would say that the measure does not see what moves."),
+    ),
 ]
 
 
@@ -79,8 +144,10 @@ def figures(records: Records) -> dict[str, Figure]:
         "shift",
         "Covariate shift by each definition",
         {
-            "inputs, W1 in widths": probed("moved_w1"),
-            "inputs in training": probed("moved_w1_tr"),
+            "affine maps' inputs, W1 in widths": probed("moved_w1_fed"),
+            "nonlinearities' inputs": probed("moved_w1"),
+            "the same in training": probed("moved_w1_tr"),
             "gradient, relative": probed("moved_gradient"),
         },
+        at_one_rate=True,
     )

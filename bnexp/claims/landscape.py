@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from bnexp.claims.covariate_shift import COUNTS
 from bnexp.claims.mechanisms import CELLS, RATES
 from bnexp.drawing import plots
-from bnexp.judging.claim import PLAIN, Claim, Paper, Quantity, Rule, of_run
+from bnexp.judging.claim import LARGEST, PLAIN, SMALLEST, TREATED, Claim, Control, Paper, Quantity, Rule, of_run
 from bnexp.judging.measures import probed
 from bnexp.runs.records import Records
 
@@ -38,6 +38,20 @@ CLAIMS = [
     )
     for own in (False, True)
     for metric, (name, words) in MEASURES.items()
+] + [
+    Claim(
+        "landscape-seen",
+        "–",
+        "With BN, the loss varies more along a step at the largest learning rate than at the smallest, whatever the "
+        "nonlinearity.",
+        Quantity("range of the loss", of_run(probed("loss_range", ratio=True)), "ratio"),
+        Rule("difference", COUNTS, universal=True),
+        Paper("–"),
+        {"norm": TREATED, "lr": LARGEST},
+        {"norm": TREATED, "lr": SMALLEST},
+        cells=CELLS,
+        control=Control("No more would say that the measure does not see how far a step goes."),
+    )
 ]
 
 
@@ -48,4 +62,5 @@ def figures(records: Records) -> dict[str, Figure]:
         "landscape",
         "How smooth the loss is along the steps that are made",
         {name: probed(metric) for metric, (name, _) in MEASURES.items()},
+        at_one_rate=True,
     )

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from bnexp.claims.mechanisms import CELLS
 from bnexp.drawing import plots
-from bnexp.judging.claim import PLAIN, TREATED, Claim, Paper, Quantity, Rule, of_run
+from bnexp.judging.claim import PLAIN, TREATED, Claim, Control, Paper, Quantity, Rule, of_run
 from bnexp.judging.measures import after_start, probed
 from bnexp.runs.records import Record, Records
 
@@ -33,29 +33,60 @@ def lead(metric: str) -> Callable[[Record], float | None]:
         into, out = (
             after_start(run).filter(regex=f"^{metric}_{which}/").to_numpy(dtype=float) for which in ("in", "out")
         )
-        by_layer = (out - into)[np.isfinite(out - into).all(axis=1)].mean(axis=0) if into.size else np.array([])
-        return float(by_layer.min()) if np.isfinite(by_layer).any() else None
+        return _least(out - into)
 
     return measure
 
 
+def of_outputs(metric: str) -> Callable[[Record], float | None]:
+    """What the outputs have of it, in the layer in which that is least."""
+    return lambda run: _least(after_start(run).filter(regex=f"^{metric}_out/").to_numpy(dtype=float))
+
+
+def _least(table: np.ndarray) -> float | None:
+    """Of `[steps, layers]` the least of the layers' means over the steps; None where nothing is finite."""
+    by_layer = table[np.isfinite(table).all(axis=1)].mean(axis=0) if table.size else np.array([])
+    return float(by_layer.min()) if np.isfinite(by_layer).any() else None
+
+
 CLAIMS = [
-    Claim(
-        f"gaussian-{metric}{suffix}",
-        "§3.2",
-        f"{which} BN, what goes into the nonlinearities has less {words} than what comes out, in every layer and "
-        "whatever the nonlinearity.",
-        Quantity(f"{words} of outputs minus that of inputs, least layer", of_run(lead(metric)), "deviations"),
-        Rule("difference", COUNTS, universal=True),
-        Paper("The affine map's output is more likely to have a symmetric, non-sparse distribution."),
-        {"norm": norm},
-        None,
-        cells=CELLS,
-        selected=("lr",),
-        primary=norm is TREATED,
-    )
-    for metric, words in WORDS.items()
-    for which, suffix, norm in (("With", "", TREATED), ("Without", "-without", PLAIN))
+    *(
+        Claim(
+            f"gaussian-{metric}{suffix}",
+            "§3.2",
+            f"{which} BN, what goes into the nonlinearities has less {words} than what comes out, in every layer and "
+            "whatever the nonlinearity.",
+            Quantity(f"{words} of outputs minus that of inputs, least layer", of_run(lead(metric)), "deviations"),
+            Rule("difference", COUNTS, universal=True),
+            Paper("The affine map's output is more likely to have a symmetric, non-sparse distribution."),
+            {"norm": norm},
+            None,
+            cells=CELLS,
+            selected=("lr",),
+            primary=norm is TREATED,
+        )
+        for metric, words in WORDS.items()
+        for which, suffix, norm in (("With", "", TREATED), ("Without", "-without", PLAIN))
+    ),
+    *(
+        Claim(
+            f"gaussian-{metric}-relu",
+            "§3.2",
+            f"With BN, the size of the {words} of what comes out of ReLUs is above {COUNTS:g} in every layer.",
+            Quantity(f"{words} of outputs, least layer", of_run(of_outputs(metric)), "deviations"),
+            Rule("difference", target=COUNTS),
+            Paper("Not said."),
+            {"norm": TREATED},
+            None,
+            among={"model.activation": "relu"},
+            selected=("lr",),
+            control=Control(
+                "Outputs without any would say that it is not seen, or that inputs can have no less.",
+                guards=(f"gaussian-{metric}", f"gaussian-{metric}-without"),
+            ),
+        )
+        for metric, words in WORDS.items()
+    ),
 ]
 
 

@@ -2,8 +2,8 @@
 
 Ghost batches change this noise and leave the mini-batch of the gradient; the noise that Dropout makes instead, of equal
 size, is the control. What is judged is the gap between test and training loss, of networks that have learnt 2,000
-training images equally well. And what becomes of the statistics where the companions are of one class, or come through
-Dropout (Li et al. 2018).
+training images equally well, at one learning rate, and their noise then. And what becomes of the statistics where the
+companions are of one class or two, beside mini-batches of all, or come through Dropout (Li et al. 2018).
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from bnexp.claims.accuracy import ACCURACY
-from bnexp.claims.gap import FITTED, GAP, LEAST, gap_of_losses
+from bnexp.claims.gap import FITTED, GAP, LEAST, gap_of_losses, when_fitted
 from bnexp.claims.statistics import late_accuracy
 from bnexp.drawing import plots
 from bnexp.judging.claim import PLAIN, TREATED, Claim, Control, Of, Paper, Quantity, Rule, Settings, of_run
-from bnexp.judging.matching import having
-from bnexp.judging.measures import companion_noise, metric_at_end
-from bnexp.judging.words import percent
+from bnexp.judging.matching import at_their_best, having, judged
+from bnexp.judging.measures import metric_at_end
+from bnexp.judging.words import arm_name, percent
 from bnexp.runs.records import Record, Records
 
 SHOWS_TUNING = True
@@ -39,13 +39,28 @@ GHOSTS = (4, 10, 30)
 """Examples in the parts of a mini-batch of 60."""
 
 EQUAL = {30: 0.02, 10: 0.1}
-"""By ghost batch, the Dropout rate that makes as much noise: on a tuning seed 0.308 and 0.307, 0.449 and 0.437."""
+"""By ghost batch, the Dropout rate that makes as much noise: on two tuning seeds 0.301 and 0.293, 0.454 and 0.461."""
+
+RATE = {"lr": 0.1}
+"""Where it is not tuned."""
 
 USUAL: dict[str, object] = {"norm.ghost": None, "model.dropout": 0, "data.classes_per_batch": None}
 WHOLE, MOVING = {"norm": TREATED, **USUAL, "norm.statistics": "population"}, {"norm.statistics": "moving"}
 LUO = Paper("An example's activations depend on its companions; that it is this noise is not said.")
 LI = Paper("Not in the paper.", outside="Dropout before BN shifts the variance (Li et al. 2018)")
 CLASS = Paper("Mini-batches are drawn at random.", outside="Label leak through companions (Wu & Johnson 2021)")
+
+FEW = {"1-class": 1, "2-classes": 2}
+"""Classes in a mini-batch, as claims are called."""
+
+COMPOSITIONS = {None: "drawn from all classes", 1: "of 1 class each", 2: "of 2 classes each"}
+"""Mini-batches by `data.classes_per_batch`."""
+
+NOISE = when_fitted("companion_noise", FITTED)
+"""What companions and Dropout make where the gap is read."""
+
+LATE = Quantity("test accuracy over the last half of training", of_run(late_accuracy))
+TUNED = {"model.dropout": 0, "norm.ghost": None}
 
 
 def by_doubling(loss: float) -> Callable[[Sequence[Record]], float | None]:
@@ -88,7 +103,26 @@ def _fits(identity: str, words: str, fits: Callable[[Record], float], fails: str
         LUO,
         ALL,
         None,
+        among=RATE,
         control=Control(fails, guards=guards),
+    )
+
+
+def _composed(identity: str, classes: int | None, lower: str, control: Control | None = None) -> Claim:
+    """With BN and without, of networks whose mini-batches have so many classes."""
+    return Claim(
+        identity,
+        "Wu & Johnson 2021",
+        f"Within {{epochs}}, each at its own best rate, networks whose mini-batches are {COMPOSITIONS[classes]} have "
+        f"{lower} with BN than without, over the last half of it.",
+        LATE,
+        Rule("no_worse", HELPS) if control else Rule("difference", HELPS, less=True),
+        CLASS,
+        {"norm": TREATED, "norm.ghost": None, "norm.statistics": "population"},
+        {"norm": PLAIN},
+        among={"model.dropout": 0, "data.classes_per_batch": classes},
+        selected=("lr",),
+        control=control,
     )
 
 
@@ -105,6 +139,7 @@ CLAIMS = [
         LUO,
         ALL,
         None,
+        among=RATE,
         primary=True,
     ),
     _fits(
@@ -131,6 +166,7 @@ CLAIMS = [
             LUO,
             _ghost(ghost),
             WHOLE,
+            among=RATE,
         )
         for ghost in GHOSTS
     ),
@@ -144,6 +180,7 @@ CLAIMS = [
             LUO,
             _dropout(rate),
             _ghost(ghost),
+            among=RATE,
             control=Control("Another gap would say that it is more than noise, or less."),
         )
         for ghost, rate in EQUAL.items()
@@ -152,12 +189,14 @@ CLAIMS = [
         Claim(
             f"noise-size-{ghost}",
             "–",
-            f"Dropout of {percent(rate)} makes as much noise as parts of {ghost} do, within a tenth.",
-            Quantity("noise that companions and dropout make", of_run(companion_noise), "ratio"),
+            f"At a training loss of {FITTED:g} nats, Dropout of {percent(rate)} makes as much noise as parts of "
+            f"{ghost} do, within a tenth.",
+            Quantity("noise that companions and dropout make", of_run(NOISE), "ratio"),
             Rule("equals", 0.1),
             LUO,
             _dropout(rate),
             _ghost(ghost),
+            among=RATE,
             control=Control(
                 "Another size would make the comparison of gaps one of noises.", guards=(f"noise-of-{ghost}",)
             ),
@@ -174,6 +213,7 @@ CLAIMS = [
         LI,
         {**_dropout(0.5), **MOVING},
         _dropout(0.5),
+        among=RATE,
     ),
     Claim(
         "noise-moving",
@@ -184,43 +224,48 @@ CLAIMS = [
         LI,
         {**WHOLE, **MOVING},
         WHOLE,
+        among=RATE,
         control=Control(
             "As much without Dropout would say that it is not Dropout's doing.", guards=("noise-dropout-moving",)
         ),
     ),
-    *(
-        Claim(
-            f"noise-of-{classes}-class{'es' * (classes > 1)}",
-            "Wu & Johnson 2021",
-            f"Within {{epochs}}, each at its own best rate, networks whose mini-batches have {classes} "
-            f"class{'es' * (classes > 1)} have a lower accuracy with BN than without, over the last half of it.",
-            Quantity("test accuracy over the last half of training", of_run(late_accuracy)),
-            Rule("difference", HELPS, less=True),
-            CLASS,
-            {"norm": TREATED, "norm.ghost": None, "norm.statistics": "population"},
-            {"norm": PLAIN},
-            among={"model.dropout": 0, "data.classes_per_batch": classes},
-            selected=("lr",),
-        )
-        for classes in (1, 2)
+    *(_composed(f"noise-of-{name}", classes, "a lower accuracy") for name, classes in FEW.items()),
+    _composed(
+        "noise-of-mixed",
+        None,
+        "no lower an accuracy",
+        Control(
+            "A lower accuracy there, too, would say that it is BN on so few images, and not what is in a mini-batch.",
+            guards=tuple(f"noise-of-{name}" for name in FEW),
+        ),
     ),
 ]
 
 
 def figures(records: Records) -> dict[str, Figure]:
-    """`noise_gap`: the gap against the noise, of ghost batches and of Dropout."""
-    runs = having(records.runs, {"norm": "batch", "norm.statistics": "population", "data.classes_per_batch": None})
-    if not runs:
-        return {}
-    return {
-        "noise_gap": plots.dots(
+    """`noise_gap`, of ghost batches and of Dropout, and their noise; `noise_classes`, by what mini-batches hold."""
+    population = {"norm": "batch", "norm.statistics": "population", "data.classes_per_batch": None}
+    runs = having(judged(records.runs), {**population, **RATE})
+    made = {}
+    if runs:
+        made["noise_gap"] = plots.dots(
             records.of(runs),
-            f"The gap between test and training loss when the latter is {FITTED:g} nats, and the noise",
+            f"The gap between test and training loss when the latter is {FITTED:g} nats, and the noise then",
             "Networks with BN on 2,000 training images.",
-            {"test minus training loss, nats": gap_of_losses(FITTED), "noise": companion_noise},
+            {"test minus training loss, nats": gap_of_losses(FITTED), "noise": NOISE},
             arm=_arm,
         )
-    }
+    usual = having(records.runs, {**TUNED, "norm.statistics": Of("among", (None, "population"))})
+    best = at_their_best(usual, ("norm", "data.classes_per_batch"), ("lr",))
+    if any(run.value("data.classes_per_batch") for run in best):
+        made["noise_classes"] = plots.dots(
+            records.of(best),
+            "Test accuracy over the last half of the training, by what mini-batches are drawn from",
+            "On 2,000 training images, each at its own best learning rate.",
+            {"test accuracy": late_accuracy},
+            arm=lambda run: f"{arm_name(run.norm)}, {COMPOSITIONS[run.value('data.classes_per_batch')]}",
+        )
+    return made
 
 
 def _arm(run: Record) -> str:

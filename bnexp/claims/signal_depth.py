@@ -12,10 +12,22 @@ from matplotlib.figure import Figure
 from bnexp.claims.gradient_flow import EXPLOSION, PRECISELY, first_slope
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
-from bnexp.judging.claim import LARGEST, PLAIN, TREATED, Claim, Paper, Quantity, Rule, of_run
+from bnexp.judging.claim import (
+    LARGEST,
+    PLAIN,
+    SMALLEST,
+    TREATED,
+    Claim,
+    Control,
+    Paper,
+    Quantity,
+    Rule,
+    Settings,
+    of_run,
+)
 from bnexp.runs.records import Record, Records
 
-DEEPEST = {"model.depth": LARGEST}
+DEEPEST, SHALLOWEST = {"model.depth": LARGEST}, {"model.depth": SMALLEST}
 
 FEW = 3.0
 """Directions: below so many, representations have collapsed."""
@@ -24,7 +36,7 @@ MORE = 10.0
 """Directions: the smallest difference that counts, a tenth of the width."""
 
 FIRST = 10
-"""Layers over which changes are compared: in all of them they are small, and none can exceed √2 of its length."""
+"""Layers over which changes are compared: in all of them they are small beside the width."""
 
 SLOWER = 0.005
 """Decades per layer: the smallest difference that counts, a factor of two over 60 layers."""
@@ -46,7 +58,7 @@ def rank_share(run: Record) -> float:
 def amplification(run: Record) -> float | None:
     """The slope, decades a layer, with which small changes of all weights grow in the inputs of the nonlinearities.
 
-    Over the first layers, of their length, of which in a network that has collapsed most is common to all examples.
+    Over the first layers, in widths: what all examples have in common tells none from another.
     """
     layers = range(1, min(FIRST, int(run.value("model.depth"))) + 1)
     changes = [run.metrics[f"sensitivity/hidden{i}"].iloc[0] for i in layers]
@@ -54,13 +66,23 @@ def amplification(run: Record) -> float | None:
 
 
 def _one(
-    identity: str, source: str, sentence: str, norm: object, quantity: Quantity, rule: Rule, paper: Paper
+    identity: str,
+    source: str,
+    sentence: str,
+    norm: object,
+    quantity: Quantity,
+    rule: Rule,
+    paper: Paper,
+    control: Control | None = None,
+    among: Settings = DEEPEST,
 ) -> Claim:
-    return Claim(f"depth-{identity}", source, sentence, quantity, rule, paper, {"norm": norm}, None, among=DEEPEST)
+    arm = {"norm": norm}
+    return Claim(f"depth-{identity}", source, sentence, quantity, rule, paper, arm, None, among, control=control)
 
 
 SLOPE = Quantity("slope of the gradient's norm", of_run(first_slope), "decades per layer")
 RANK = Quantity("directions of the last inputs", of_run(last_rank), "directions")
+OF_THE_UNITS = Quantity("directions of the last inputs, of the units", of_run(rank_share), "share")
 NOT_SAID = Paper("Not mentioned.")
 
 CLAIMS = [
@@ -82,6 +104,9 @@ CLAIMS = [
         SLOPE,
         Rule("equals", PRECISELY),
         NOT_SAID,
+        Control(
+            "A growth here would say that the measure, or the depth, makes the explosion.", guards=("depth-explodes",)
+        ),
     ),
     _one(
         "rank",
@@ -89,7 +114,7 @@ CLAIMS = [
         "With BN, the inputs of the last nonlinearity of the deepest ReLU network tried lie, at initialisation, in "
         "more than half as many directions as there are units.",
         TREATED,
-        Quantity("directions of the last inputs, of the units", of_run(rank_share), "share"),
+        OF_THE_UNITS,
         Rule("difference", target=0.5),
         NOT_SAID,
     ),
@@ -102,6 +127,21 @@ CLAIMS = [
         RANK,
         Rule("difference", less=True, target=FEW),
         NOT_SAID,
+    ),
+    _one(
+        "shallow",
+        "Daneshmand et al. 2020",
+        "Without BN, the inputs of the last nonlinearity of the shallowest ReLU network tried lie, at initialisation, "
+        "in more than half as many directions as there are units.",
+        PLAIN,
+        OF_THE_UNITS,
+        Rule("difference", target=0.5),
+        NOT_SAID,
+        Control(
+            "Fewer there, too, would say that it is not depth that takes directions away.",
+            guards=("depth-rank", "depth-collapse", "depth-more-directions"),
+        ),
+        SHALLOWEST,
     ),
     Claim(
         "depth-more-directions",
@@ -116,8 +156,9 @@ CLAIMS = [
     Claim(
         "depth-small-changes",
         "§3.3",
-        f"In the first {FIRST} layers of ReLU networks, at initialisation (He weights), small changes of the weights "
-        "grow less from layer to layer with BN.",
+        f"In the first {FIRST} layers of the deepest ReLU network tried, at initialisation (He weights), what small "
+        "changes of the weights do to the inputs of the nonlinearities, in these inputs' widths, grows less from layer "
+        "to layer with BN.",
         Quantity("growth of small changes", of_run(amplification), "decades per layer"),
         Rule("difference", SLOWER, less=True),
         Paper("BN prevents small changes of parameters from amplifying."),
@@ -144,7 +185,7 @@ def figures(records: Records) -> dict[str, Figure]:
         "small_changes": plots.lines(
             records,
             f"Growth of small changes from layer to layer, over the first {FIRST} layers",
-            shown,
+            f"{shown} Changes are in widths of the nonlinearities' inputs.",
             "model.depth",
             amplification,
             "decades per layer",

@@ -20,7 +20,8 @@ CLAIMS = [
         LEARNS,
         "–",
         Control(
-            "What others gain over a network that learns nothing is no figure.", guards=tuple(c.id for c in HIGHER)
+            "What others gain over a network that learns nothing would be no figure.",
+            guards=tuple(c.id for c in HIGHER),
         ),
     ),
 ]

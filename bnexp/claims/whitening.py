@@ -15,7 +15,7 @@ from bnexp.claims.mechanisms import ALIKE, CELLS
 from bnexp.claims.speed import steps_to
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
-from bnexp.judging.claim import PLAIN, TREATED, Claim, Paper, Rule, Settings
+from bnexp.judging.claim import PLAIN, TREATED, Claim, Control, Paper, Rule, Settings
 from bnexp.judging.words import arm_name, percent
 from bnexp.runs.records import Record, Records
 
@@ -27,7 +27,13 @@ FASTER = Paper("Networks converge faster if their inputs are whitened (LeCun et 
 
 
 def _claim(
-    identity: str, words: str, arms: tuple[Settings, Settings], rule: Rule, paper: Paper, primary: bool = False
+    identity: str,
+    words: str,
+    arms: tuple[Settings, Settings],
+    rule: Rule,
+    paper: Paper,
+    primary: bool = False,
+    control: Control | None = None,
 ) -> Claim:
     """Of the steps that two arms take, whatever the nonlinearity."""
     return Claim(
@@ -41,6 +47,7 @@ def _claim(
         cells=CELLS,
         selected=("lr",),
         primary=primary,
+        control=control,
     )
 
 
@@ -66,6 +73,7 @@ CLAIMS = [
         ({"norm": "zca", **RAW}, _pixels(None)),
         FEWER,
         FASTER,
+        control=Control("No fewer would say that being as fast as ZCA is nothing.", guards=("whitening-cheap",)),
     ),
     _claim(
         "pixels",
@@ -74,6 +82,10 @@ CLAIMS = [
         FEWER,
         FASTER,
         primary=True,
+        control=Control(
+            "No fewer would say that being as fast as with whitened pixels is nothing.",
+            guards=("whitening-standardised",),
+        ),
     ),
     _claim(
         "standardised",

@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from bnexp.judging.claim import BN, PLAIN
-from bnexp.judging.matching import at_their_best, shown
+from bnexp.judging.matching import at_their_best, having, judged, shown
 from bnexp.judging.measures import common_chance, curve, epochs
 from bnexp.judging.words import arm_name, setting_label
 from bnexp.runs.records import Record, Records
@@ -220,13 +220,27 @@ def dots(
 
 
 def probes_of(
-    records: Records, stem: str, title: str, measures: Mapping[str, Measure], log: bool = True
+    records: Records,
+    stem: str,
+    title: str,
+    measures: Mapping[str, Measure],
+    log: bool = True,
+    at_one_rate: bool = False,
 ) -> dict[str, Figure]:
-    """What probes measure on each norm's networks at their best rate, by nonlinearity; where they did."""
+    """What probes measure on each norm's networks, by nonlinearity; where they did.
+
+    Each is at its own best rate, or all at the one that suits the network without a norm best.
+    """
     runs = at_their_best(records.runs, ("norm", "model.activation"), ("lr",))
+    if at_one_rate:
+        best = {(run.value("model.activation"), run.value("lr")) for run in having(runs, {"norm": PLAIN})}
+        runs = [run for run in judged(records.runs) if (run.value("model.activation"), run.value("lr")) in best]
     if not any(measure(run) is not None for run in runs for measure in measures.values()):
         return {}
-    words = "Each network at its own best learning rate; of layers and steps after the first tenth the means."
+    whose = (
+        "All networks at the learning rate that suits the one without BN" if at_one_rate else "Each network at its own"
+    )
+    words = f"{whose} best{' learning rate' * (not at_one_rate)}; of layers and steps after the first tenth the means."
     return {stem: dots(records.of(runs), title, words, measures, "model.activation", log=log)}
 
 

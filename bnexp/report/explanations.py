@@ -33,11 +33,18 @@ class Witness:
 
     subject: str
     claim: str
-    primary: bool = False
     denies: bool = False
     """It speaks against the explanation where it is reproduced, and neither way where it is not."""
     both: bool = False
     """It is judged on a small Inception, too."""
+    aside: str = ""
+    """Why it decides nothing here, though it is a main claim of its experiment."""
+
+    @property
+    def primary(self) -> bool:
+        """Whether it decides: it is a main claim, and no control."""
+        claim = said(self)
+        return claim.primary and claim.control is None and not self.aside
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,9 @@ EXPLANATIONS = (
         "BN keeps the distributions of layers' inputs from moving while the layers below learn.",
         "the paper's title",
         (
-            Witness("covariate_shift", "shift-w1", primary=True, both=True),
+            Witness("covariate_shift", "shift-fed", both=True),
+            Witness("covariate_shift", "shift-front", both=True),
+            Witness("covariate_shift", "shift-w1", both=True),
             Witness("covariate_shift", "shift-mean", both=True),
             Witness("covariate_shift", "shift-spread", both=True),
             Witness("covariate_shift", "shift-mean-training", both=True),
@@ -64,8 +73,14 @@ EXPLANATIONS = (
             Witness("covariate_shift", "shift-w1-training", both=True),
             Witness("covariate_shift", "shift-gradient", both=True),
             Witness("covariate_shift", "shift-direction", both=True),
-            Witness("noisy_norm", "noisy-faster", primary=True, denies=True, both=True),
-            Witness("noisy_norm", "noisy-speed", denies=True, both=True),
+            Witness("noisy_norm", "noisy-faster", denies=True, both=True),
+            Witness(
+                "noisy_norm",
+                "noisy-speed",
+                denies=True,
+                both=True,
+                aside="noisy BN may be slower than BN and still learn without stable inputs",
+            ),
         ),
     ),
     Explanation(
@@ -73,7 +88,7 @@ EXPLANATIONS = (
         "BN makes the loss and its gradient change more smoothly.",
         "Santurkar et al. 2018",
         (
-            Witness("landscape", "landscape-gradient-change", primary=True, both=True),
+            Witness("landscape", "landscape-gradient-change", both=True),
             Witness("landscape", "landscape-loss-range", both=True),
             Witness("landscape", "landscape-smoothness", both=True),
         ),
@@ -83,11 +98,11 @@ EXPLANATIONS = (
         "BN allows larger learning rates, and these are what helps.",
         "Bjorck et al. 2018",
         (
-            Witness("step_size", "step-size-share", primary=True, both=True),
-            Witness("step_size", "step-size-own", primary=True, both=True),
             Witness("step_size", "step-size-gain", both=True),
+            Witness("step_size", "step-size-own", both=True),
+            Witness("step_size", "step-size-survives"),
             Witness("step_size", "step-size-plain", both=True),
-            Witness("lr_tolerance", "lr-highest", primary=True),
+            Witness("lr_tolerance", "lr-highest"),
             Witness("lr_tolerance", "lr-best"),
         ),
     ),
@@ -96,8 +111,8 @@ EXPLANATIONS = (
         "BN does not see the scale of the weights, so that growing weights make steps smaller by themselves.",
         "§3.3, van Laarhoven 2017, Arora et al. 2018",
         (
-            Witness("scale_invariance", "scale-l2", primary=True),
-            Witness("scale_invariance", "scale-growth", primary=True),
+            Witness("scale_invariance", "scale-l2"),
+            Witness("scale_invariance", "scale-growth"),
             Witness("scale_invariance", "scale-longer"),
             Witness("scale_invariance", "scale-alone"),
         ),
@@ -107,9 +122,9 @@ EXPLANATIONS = (
         "The noise of the mini-batch's statistics regularises.",
         "§3.4, Luo et al. 2018",
         (
-            Witness("noise", "noise-gap", primary=True),
+            Witness("noise", "noise-gap"),
             *(Witness("noise", f"noise-{of}-{ghost}") for of in ("helps", "of") for ghost in (30, 10)),
-            Witness("gap", "gap-narrower"),
+            Witness("gap", "gap-narrower", aside="it asks whether BN regularises, not whether its noise does"),
             Witness("regularisation", "weaker-dropout"),
         ),
     ),
@@ -118,10 +133,10 @@ EXPLANATIONS = (
         "Signals and gradients keep their size through BN's layers, whose Jacobians have singular values near 1.",
         "§3.3",
         (
-            Witness("jacobian", "jacobian-spread", primary=True, both=True),
-            Witness("jacobian", "jacobian-median", primary=True, both=True),
+            Witness("jacobian", "jacobian-spread", both=True),
+            Witness("jacobian", "jacobian-median", both=True),
             Witness("jacobian", "jacobian-unequal", both=True),
-            Witness("gradient_flow", "gradient-flow", primary=True),
+            Witness("gradient_flow", "gradient-flow"),
             Witness("signal_depth", "depth-rank"),
             Witness("signal_depth", "depth-small-changes"),
             Witness("signal_depth", "depth-explodes", denies=True),
@@ -132,8 +147,8 @@ EXPLANATIONS = (
         "Networks that start well need no BN.",
         "De & Smith 2020, Zhang et al. 2019",
         (
-            Witness("skip_init", "skip-init-steps", primary=True),
-            Witness("skip_init", "skip-init-accuracy", primary=True),
+            Witness("skip_init", "skip-init-steps"),
+            Witness("skip_init", "skip-init-accuracy"),
             Witness("init_robustness", "init-own-best", denies=True),
         ),
     ),
@@ -219,6 +234,12 @@ def page(found: Found) -> str:
         for witness in explanation.witnesses:
             for network in networks(witness):
                 lines.append(_row(witness, network, found))
+        asides = [
+            f"`{witness.claim}` decides nothing here: {witness.aside}."
+            for witness in explanation.witnesses
+            if witness.aside
+        ]
+        lines += ["", *asides] if asides else []
     return "\n".join(lines) + "\n"
 
 
@@ -237,10 +258,15 @@ def _marked(witness: Witness, text: str) -> str:
     return f"**{text}**" if witness.primary else text
 
 
+def said(witness: Witness) -> claims.Claim | claims.Peculiar:
+    """The claim itself."""
+    (claim,) = (claim for claim in claims.REGISTRY[witness.subject].claims if claim.id == witness.claim)
+    return claim
+
+
 def sentence(witness: Witness) -> str:
     """What the claim says."""
-    (claim,) = (claim for claim in claims.REGISTRY[witness.subject].claims if claim.id == witness.claim)
-    return unfilled(claim.sentence)
+    return unfilled(said(witness).sentence)
 
 
 def figure(found: Found) -> Figure:

@@ -113,6 +113,10 @@ SAYINGS = (
             Answer("fine_tuning", "fine-tuning-new", "so do other digits"),
         ),
     ),
+    Saying(
+        "Statistics of mini-batches keep what tells examples apart.",
+        (Answer("absolute_scale", "absolute-scale-more", "contrasts, which an example's own statistics discard"),),
+    ),
     Saying("γ and β are needed.", (Answer("affine", "affine-sigmoid", "sigmoid networks end higher with them"),)),
     Saying(
         "It hurts with small mini-batches, and on noisy images.",

@@ -18,6 +18,7 @@ class Landscape(Probe):
 
     `loss_range` is the range of the loss (nats), `gradient_change` the largest change of the gradient in lengths of
     that before the step, and `smoothness` the largest change of the gradient by length of the way, the effective β.
+    Where they are infinite further on, they are of the part of the way up to there.
     """
 
     def measure(self, moment: Moment) -> dict[str, float]:
@@ -33,14 +34,17 @@ class Landscape(Probe):
         for part in PARTS:
             there = {name: p + part * way[name] for name, p in start.items()}
             far_loss, far = moment.gradient({**moment.before, **there}, start)
+            change = _norm({name: far[name] - g for name, g in gradient.items()})
+            if not (math.isfinite(far_loss) and math.isfinite(change)):
+                break
             losses.append(far_loss)
-            changes.append(_norm({name: far[name] - g for name, g in gradient.items()}))
-        if not all(map(math.isfinite, [*losses, *changes])):
+            changes.append(change)
+        if not changes or not math.isfinite(loss):
             return unknown
         return {
             "loss_range": max(losses) - min(losses),
             "gradient_change": max(changes) / _norm(gradient),
-            "smoothness": max(change / (part * length) for change, part in zip(changes, PARTS, strict=True)),
+            "smoothness": max(change / (part * length) for change, part in zip(changes, PARTS, strict=False)),
         }
 
 

@@ -108,6 +108,20 @@ class Moment:
         return {label: middle(u).detach() for label, u in self.whole_inputs(x, tensors, training).items()}
 
     @torch.no_grad()
+    def around(self, x: Tensor, tensors: Tensors) -> dict[str, tuple[Tensor, Tensor]]:
+        """What the affine map in front of each watched nonlinearity is given, and what it makes of it, at inference.
+
+        `[E, units]` each, of feature maps those in the middle; by the nonlinearity.
+        """
+        seen: dict[str, tuple[Tensor, Tensor]] = {}
+        with ExitStack() as hooks:
+            for label, weight in self.weights.items():
+                layer = self.network.get_submodule(weight.rpartition(".")[0])
+                hooks.enter_context(layer.register_forward_hook(functools.partial(_keep_both, seen, label)))
+            self.logits(x, tensors, training=False)
+        return {label: (middle(given), middle(made)) for label, (given, made) in seen.items()}
+
+    @torch.no_grad()
     def adapted(self, images: Tensor) -> dict[str, Tensor]:
         """The network's tensors before the step, with the population statistics of these images (Algorithm 2)."""
         self.network.load_state_dict(dict(self.before))
@@ -139,6 +153,12 @@ class Moment:
 
 def _keep(seen: dict[str, Tensor], label: str, layer: nn.Module, inputs: Sequence[Tensor]) -> None:
     seen[label] = inputs[0]
+
+
+def _keep_both(
+    seen: dict[str, tuple[Tensor, Tensor]], label: str, layer: nn.Module, inputs: Sequence[Tensor], output: Tensor
+) -> None:
+    seen[label] = inputs[0], output
 
 
 def middle(x: Tensor) -> Tensor:

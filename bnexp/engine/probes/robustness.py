@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 
@@ -9,6 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from bnexp import norms
+from bnexp.data import digits
+from bnexp.data.dataset import pixels
+from bnexp.engine.copies import copied
 from bnexp.engine.probes.moment import Moment, Probe
 
 NOISE = (0.1, 0.3, 0.5)
@@ -41,7 +46,13 @@ SHIFTS: dict[str, Callable[[Tensor], Tensor]] = {
     "faint": lambda x: 0.3 * x,
     "noisy": lambda x: x + 0.5 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).to(x),
 }
-"""Domains that were not trained on."""
+"""Domains that were not trained on, made of test images."""
+
+DOMAINS = ("unchanged", *SHIFTS, "uci")
+"""Test images as they are, these, and UCI's handwritten digits: ten classes, too, written and scanned by others."""
+
+STATISTICS = ("kept", "recomputed", "own")
+"""Those of the population as they are, those of the new domain, and those of the mini-batch that is classified."""
 
 
 class Robustness(Probe):
@@ -83,27 +94,59 @@ def attacked(moment: Moment, x: Tensor, far: float, steps: int) -> Tensor:
 class Adaptation(Probe):
     """The accuracy at the end on other domains (§5), at inference; NaN before the end.
 
-    `unchanged`, on images as they are; `kept/…` with the population statistics as they are, `recomputed/…` with those
-    of the new domain (Algorithm 2). On the first half of many images
-    statistics are recomputed, the second half is classified.
+    By domain `kept/…` with the population statistics as they are, `recomputed/…` with the domain's (Algorithm 2),
+    `own/…` with those of each mini-batch, as large as in training, that is classified. On the first half of a domain's
+    images statistics are recomputed, the second half is classified. `…/uci` says nothing of networks of other classes.
     """
 
     def measure(self, moment: Moment) -> dict[str, float]:
         if moment.after is not None:
-            names = [f"{what}/{shift}" for shift in SHIFTS for what in ("kept", "recomputed")]
-            return dict.fromkeys(["unchanged", *names], math.nan)
-        seen, tested = moment.many.chunk(2)
-        targets = moment.many_targets[len(seen) :]
-        measured = {"unchanged": accuracy(moment, tested, targets)}
-        for shift, change in SHIFTS.items():
-            images = change(tested)
-            measured[f"kept/{shift}"] = accuracy(moment, images, targets)
-            measured[f"recomputed/{shift}"] = accuracy(moment, images, targets, moment.adapted(change(seen)))
+            return {f"{statistics}/{domain}": math.nan for domain in DOMAINS for statistics in STATISTICS}
+        measured = {}
+        for domain in DOMAINS:
+            images, labels = of_domain(moment, domain)
+            seen, tested = images.chunk(2)
+            targets = labels[len(seen) :]
+            measured[f"kept/{domain}"] = accuracy(moment, tested, targets)
+            measured[f"recomputed/{domain}"] = accuracy(moment, tested, targets, moment.adapted(seen))
+            measured[f"own/{domain}"] = accuracy_by_own_statistics(moment, tested, targets)
         return measured
+
+
+def of_domain(moment: Moment, domain: str) -> tuple[Tensor, Tensor]:
+    """Images of a domain as the network takes them, `[M, C, H, W]`, and their labels."""
+    x = moment.many
+    if domain == "uci":
+        small, labels = uci_digits()
+        large = functional.interpolate(small.to(x), x.shape[-2:], mode="bilinear").expand(-1, x.shape[1], -1, -1)
+        return x.min() + (x.max() - x.min()) * large, labels.to(x.device)
+    return (x if domain == "unchanged" else SHIFTS[domain](x)), moment.many_targets
+
+
+@functools.cache
+def uci_digits() -> tuple[Tensor, Tensor]:
+    """All that come with scikit-learn, in [0, 1], `[1797, 1, 8, 8]`, and their labels."""
+    read = digits.read()
+    images = torch.cat([read.train_images, read.test_images])
+    return pixels(images), torch.cat([read.train_labels, read.test_labels])
 
 
 @torch.no_grad()
 def accuracy(moment: Moment, images: Tensor, targets: Tensor, tensors: dict[str, Tensor] | None = None) -> float:
     """The fraction of these images that is classified correctly, at inference."""
-    logits = moment.logits(images, tensors or moment.before, training=False)
+    return _right(moment.logits(images, tensors or moment.before, training=False), targets)
+
+
+@torch.no_grad()
+def accuracy_by_own_statistics(moment: Moment, images: Tensor, targets: Tensor) -> float:
+    """The same of their whole mini-batches, each normalised by its own statistics, where Algorithm 2 gives them."""
+    network = copied(moment.network)
+    network.load_state_dict(dict(moment.before))
+    norms.estimating(network)
+    logits = torch.cat([network(batch) for batch in moment.batches(images)])
+    return _right(logits, targets[: len(logits)])
+
+
+def _right(logits: Tensor, targets: Tensor) -> float:
+    """NaN where a logit is not finite."""
     return float((logits.argmax(-1) == targets).float().mean()) if logits.isfinite().all() else math.nan

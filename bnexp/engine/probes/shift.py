@@ -14,18 +14,25 @@ TINY = 1e-9
 
 
 class InputShift(Probe):
-    """How far the inputs of each nonlinearity have moved since the measurement before (§2: internal covariate shift).
+    """How far the inputs of each layer have moved since the measurement before (§2: internal covariate shift).
 
     `moved_mean/…` and `moved_w1/…` (Wasserstein-1) in widths of the unit's distribution, `moved_spread/…` the size of
-    the logarithm of the spreads' quotient: means over the units. `…_tr/…` are of the network in training, on one
-    mini-batch of the reference, the others of that at inference, on all of it. Population statistics are those of the
-    reference: of mini-batches drawn anew they would seem to move where no weight does. NaN at the first.
+    the logarithm of the spreads' quotient: means over the units. They are of the inputs of the nonlinearities, behind
+    BN; `…_fed/…` of the inputs of the affine maps in front of these, but for the images, and `…_front/…` of the outputs
+    of these maps, in front of BN. `…_tr/…` are of the network in training, on one mini-batch of the reference, all
+    others of that at inference, on all of it. Population statistics are those of the reference: of mini-batches drawn
+    anew they would seem to move where no weight does. NaN at the first.
     """
 
     @torch.no_grad()
     def measure(self, moment: Moment) -> dict[str, float]:
+        at_inference = moment.adapted(moment.reference)
+        around = moment.around(moment.reference, at_inference)
+        first = next(iter(moment.layers))
         seen = {
-            "": moment.inputs(moment.reference, moment.adapted(moment.reference), training=False),
+            "": moment.inputs(moment.reference, at_inference, training=False),
+            "_fed": {label: given for label, (given, _) in around.items() if label != first},
+            "_front": {label: made for label, (_, made) in around.items()},
             "_tr": moment.inputs(next(moment.batches()), moment.before, training=True),
         }
         measured = {}

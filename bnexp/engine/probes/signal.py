@@ -39,8 +39,9 @@ class Signal(Probe):
     """The inputs of the nonlinearities over reference mini-batches, in training.
 
     `scale/…` is their root mean square; `rank/…` in how many directions they lie, uncentred; `sensitivity/…` by which
-    part of their length they change when all weights change at random by a hundredth of theirs; and `branch/…`, by
-    residual connection, the root mean square of the branch in that of what it is added to.
+    part of their width, their length about the mean over the examples, they change when all weights change at random
+    by a hundredth of theirs; and `branch/…`, by residual connection, the root mean square of the branch in that of what
+    it is added to.
     """
 
     @torch.no_grad()
@@ -64,7 +65,7 @@ class Signal(Probe):
             u, v = (torch.cat([part[label] for part in parts]) for parts in (seen, other))
             measured[f"scale/{label}"] = float(u.square().mean().sqrt())
             measured[f"rank/{label}"] = rank(u)
-            measured[f"sensitivity/{label}"] = float((v - u).norm() / u.norm())
+            measured[f"sensitivity/{label}"] = float((v - u).norm() / (u - u.mean(0)).norm())
         return measured
 
 
