@@ -30,9 +30,10 @@ format: $(INSTALLED) ## put the code into the project's format
 	$(RUN) -m ruff check --fix
 	$(RUN) -m ruff format
 
-bench: $(INSTALLED) ## measure the speed of training against an ordinary loop
+bench: $(INSTALLED) ## measure the speed of training against an ordinary loop, and what folding and whitening cost
 	$(RUN) scripts/bench.py
 	$(RUN) scripts/bench_inception.py
+	$(RUN) scripts/bench_costs.py
 
 wheel: $(INSTALLED) ## build the wheel and try it in an environment of its own
 	$(RUN) scripts/check_wheel.py

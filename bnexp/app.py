@@ -19,6 +19,7 @@ from bnexp.config import DATASETS, LAUNCH, RESOLVED, STAND_INS, Config, ConfigEr
 from bnexp.console import err, out
 from bnexp.judge import profile, writing
 from bnexp.judge.asked import Request
+from bnexp.judge.runs import fitting
 from bnexp.judge.trial import Contract
 from bnexp.launch import stacks
 from bnexp.launch.estimate import dry_run, estimate
@@ -150,7 +151,8 @@ def train(configs: Sequence[Config]) -> None:
     settings, stacked = stacks.plan(first, list(parts(runs).values()))
     taken_over = take_over(runs)
     settings = dataclasses.replace(settings, taken_over=frozenset({*taken_over.runs, *outcome.elsewhere}))
-    for sentence in [*inventory(first.outputs, runs), *taken_over.sentences]:
+    told = [*inventory(first.outputs, runs), *taken_over.sentences, *fitting(runs, outcome.elsewhere)]
+    for sentence in told:
         err.print(sentence, soft_wrap=True)
     if first.dry_run:
         dry_run(settings, stacked)

@@ -25,7 +25,7 @@ USAGE = """usage: bnexp COMMAND …
   run [KEY=VALUE …]          train, judge and draw: experiment=NAME, or one network, or a sweep (-m)
   list [models]              experiments and claims, with what the paper says and the newest verdict; or models
   report [EXPERIMENT …]      redraw results/ from the records, without training; or outputs/SWEEP
-  judge NORM                 your own norm, my_norm.py:MyNorm, in BN's place: its contract, and every claim of it
+  judge NORM                 your own norm, my_norm.py:MyNorm, in BN's place: its contract, and claims put to it
   data [NAME]                which data sets are here, where, whole or not; fetch what is missing of one
   diff A B                   settings and results of two runs or arms: EXPERIMENT:norm=batch, a folder, a run's id
   clean                      what is unfinished, damaged or of an older engine, with its size; removed if you say yes
@@ -241,7 +241,11 @@ def _report(arguments: list[str]) -> None:
 def _judge(arguments: list[str]) -> None:
     about = "A norm of your own in BN's place: the contract it keeps, and what becomes of the claims."
     parser = Parser("judge", about)
-    words = "my_norm.py, my_norm.py:Class or package.module:Class; then norm.settings.KEY=VALUE, scale=smoke, …"
+    words = (
+        "my_norm.py, my_norm.py:Class or package.module:Class; then norm.settings.KEY=VALUE; scale=smoke or laptop "
+        "(the default); references=package (records that come along, the default) or train; data=NAME; dry_run=true, "
+        "which says what would be trained; and what else says where and how, as bnexp run has it"
+    )
     parser.add_argument("words", nargs="+", metavar="NORM", help=words)
     parser.add_argument("--claims", help="experiments or subjects to judge it by, such as figure_1,batch_size")
     parser.add_argument("--contract", action="store_true", help="the contract alone, in seconds")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import dataclasses
+import difflib
 import hashlib
 import importlib.util
 import inspect
@@ -28,10 +29,13 @@ def load(setting: str, target: str) -> Any:
     advice = "write it as package.module:name, importable from the current folder"
     if not (module and name):
         raise ConfigError(f"{setting}={target}: it names nothing that can be imported; {advice}")
+    imported = _import(f"{setting}={target}", module)
     try:
-        return getattr(_import(f"{setting}={target}", module), name)
+        return getattr(imported, name)
     except AttributeError as error:
-        raise ConfigError(f"{setting}={target}: {error}; {advice}") from error
+        (near,) = difflib.get_close_matches(name, vars(imported), n=1) or [""]
+        meant = f"did you mean {module}:{near}?" if near else advice
+        raise ConfigError(f"{setting}={target}: {error}; {meant}") from error
 
 
 def _import(written: str, module: str) -> ModuleType:

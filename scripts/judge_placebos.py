@@ -18,6 +18,7 @@ import numpy as np
 from bnexp.claims import BN, PLAIN
 from bnexp.judge.profile import against_bn, asked, subjects
 from bnexp.judge.runs import EXPERIMENTS
+from bnexp.judge.writing import LEAST_SEEDS
 from bnexp.judging.judgement import judge
 from bnexp.runs import records
 from bnexp.runs.records import Record, Records
@@ -57,7 +58,7 @@ def alarms(gathered: Records, norm: str, draw: np.random.Generator) -> Iterator[
             compared = against_bn(claim) if norm == BN else claim
             if compared.reference is not None:
                 found = judge(compared, replace(gathered, runs=runs), NAME)
-                if found.n >= 3:
+                if found.outcome.n >= LEAST_SEEDS:
                     yield claim.id, found.verdict in ALARMS.get(compared.rule.kind, ANY)
 
 
@@ -76,7 +77,7 @@ def table(results: Path) -> str:
             told[norm] += len(found)
             by_claim = Counter(identity for identity, is_wrong in found if is_wrong)
             most = f", most `{by_claim.most_common(1)[0][0]}` with {max(by_claim.values())}" if by_claim else ""
-            row.append(f"{sum(by_claim.values())} of {len(found)}{most}")
+            row.append(f"{sum(by_claim.values())} of {len(found)}{most}" if found else "–, not asked")
         lines.append(f"| `{name}` | {' | '.join(row)} |")
     total = (f"{wrong[norm]} of {told[norm]} ({100 * wrong[norm] / told[norm]:.1f} %)" for norm in (PLAIN, BN))
     return "\n".join([*lines, f"| together | {' | '.join(total)} |"]) + "\n"

@@ -65,6 +65,9 @@ def main(scale: str, extra: Sequence[str]) -> int:
     console.print(table)
     for name, reason in (left_out | failed).items():
         console.print(f"[bold red]left out: {name}[/]: {reason}")
+    for page in sorted(RESULTS.rglob("index.html")):
+        if page.stat().st_mtime >= started:
+            console.print(f"All on one page: {page}", soft_wrap=True)
     return 1 if failed else 0
 
 

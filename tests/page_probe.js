@@ -53,10 +53,25 @@ window.addEventListener("load", () => {
   said.words = shown();
   set("experiment", "value", "");
   set("words", "value", "");
-  set("primary", "checked", true);
-  said.primary = shown();
-  set("primary", "checked", false);
+
+  // of each value of a filter what is shown, and what should be
+  for (const id of ["question", "verdict", "role"]) {
+    const values = every(`#${id} option`).map((option) => option.value).filter(Boolean);
+    said[id] = values.map((value) => {
+      set(id, "value", value);
+      return [value, shown(), every("details.claim").filter((claim) => claim.dataset[id] === value).length];
+    });
+    set(id, "value", "");
+  }
   said.again = shown();
+
+  const open = () => every("details.claim").filter((claim) => claim.open).length;
+  every("details.claim").forEach((claim, i) => { claim.open = i === 0; });
+  const before = open();
+  window.dispatchEvent(new Event("beforeprint"));
+  said.printed = [before, open()];
+  window.dispatchEvent(new Event("afterprint"));
+  said.printed.push(open());
 
   const answer = document.createElement("pre");
   answer.id = "said";

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -164,6 +165,28 @@ class Talks(Plain):
         return super().forward(x)
 
 
+class Complains(Plain):
+    def forward(self, x: Tensor) -> Tensor:
+        print("careful", file=sys.stderr)
+        return super().forward(x)
+
+
+class InDoubleBackwards(Plain):
+    """Its gradient is of no number where its input is of another type than float32."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = super().forward(x)
+        return y if x.dtype == torch.float32 else y + (x - x).sqrt()
+
+
+class Elsewhere(Plain):
+    """Once it has been moved to another device it computes something else."""
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Elsewhere:
+        self.scale *= 1.1
+        return super()._apply(fn, recurse)
+
+
 class Raises(Plain):
     def forward(self, x: Tensor) -> Tensor:
         raise RuntimeError("not today")
@@ -188,6 +211,8 @@ class Raises(Plain):
         (DrawsElsewhere, {"no_global_randomness"}, "of Python and NumPy"),
         (KeepsGraph, {"can_be_copied"}, ".detach()"),
         (Talks, {"is_quiet"}, "it prints 'hello'"),
+        (Complains, {"is_quiet"}, "it prints 'careful'"),
+        (InDoubleBackwards, {"keeps_dtype"}, "gradients of float64 are not finite"),
     ],
 )
 def test_each_way_of_breaking_it_has_a_sentence_with_the_remedy(
@@ -199,7 +224,16 @@ def test_each_way_of_breaking_it_has_a_sentence_with_the_remedy(
         assert words in found[f"{name}[flat]"].sentence
 
 
-@pytest.mark.parametrize("make", [Detached, FirstOnly, Draws, Talks, LearnsAtInference])
+def test_every_device_has_the_numbers_of_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not broken(Elsewhere)
+    monkeypatch.setattr("bnexp.norms.contract.devices", lambda: ["cpu"])  # as if it were another
+    assert not broken(Plain)
+    found = broken(Elsewhere)
+    assert set(found) == {"steps_on[flat]", "steps_on[maps]"}
+    assert "after a step on cpu outputs are other than on the CPU" in found["steps_on[flat]"].sentence
+
+
+@pytest.mark.parametrize("make", [Detached, FirstOnly, Draws, Talks, LearnsAtInference, InDoubleBackwards])
 def test_and_no_other_is_broken_by_it(make: type[nn.Module]) -> None:
     assert len({name.partition("[")[0] for name in broken(make)}) == 1
 
@@ -208,7 +242,49 @@ def test_what_raises_is_named_once_for_each_kind_of_input() -> None:
     found = broken(Raises)
     assert set(found) == {"keeps_shape[flat]", "keeps_shape[maps]"}
     assert all("RuntimeError: not today (" in result.sentence for result in found.values())
-    assert "inputs = ('flat',)" in found["keeps_shape[maps]"].sentence
+    assert "if it takes no maps, say so: inputs = ('flat',)" in found["keeps_shape[maps]"].sentence
+    assert "if it takes maps alone, say so: inputs = ('maps',)" in found["keeps_shape[flat]"].sentence
+
+
+class WithoutInit(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x
+
+
+class TakesNothing(WithoutInit):
+    def __init__(self) -> None:
+        super().__init__()
+
+
+class ByName(WithoutInit):
+    def __init__(self, *, features: int) -> None:
+        super().__init__()
+
+
+class Piece(nn.Linear):
+    def __init__(self, inputs: int, units: int) -> None:
+        super().__init__(inputs, units)
+
+
+def network(shape: tuple[int, ...], classes: int, norm: Callable[..., nn.Module]) -> nn.Module:
+    return nn.Flatten()
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (WithoutInit, "WithoutInit is not made from the number of features; def __init__\\(self, features\\)"),
+        (TakesNothing, "TakesNothing is not made from the number of features"),
+        (ByName, "ByName is not made from the number of features"),
+        (Piece, "Piece is a layer from inputs to units, a piece of a network and no norm"),
+        (network, "network makes a network and no norm"),
+    ],
+)
+def test_what_is_not_made_from_features_is_no_norm(make: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        results(make)
+    with pytest.raises(ValueError, match=words):
+        checks(make)
 
 
 def test_what_changes_its_input_is_told_that_alone() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,7 +16,7 @@ from handmade import BN, PLAIN, Fields, is_bn, records, sweep
 
 from bnexp import paths
 from bnexp.claims import REGISTRY, TREATED
-from bnexp.config import Config, ConfigError, NormConfig, run_id
+from bnexp.config import Config, ConfigError, DataConfig, NormConfig, run_id
 from bnexp.judge import asked, runs
 from bnexp.judge.candidate import Candidate, read, stands_for
 from bnexp.judge.picture import profile_figure
@@ -74,6 +75,9 @@ def test_a_file_a_class_in_it_or_a_module(typed: str) -> None:
         ("mine", "write a file, my_norm.py, or package.module:Class"),
         ("deeper/my_norm.py", "Python would import .*my_norm.py in its place"),
         ("statistics.py", "Python would import .*statistics.py in its place"),
+        ("my_norm.py:Mein", r"my_norm.py has no Mein; did you mean my_norm.py:Mine\?"),
+        ("two.py:Third", r"two.py has no Third; it has First, Second"),
+        ("none.py:Mine", r"none.py has no Mine; it defines no class"),
     ],
 )
 def test_what_names_no_norm_is_refused(typed: str, message: str, tmp_path: Path) -> None:
@@ -93,11 +97,27 @@ def test_what_names_no_norm_is_refused(typed: str, message: str, tmp_path: Path)
         read(typed, {})
 
 
+@pytest.mark.parametrize("name", ["make", "Imported", "Sometimes", "anything"])
+def test_what_a_file_names_need_be_no_class_in_it(name: str, tmp_path: Path) -> None:
+    text = "from torch.nn import Identity as Imported\nif True:\n    class Sometimes: ...\ndef make(features): ...\n"
+    (tmp_path / "factory.py").write_text(text + "from math import *\n" * (name == "anything"))
+    assert read(f"factory.py:{name}", {}).target == f"factory:{name}"
+
+
 def test_a_file_in_another_folder(command: Command, tmp_path: Path) -> None:
     (tmp_path / "deeper").mkdir()
     (tmp_path / "deeper" / "my_other_norm.py").write_text(MINE)
     done = command("judge", "--contract", "deeper/my_other_norm.py")
     assert (done.code, done.out.split()[:3]) == (0, ["Mine", "keeps", "30"])
+
+
+def test_the_help_names_every_setting_that_is_its_own(command: Command) -> None:
+    done = command("judge", "--help")
+    said = " ".join(done.out.split())
+    assert done.code == 0
+    for word in (*(f"{key}=" for key in asked.CHOSEN), "norm.settings.", "data=", "dry_run=", *runs.EXPERIMENTS):
+        assert word in said, word
+    assert all(choice in said for choice in asked.REFERENCES)
 
 
 def test_a_request_in_full() -> None:
@@ -119,7 +139,13 @@ def test_a_request_in_full() -> None:
         (["my_norm.py", "norm.settings.groups=[4"], None, "write KEY=VALUE, and a list as KEY="),
         (["my_norm.py", "scale=paper"], None, "scale=paper: a norm is judged at smoke or laptop"),
         (["my_norm.py", "references=none"], None, "references=none: choose from package, train"),
-        (["my_norm.py"], "batchsize,magic", "--claims magic: there is nothing of that name to ask"),
+        (
+            ["my_norm.py"],
+            "batchsize,magic",
+            "--claims magic: there is nothing of that name to ask; there are .*batch_size, ",
+        ),
+        (["my_norm.py"], "figure9", r"nothing of that name to ask; did you mean figure_1\?"),
+        (["my_norm.py"], "satturating", r"did you mean saturating\?"),
     ],
 )
 def test_requests_that_cannot_be(words: list[str], names: str | None, message: str) -> None:
@@ -145,6 +171,38 @@ def test_it_has_the_runs_of_bn_as_it_is() -> None:
     own = kept[-1]
     assert (own.norm.target, own.norm.settings, own.seed) == (OTHER, {"scale": 2.0}, 1)
     assert run_id(own) != run_id(config(seed=1))
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            ("scale=laptop", "data=digits"),
+            "None of the records that come along fits: they are of mnist, this is digits.",
+        ),
+        (("scale=smoke", "data=digits"), "is trained, too: the records that come along are of scale laptop."),
+    ],
+)
+def test_it_is_told_which_records_fit(words: tuple[str, ...], told: str, command: Command) -> None:
+    done = command("judge", "my_norm.py", "--claims", "saturating", *words, "dry_run=true")
+    assert done.code == 0, done.err
+    said = " ".join(f"{done.out} {done.err}".split())
+    assert told in said
+
+
+def test_of_the_runs_that_it_is_held_against_those_with_records_are_counted() -> None:
+    def config(name: str, seed: int = 0, data: str = "mnist") -> Config:
+        return replace(Config(scale="laptop"), seed=seed, norm=NormConfig(name=name), data=DataConfig(data))
+
+    (run,) = sweep(lambda fields: 0.9, (BN,), (0,))
+    there = [config("none"), config("batch"), config("batch", 1), config("module")]
+    some = {run_id(there[0]): run, run_id(there[1]): run, "of another experiment": run}
+    assert runs.fitting(there, some) == ["Records of 2 of the 3 runs that it is held against come along."]
+    assert runs.fitting(there[:2], some) == ["Records of all 2 runs that it is held against come along."]
+    (odd,) = runs.fitting(there[2:], some)
+    assert odd == "None of the records that come along fits: they are of other settings, or of another engine."
+    assert "they are of mnist, this is digits" in runs.fitting([config("batch", data="digits")], some)[0]
+    assert runs.fitting(there, {}) == []
 
 
 # The claims
@@ -200,6 +258,14 @@ def test_the_profile_has_a_column_for_every_norm() -> None:
         assert len(boxes) == 3 * len(entries) - (shown is not entries)
 
 
+def test_the_docs_name_the_experiments_that_are_asked_and_those_that_could_be() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "judging.md").read_text(encoding="utf-8")
+    by_default, others = re.findall(r"^- (?:By default|Others have).*?(?=^- )", text, re.MULTILINE | re.DOTALL)
+    laptop, smoke = (set(re.findall(r"`(\w+)`", part)) for part in by_default.split("at `scale=smoke`"))
+    assert (laptop, smoke) == tuple(set(runs.EXPERIMENTS[scale]) for scale in ("laptop", "smoke"))
+    assert set(re.findall(r"`(\w+)`", others)) == set(asked.askable()) - laptop
+
+
 # The command
 
 
@@ -230,6 +296,7 @@ def test_the_contract_as_json(command: Command, tmp_path: Path) -> None:
         ("import os; os._exit(3)", "its process ended, exit code 3 (in the check keeps_shape[flat])"),
         ("time.sleep(60)", "it came to no end in 2 s (in the check keeps_shape[flat])"),
         ("print('hello'); return x", "it prints 'hello'; leave out print"),
+        ("import sys; print('oh', file=sys.stderr); return x", "it prints 'oh'; leave out print"),
     ],
 )
 def test_what_breaks_it_is_refused_with_a_sentence(
@@ -242,6 +309,34 @@ def test_what_breaks_it_is_refused_with_a_sentence(
     assert words in done.err
     assert "odd:Mine" in done.err
     assert not (tmp_path / "outputs").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "import sys\nprint('hello', file=sys.stderr)\n",
+            "odd:Mine prints 'hello' while it is imported; leave out print",
+        ),
+        ("time.sleep(60)\n", "odd:Mine: it came to no end in 2 s (while it was imported)"),
+        ("import os\nos._exit(3)\n", "its process ended, exit code 3 (while it was imported)"),
+        ("raise RuntimeError('no')\n", "odd:Mine: RuntimeError: no ("),
+        ("Mine.__init__ = lambda self, features: time.sleep(60)\n", "2 s (while it was made)"),
+        ("Mine.__init__ = lambda self: None\n", "Mine is not made from the number of features; def __init__(self, "),
+        ("class Mine(nn.Linear): ...\n", "Mine is a layer from inputs to units, a piece of a network and no norm"),
+        ("del Mine\n", "odd:Mine: module 'odd' has no attribute 'Mine'"),
+        ("Min = Mine\ndel Mine\n", "did you mean odd:Min?"),
+    ],
+)
+def test_what_cannot_be_imported_or_made_is_refused_in_the_words_that_were_typed(
+    text: str, words: str, command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("bnexp.judge.trial.LIMIT", 2)
+    (tmp_path / "odd.py").write_text(MINE + text)
+    done = command("judge", "odd.py:Mine", "scale=smoke")
+    assert (done.code, done.out) == (2, "")
+    assert words in done.line
+    assert "norm.target" not in done.line
 
 
 def test_one_that_ends_its_process_late_is_named_and_what_can_be_judged_is(
@@ -283,6 +378,10 @@ def test_the_examples_keep_it_but_for_the_lesson(
 
 def test_what_norms_weights_is_a_model_that_trains(command: Command, tmp_path: Path) -> None:
     (tmp_path / MODEL).write_text((EXAMPLES / MODEL).read_text())
+    for name in ("", ":build"):
+        refused = command("judge", "--contract", f"{MODEL}{name}")
+        assert refused.code == 2
+        assert "no norm; a network of your own, made by a function, is tried by bnexp run model.target=" in refused.line
     run = ("run", "-m", "model.target=weight_standardisation:build", "norm=none,batch", "data=digits", "steps=300")
     done = command(*run, "lr=0.5", "evaluations=2")
     assert done.code == 0, done.err

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import importlib
+import math
+import re
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
-from handmade import noise, records, sweep
+from handmade import BN, PLAIN, STEPS, Fields, noise, record, records, sweep
+
+from bnexp import paths
+from bnexp.judge.profile import against_bn, asked, subjects
+from bnexp.judge.runs import EXPERIMENTS
+from bnexp.report.experiments import read
+from bnexp.runs.records import Record
 
 SCRIPTS = str(Path(__file__).parent.parent / "scripts")
 sys.path.append(SCRIPTS)
@@ -43,3 +53,72 @@ def test_an_alarm_is_raised_where_the_halves_differ(better: float, wrong: bool) 
     runs = sweep(lambda fields: 0.9 + better * (fields["seed"] in candidates) + noise(fields), seeds=SEEDS)
     found = dict(placebos.alarms(records(runs, claims=("accuracy",)), "none", draw()))
     assert found == {"higher-accuracy": wrong}
+
+
+# By noise alone
+
+SIX_EACH = (*range(12), 1000, 1001)
+"""Halved, six seeds a side, as at `laptop`, and one that chooses settings."""
+
+REDRAWN = 20
+
+SWEEPS: dict[str, dict[str, Sequence[Any]]] = {
+    "accuracy": {"data_binarize": (False, True)},
+    "speed": {"data_binarize": (False, True)},
+    "batch_size": {"batch": (2, 60, 1024)},
+    "lr_tolerance": {"lr": (0.01, 0.0316, 0.1, 0.316, 1.0, 3.16), "model_depth": (3,)},
+    "saturating": {"model_depth": (3, 12), "model_activation": ("sigmoid", "tanh")},
+}
+"""Subjects with every kind of rule that is asked of two arms, and settings that they need."""
+
+
+def noisy(draw: np.random.Generator, name: str, better: Mapping[int, float] | None = None) -> list[Record]:
+    """Runs whose accuracies, arrivals, highest rates and failures are drawn; some seeds may be `better` than others."""
+
+    def run(fields: Fields) -> Record:
+        by = 0.0 if better is None else better.get(fields["seed"], 0.0)  # in standard deviations
+        final = 0.975 + 0.003 * (draw.normal() + by)
+        at = 200 * math.exp(0.6 * (draw.normal() - by))
+        highest = 0.4 * 10 ** (0.2 * (draw.normal() + by))
+        fails = fields.get("model.depth") == 12 and draw.random() < 0.5 - 0.2 * by
+        if fields.get("lr", 0.0) > highest or fails:
+            return record(fields, 0.1)
+        full = {f"saturated/hidden{i}": 0.1 + 0.02 * draw.normal() for i in range(1, fields.get("model.depth", 3) + 1)}
+        curve = [final * (1 - 0.9 * math.exp(-4 * step / at)) for step in STEPS]
+        return record(fields, curve[-1], accuracy=curve, **full)
+
+    return sweep(run, (PLAIN, BN), SIX_EACH, **SWEEPS[name])
+
+
+def verdicts_on(norm: str, better: float = 0.0) -> tuple[list[bool], set[str]]:
+    """Of the verdicts on a placebo of this norm, over all redraws, which are wrong; and the rules that were asked."""
+    draw = np.random.default_rng(placebos.SEED)
+    wrong: list[bool] = []
+    kinds = set()
+    for name in SWEEPS:
+        compared = {c.id: (against_bn(c) if norm == "batch" else c).rule.kind for c in asked(name)}
+        for redrawn in range(REDRAWN):
+            split = np.random.default_rng(redrawn)
+            halves = placebos.split(sweep(lambda f: 0.9, seeds=SIX_EACH), norm, np.random.default_rng(redrawn))
+            theirs = {run.seed: better for run in halves if run.norm == placebos.NAME}
+            found = list(placebos.alarms(records(noisy(draw, name, theirs), claims=(name,)), norm, split))
+            wrong += [alarm for _, alarm in found]
+            kinds |= {compared[identity] for identity, _ in found}
+    return wrong, kinds
+
+
+@pytest.mark.parametrize(("norm", "column"), [("none", 1), ("batch", 2)])
+def test_what_is_alike_but_for_noise_is_wrongly_judged_no_more_often_than_the_docs_say(norm: str, column: int) -> None:
+    """Both arms are drawn alike, on seeds of their own, six a side; of so few verdicts the share has an error, too."""
+    (row,) = re.findall(r"^\| together \|.*$", placebos.DOCS.read_text(encoding="utf-8"), re.MULTILINE)
+    told = float(re.findall(r"\((\d+\.\d) %\)", row)[column - 1]) / 100
+    wrong, kinds = verdicts_on(norm)
+    assert kinds == {
+        (against_bn(claim) if norm == "batch" else claim).rule.kind
+        for experiment in EXPERIMENTS["laptop"]
+        for subject in subjects(read(paths.experiments()[experiment]).claims or ())
+        for claim in asked(subject)
+        if norm == "batch" or claim.reference is not None
+    }
+    assert np.mean(wrong) <= told + 3 * math.sqrt(told * (1 - told) / len(wrong))
+    assert np.mean(verdicts_on(norm, better=3.0)[0]) > 0.3, "where there is something, it is found"

@@ -16,9 +16,10 @@ from handmade import records
 from matplotlib.figure import Figure
 from sweeps import made
 
-from bnexp.report import index
+from bnexp.report import index, redraw, reproducibility
 from bnexp.report.page import score, strip
 from bnexp.report.pictures import MOST, svg
+from bnexp.report.writing import _draw_for_the_page as draw_for_the_page
 from bnexp.report.writing import write
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -62,6 +63,32 @@ def test_the_reproducibility_report_has_every_main_claim_and_what_contradicts(re
             assert (f"- {claim['claim']} **{claim['verdict'].capitalize()}**" in said) == told
 
 
+def test_its_prose_has_the_numbers_of_its_table_and_speaks_of_inception_where_it_is(results: Path) -> None:
+    files = [
+        (results / name / "verdict.json", json.loads((results / name / "verdict.json").read_text()))
+        for name in SUBJECTS
+    ]
+    for (_, verdict), epochs in zip(files, ("0.5 epochs", "8 to 1,000 epochs"), strict=True):
+        verdict |= {"epochs": epochs, "model": {"layers": [4, 5], "parameters": [99710, 100010]}}
+    pictures = {
+        **files[0][1],
+        "experiment": "inception",
+        "dataset": {"name": "cifar10", "sha256": {}},
+        "epochs": "6 epochs",
+    }
+    pictures |= {"model": {"layers": [26, 26], "parameters": [272274, 273706]}}
+    questions = dict.fromkeys((*SUBJECTS, "inception"), "Why?")
+    alone = reproducibility.text(results, files, questions, "")
+    assert "4 to 5 layers and 99,710 to 100,010 parameters;\n  trainings end after 0.5 to 1000 epochs" in alone
+    assert not re.search("Inception|Figure 5|13.6|Figure 1\\(a\\)|crops", alone)
+    assert "Figure 1(b, c), drawn with the usual moving averages" in alone
+    both = reproducibility.text(results, [*files, (results / "inception" / "verdict.json", pictures)], questions, "")
+    assert "copies of 26 layers and 272,274 to 273,706 parameters on cifar10 in" in both
+    assert "trained for 6 epochs; one process in place of many" in both
+    assert "13.6 million" in both
+    assert "\n\n\n" not in alone + both
+
+
 def test_a_figure_that_is_drawn_no_longer_goes(tmp_path: Path) -> None:
     gathered = replace(records(made("affine", 1), claims=("affine",)), experiment="affine")
     write(gathered, tmp_path / "affine")
@@ -78,6 +105,17 @@ def test_verdicts_alone_are_linked_to_as_there_is_no_report(results: Path, tmp_p
     index.write(alone.parent)
     assert "[statistics](statistics/verdict.json)" in (alone.parent / "README.md").read_text()
     assert "[statistics](statistics/README.md)" in (results / "README.md").read_text()
+
+
+def test_a_report_ends_with_where_the_page_is(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(results, tmp_path / "results")
+    (tmp_path / "results" / "statistics" / "records").mkdir()
+    (tmp_path / "results" / "statistics" / "records" / "runs.json").touch()
+    monkeypatch.setattr(redraw, "_redraw", lambda folder, known, kind: None)
+    redraw.redraw([], tmp_path / "results", None)
+    assert capsys.readouterr().out.strip() == f"All on one page: {tmp_path / 'results' / 'index.html'}"
 
 
 def text(results: Path) -> str:
@@ -124,6 +162,38 @@ def test_drawings_are_small_and_keep_what_is_written() -> None:
     assert len(svg(figure, 10**9) or "") > MOST
 
 
+def test_a_drawing_with_too_many_dots_is_thinned_for_the_page_and_no_other(tmp_path: Path) -> None:
+    def figure(of: int) -> Figure:
+        made = Figure()
+        axes = made.subplots()
+        axes.loglog([1, 10], [1, 10], label="mean")
+        axes.scatter([1 + i / of for i in range(of)], [1 + i % 97 for i in range(of)], label="seeds")
+        axes.legend()
+        return made
+
+    few, many = figure(100), figure(4000)
+    draw_for_the_page({"many": many, "few": few}, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["few.svg"]
+    assert len(few.axes[0].collections[0].get_offsets()) == 100
+    draw_for_the_page({"many": many}, tmp_path)
+    drawn = (tmp_path / "many.svg").read_text(encoding="utf-8")
+    assert len(drawn) <= MOST
+    assert ("mean" in drawn, "seeds" in drawn) == (True, True)
+    assert 200 < drawn.count("<use") < 2500
+
+
+def test_a_drawing_that_is_rounded_keeps_its_strokes_and_how_they_are_seen_through() -> None:
+    figure = Figure()
+    figure.subplots().scatter(*[[i % 211 * 0.137 for i in range(size, 1300 + size)] for size in (0, 7)], alpha=0.5, s=4)
+    exact = svg(figure, 10**9) or ""
+    rounded = svg(figure, len(exact) - 1) or ""
+    assert 0 < len(rounded) < len(exact)
+    assert re.findall(r'style="[^"]*"', rounded) == re.findall(r'style="[^"]*"', exact)
+    marks = r'<path id="[^"]*" d="([^"]*)"'
+    assert re.findall(marks, rounded) == re.findall(marks, exact)
+    assert not re.search(r'<use [^>]*x="[^"]*\.', rounded)
+
+
 def test_two_drawings_on_a_page_share_no_names() -> None:
     names = []
     for values in ([1, 2], [1, 3]):
@@ -167,29 +237,104 @@ def _browser(tmp_path_factory: pytest.TempPathFactory) -> None:
         pytest.skip(f"{BROWSER} shows nothing: {tried.stderr[-200:]}")
 
 
-@pytest.mark.usefixtures("_browser")
-@pytest.mark.parametrize("width", [400, 1400])
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_in_a_browser(results: Path, tmp_path: Path, width: int, dark: bool) -> None:
-    page = text(results).replace("<style>", f"<script>{CATCH}</script><style>", 1)
-    page = page.replace("</html>", f"<script>{PROBE}</script></html>")
-    if dark:
-        page = page.replace("@media (prefers-color-scheme: dark)", "@media all")
+def probed(page: str, tmp_path: Path, width: int, probe: str = PROBE) -> dict[str, Any]:
+    """What a script says of a page in a window so wide."""
+    page = page.replace("<style>", f"<script>{CATCH}</script><style>", 1)
+    page = page.replace("</html>", f"<script>{probe}</script></html>")
     place = tmp_path / "page.html"  # a window is 500 wide at least
     frame = f'<iframe width="{width}" height="1200" style="border: 0" srcdoc="{html.escape(page)}"></iframe>'
     place.write_text(f"<!doctype html><body>{frame}</body>", encoding="utf-8")
     done = opened(place.as_uri(), tmp_path, "--window-size=1600,1300", "--virtual-time-budget=5000")
     found = re.search(r'<pre id="said">(.*?)</pre>', done.stdout, re.DOTALL)
     assert found, done.stderr[-500:]
-    said = json.loads(found[1].replace("&gt;", ">").replace("&lt;", "<").replace("&amp;", "&"))
+    said: dict[str, Any] = json.loads(found[1].replace("&gt;", ">").replace("&lt;", "<").replace("&amp;", "&"))
+    return said
+
+
+@pytest.mark.usefixtures("_browser")
+@pytest.mark.parametrize("width", [400, 1400])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_in_a_browser(results: Path, tmp_path: Path, width: int, dark: bool) -> None:
+    page = text(results)
+    if dark:
+        page = page.replace("@media (prefers-color-scheme: dark)", "@media all")
+    said = probed(page, tmp_path, width)
     assert said["errors"] == []
     assert said["inner"] == width
     assert said["wide"] <= width, "nothing is wider than the window"
     assert said["clipped"] == 0
     assert 0 < said["words"] < said["experiment"] < said["all"] == said["again"]
-    assert 0 < said["primary"] < said["all"]
+    for name in ("question", "verdict", "role"):
+        assert all(shown == of_value < said["all"] for _, shown, of_value in said[name]), said[name]
+        assert sum(shown for _, shown, _ in said[name]) == said["all"], "each has one of the values"
+    assert dict(said["role"][i][:2] for i in range(3))["control"] > 0
+    assert said["printed"] == [1, said["all"], 1], "what was closed before printing is closed again"
     assert said["contrast"] >= 4.5, "what WCAG asks for"
     assert said["overlaps"] == 0
+
+
+COMMITTED = Path(__file__).parent.parent / "results" / "index.html"
+
+FIRST = """window.addEventListener("load", () => {
+  const picture = document.querySelector(".drawing svg, .drawing img");
+  const box = picture.getBoundingClientRect();
+  const drawn = picture.querySelectorAll("path").length;
+  const said = { errors: window.problems, first: [box.width, box.height], drawn, claims: claims.length };
+  window.parent.document.body.insertAdjacentHTML("beforeend", `<pre id="said">${JSON.stringify(said)}</pre>`);
+});"""
+
+
+@pytest.mark.usefixtures("_browser")
+@pytest.mark.skipif(not COMMITTED.exists(), reason="no results lie beside the tests")
+def test_the_committed_page_opens_and_shows_its_first_picture(tmp_path: Path) -> None:
+    logged = ("--enable-logging=stderr", "--virtual-time-budget=5000")
+    (tmp_path / "wrong.html").write_text("<p>here</p><script>nothing();</script>")
+    assert "CONSOLE" in opened((tmp_path / "wrong.html").as_uri(), tmp_path, *logged).stderr
+    done = opened(COMMITTED.as_uri(), tmp_path, *logged)
+    assert 'class="claim"' in done.stdout
+    assert "CONSOLE" not in done.stderr, done.stderr[-500:]
+    said = probed(COMMITTED.read_text(encoding="utf-8"), tmp_path, 1400, FIRST)
+    assert said["errors"] == []
+    assert said["claims"] > 0
+    assert min(said["first"]) > 100, "pixels"
+    assert said["drawn"] > 0
+
+
+def test_controls_are_told_by_whether_they_hold(results: Path, tmp_path: Path) -> None:
+    shutil.copytree(results / "statistics", tmp_path / "statistics")
+    path = tmp_path / "statistics" / "verdict.json"
+    verdict = json.loads(path.read_text())
+    for claim, held in zip(verdict["claims"], (True, False, None), strict=False):
+        claim |= {"control": "if not", "held": held, "verdict": "reproduced"}
+    path.write_text(json.dumps(verdict))
+    index.write(tmp_path)
+    rows = re.findall(r'<details class="claim".*?</summary>', text(tmp_path), re.DOTALL)
+    words = [re.findall(r'<span class="verdict ([^"]*)">([^<]*)<', row)[0] for row in rows if '="control"' in row]
+    assert sorted(words)[-3:] == [
+        ("as-it-should-be", "control as it should be"),
+        ("not-as-it-should-be", "control not as it should be"),
+        ("undecided", "control undecided"),
+    ]
+    assert all('data-verdict="reproduced"' not in row for row in rows if '="control"' in row)
+
+
+def test_the_stamp_has_machine_versions_engine_and_date(results: Path, tmp_path: Path) -> None:
+    shutil.copytree(results / "statistics", tmp_path / "statistics")
+    path = tmp_path / "statistics" / "verdict.json"
+    stamp = {"platform": "Linux x86_64", "device": "cpu", "threads": [1, 2], "python": "3.12.1", "engine": 4}
+    stamp |= {"versions": {"torch": "2.14.1"}, "bnexp": "0.1.0", "git_commit": ["a" * 40, None]}
+    stamp |= {"started": ["2026-11-22T03:00:54+00:00", "2026-11-23T03:00:54+00:00"]}
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"stamp": stamp}))
+    index.write(tmp_path)
+    assert (
+        "Linux x86_64, on cpu, threads a process: 1 or 2, Python 3.12.1, torch 2.14.1, bnexp 0.1.0, engine 4, "
+        f"begun 2026-11-22 to 2026-11-23, commit {'a' * 10}</dd>"
+    ) in text(tmp_path)
+
+
+def test_the_page_says_how_many_claims_on_explanations_are_judged(results: Path) -> None:
+    assert "most are not judged yet" in text(results)
+    assert "<th></th>" not in text(results)
 
 
 def test_the_score_counts_main_claims_first_and_controls_by_whether_they_hold() -> None:

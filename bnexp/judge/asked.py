@@ -96,16 +96,20 @@ def _experiments(names: str | None, scale: str) -> tuple[str, ...]:
     if names is None:
         return runs.EXPERIMENTS[scale]
     by_name: dict[str, str] = {}
-    for name, path in paths.experiments().items():
-        subjects = profile.subjects(read_experiment(path).claims or ())
-        by_name |= {_plain(subject): name for subject in subjects if _plain(subject) not in by_name}
-        by_name |= {_plain(name): name} if subjects else {}
+    for experiment, subjects in askable().items():
+        by_name |= {experiment: experiment} | {subject: experiment for subject in subjects if subject not in by_name}
+    by_plain = {_plain(name): experiment for name, experiment in by_name.items()}
     for name in names.split(","):
-        if _plain(name) not in by_name:
-            offered = sorted(set(by_name.values()))
-            meant = did_you_mean(name, offered) or f"; there are {', '.join(offered)}"
+        if _plain(name) not in by_plain:
+            meant = did_you_mean(name, by_name, f"there are {', '.join(sorted(set(by_name.values())))}")
             raise ConfigError(f"--claims {name}: there is nothing of that name to ask{meant}")
-    return tuple(dict.fromkeys(by_name[_plain(name)] for name in names.split(",")))
+    return tuple(dict.fromkeys(by_plain[_plain(name)] for name in names.split(",")))
+
+
+def askable() -> dict[str, list[str]]:
+    """By experiment that has a claim to ask of any norm, its subjects that have one."""
+    found = {name: profile.subjects(read_experiment(path).claims or ()) for name, path in paths.experiments().items()}
+    return {name: subjects for name, subjects in found.items() if subjects}
 
 
 def _plain(name: str) -> str:
@@ -159,4 +163,6 @@ def begin(request: Request, contract: Contract) -> None:
     if request.references == "package":
         outcome.elsewhere.update(runs.references(request.experiments, request.scale))
         if not outcome.elsewhere:
-            out.print("What it is held against is trained, too: no records of it come along.", soft_wrap=True)
+            why = "no records of it come along"
+            why = why if request.scale == USUAL else f"the records that come along are of scale {USUAL}"
+            out.print(f"What it is held against is trained, too: {why}.", soft_wrap=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -59,7 +60,12 @@ def read(typed: str, settings: Mapping[str, Any]) -> Candidate:
     imported = targets.file_of(path.stem)
     if imported is not None and imported.resolve() != path.resolve():
         raise ConfigError(f"{typed}: Python would import {imported} in its place; give the file another name")
-    classes = _classes(path)
+    tree = _parsed(path)
+    classes = _classes(tree)
+    if name and not _may_have(tree, name):
+        (near,) = difflib.get_close_matches(name, classes, n=1) or [""]
+        has = f"it has {', '.join(classes)}" if classes else "it defines no class"
+        raise ConfigError(f"{typed}: {place} has no {name}; {f'did you mean {place}:{near}?' if near else has}")
     if not name:
         if len(classes) != 1:
             found = f"it has {', '.join(classes)}" if classes else "it defines no class"
@@ -68,12 +74,24 @@ def read(typed: str, settings: Mapping[str, Any]) -> Candidate:
     return Candidate(f"{path.stem}:{name}", settings)
 
 
-def _classes(path: Path) -> Sequence[str]:
-    """The classes that a file defines and that may be a norm; not those whose names begin with an underscore."""
+def _parsed(path: Path) -> ast.Module:
     try:
-        tree = ast.parse(path.read_bytes())
+        return ast.parse(path.read_bytes())
     except SyntaxError as error:
         raise ConfigError(f"{path}: {error.msg}, line {error.lineno}") from error
+
+
+def _may_have(tree: ast.Module, name: str) -> bool:
+    """Whether the file names it anywhere, or imports what cannot be told."""
+    for node in ast.walk(tree):
+        named = [getattr(node, "name", None), getattr(node, "id", None), getattr(node, "asname", None)]
+        if name in named or "*" in named:
+            return True
+    return False
+
+
+def _classes(tree: ast.Module) -> Sequence[str]:
+    """The classes that a file defines and that may be a norm; not those whose names begin with an underscore."""
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
     return [node.name for node in classes if not any(ast.unparse(base).endswith(NO_NORM) for base in node.bases)]
 

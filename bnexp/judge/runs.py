@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from bnexp import paths
-from bnexp.config import Config
+from bnexp.config import Config, run_id
 from bnexp.judge.candidate import Candidate, stands_for
 from bnexp.runs import records
 from bnexp.runs.records import Record
@@ -42,3 +42,17 @@ def references(experiments: Sequence[str], scale: str) -> dict[str, Record]:
         if (folder / "runs.json").exists():
             found |= {run.id: run for run in records.load(folder).runs}
     return found
+
+
+def fitting(configs: Sequence[Config], elsewhere: Mapping[str, Record]) -> list[str]:
+    """How many of the runs that a norm is held against have records `elsewhere`, and why if none has; in sentences."""
+    against = [config for config in configs if config.norm.name in HELD_AGAINST]
+    if not (against and elsewhere):
+        return []
+    fit = sum(run_id(config) in elsewhere for config in against)
+    if fit:
+        some = f"all {fit} runs" if fit == len(against) else f"{fit} of the {len(against)} runs"
+        return [f"Records of {some} that it is held against come along."]
+    data, of_records = against[0].data.name, next(iter(elsewhere.values())).fields["data.name"]
+    other = f"{of_records}, this is {data}" if data != of_records else "other settings, or of another engine"
+    return [f"None of the records that come along fits: they are of {other}."]

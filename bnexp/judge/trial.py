@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bnexp import targets
 from bnexp.config import ConfigError, NormConfig
-from bnexp.judge.candidate import Candidate
+from bnexp.judge.candidate import KEY, Candidate
 from bnexp.launch.trial import LIMIT, Report, in_a_process
 from bnexp.norms import own
-from bnexp.norms.contract import FEATURES, Result, lags, results
+from bnexp.norms.contract import FEATURES, Result, lags, no_norm, results
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,12 @@ class Contract:
 
 def contract(candidate: Candidate) -> Contract:
     """Its checks, run. Errors: ConfigError for a norm that is not to be had, and one that ends or hangs."""
-    at = "while it was made"
+    at = "while it was imported"
     with in_a_process(_try, [candidate], LIMIT) as next_outcome:
         while True:
             outcome, value = next_outcome()
             if outcome == "begins":
-                at = f"in the check {value}"
+                at = value
             elif outcome == "lost":
                 raise ConfigError(
                     f"{candidate.target}: {value} ({at}); what it does beyond normalising its input does not belong "
@@ -52,14 +53,28 @@ def contract(candidate: Candidate) -> Contract:
 
 def _try(candidate: Candidate, report: Report) -> None:
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            config = NormConfig(name="module", target=candidate.target, settings=dict(candidate.settings))
-            own.factory(config)(FEATURES)
+        with _unheard() as heard:
             make, settings = candidate.make(), candidate.settings
-            found = results(make, settings, lambda check: report("begins", check))
+            if said := heard.getvalue().strip():
+                raise ConfigError(f"{candidate.target} prints {said[:40]!r} while it is imported; leave out print(…)")
+            if wrong := no_norm(make):
+                raise ConfigError(f"{candidate.target}: {wrong}")
+            report("begins", "while it was made")
+            config = NormConfig(name="module", target=candidate.target, settings=dict(settings))
+            own.factory(config)(FEATURES)
+            found = results(make, settings, lambda check: report("begins", f"in the check {check}"))
             sound = all(result.fine for result in found)
             report("tried", Contract(found, sound and lags(make, settings)))
     except ConfigError as error:
-        report("refused", str(error))
+        report("refused", str(error).removeprefix(f"{KEY}="))  # nobody typed that
     except (Exception, SystemExit) as error:
         report("refused", f"{candidate.target}: {targets.place(error)}")
+
+
+@contextlib.contextmanager
+def _unheard() -> Iterator[io.StringIO]:
+    """What is printed meanwhile goes into what is yielded; warnings, mostly of others, go nowhere."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield printed

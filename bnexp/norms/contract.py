@@ -32,6 +32,9 @@ EXAMPLES = 8
 CLOSE = 1e-4
 """Of float32 outputs of size 1: what the order of sums makes is less."""
 
+ALIKE = 1e-2
+"""The same of two devices: what TF32 makes, in which GPUs convolve by PyTorch's default, is less."""
+
 
 class Broken(AssertionError):
     """A promise that a norm does not keep; the message says what is wrong, and what to do."""
@@ -44,12 +47,11 @@ class Candidate:
     make: Callable[..., nn.Module]
     """Called with the number of features, and `spatial` where it has such a parameter."""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    device: str = "cpu"
 
     def norm(self, kind: str) -> nn.Module:
         """A new one, in training, in float32."""
         spatial = {"spatial": kind == "maps"} if "spatial" in targets.signature(self.make).parameters else {}
-        return self.make(FEATURES, **spatial, **self.settings).to(self.device).train()
+        return self.make(FEATURES, **spatial, **self.settings).train()
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -78,7 +80,7 @@ class Candidate:
         """An input away from mean 0 and variance 1."""
         draw = torch.Generator().manual_seed(seed)
         shape = (examples, FEATURES, *SHAPES[kind])
-        return (torch.randn(*shape, generator=draw) * 2 + 1).to(self.device)
+        return torch.randn(*shape, generator=draw) * 2 + 1
 
 
 @dataclass(frozen=True)
@@ -95,8 +97,8 @@ def _needs(holds: bool, wrong: str, remedy: str) -> None:
         raise Broken(f"{wrong}; {remedy}")
 
 
-def _close(a: Tensor, b: Tensor) -> bool:
-    return bool(torch.allclose(a, b, rtol=CLOSE, atol=CLOSE, equal_nan=True))
+def _close(a: Tensor, b: Tensor, within: float = CLOSE) -> bool:
+    return bool(torch.allclose(a, b, rtol=within, atol=within, equal_nan=True))
 
 
 # ---- The checks
@@ -113,13 +115,19 @@ def keeps_shape(c: Candidate, kind: str) -> None:
 
 
 def keeps_dtype(c: Candidate, kind: str) -> None:
-    """Outputs are of the inputs' type: float32, float64 or bfloat16."""
+    """Outputs are of the inputs' type, float32, float64 or bfloat16, and gradients of each are finite."""
     for dtype in (torch.float32, torch.float64, torch.bfloat16):
-        norm = c.norm(kind).to(dtype)
-        y = norm(c.x(kind).to(dtype))
+        norm, x = c.norm(kind).to(dtype), c.x(kind).to(dtype).requires_grad_()
+        y = norm(x)
         wrong = f"it maps {dtype} to {y.dtype}".replace("torch.", "")
         _needs(y.dtype == dtype, wrong, "make constants of the input's type: x.new_zeros(…), torch.zeros(…).to(x)")
-        _needs(bool(y.isfinite().all()), f"outputs of {dtype} are not finite", "add ε where it divides")
+        named = str(dtype).removeprefix("torch.")
+        _needs(bool(y.isfinite().all()), f"outputs of {named} are not finite", "add ε where it divides")
+        if y.requires_grad:
+            y.square().sum().backward()
+        gradients = [p.grad for p in (x, *norm.parameters()) if p.grad is not None]
+        finite = all(bool(gradient.isfinite().all()) for gradient in gradients)
+        _needs(finite, f"gradients of {named} are not finite", "add ε before roots and quotients")
 
 
 def finite_gradients(c: Candidate, kind: str) -> None:
@@ -284,26 +292,39 @@ def stacks(c: Candidate, kind: str) -> None:
 
 
 def steps_on(c: Candidate, kind: str) -> None:
-    """A step of gradient descent goes through it on every device at hand."""
-    devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-    for device in devices:
-        here = Candidate(c.make, c.settings, device)
-        norm = here.norm(kind)
-        layer = nn.Conv2d(FEATURES, FEATURES, 1) if kind == "maps" else nn.Linear(FEATURES, FEATURES)
-        network = nn.Sequential(layer.to(device), norm)
-        network(here.x(kind)).square().mean().backward()
-        with torch.no_grad():
-            for p in network.parameters():
-                if p.grad is not None:
-                    p.sub_(p.grad, alpha=0.1)
-        finite = bool(network(here.x(kind)).isfinite().all())
-        _needs(finite, f"after a step on {device} outputs are not finite", "add ε to what it divides by")
+    """A step of gradient descent goes through it on every device at hand, to the outputs that the CPU has."""
+    layer = nn.Conv2d(FEATURES, FEATURES, 1) if kind == "maps" else nn.Linear(FEATURES, FEATURES)
+    network = nn.Sequential(layer, c.norm(kind))
+    others = {device: _copy(network).to(device) for device in devices()}
+    on_cpu = _after_a_step("cpu", network, c.x(kind))
+    for device, other in others.items():
+        same = _close(_after_a_step(device, other, c.x(kind)), on_cpu, ALIKE)
+        wrong = f"after a step on {device} outputs are other than on the CPU"
+        _needs(c.random or same, wrong, "make tensors on the input's device, and compute the same on each")
+
+
+def devices() -> list[str]:
+    """Those at hand beside the CPU."""
+    known = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    return [name for name, is_there in known.items() if is_there]
+
+
+def _after_a_step(device: str, network: nn.Module, x: Tensor) -> Tensor:
+    x = x.to(device)
+    network(x).square().mean().backward()
+    with torch.no_grad():
+        for p in network.parameters():
+            if p.grad is not None:
+                p.sub_(p.grad, alpha=0.1)
+        y: Tensor = network(x).cpu()
+    _needs(bool(y.isfinite().all()), f"after a step on {device} outputs are not finite", "add ε to what it divides by")
+    return y
 
 
 def is_quiet(c: Candidate, kind: str) -> None:
-    """It prints nothing."""
+    """It prints nothing, nor complains."""
     printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
         c.norm(kind)(c.x(kind))
     _needs(not printed.getvalue(), f"it prints {printed.getvalue().strip()[:40]!r}", "leave out print(…)")
 
@@ -336,6 +357,33 @@ def lags(make: Callable[..., nn.Module], settings: Mapping[str, Any] | None = No
         whole, half = norm(x), norm(x[: len(x) // 2])
         moved = any(not torch.equal(tensor, before[name]) for name, tensor in norm.named_buffers())
     return moved and not _close(whole[: len(half)], half)
+
+
+PIECES = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+"""Layers from so many inputs to so many units."""
+
+AS_A_MODEL = "a network of your own, made by a function, is tried by bnexp run model.target=module:function"
+
+OTHER_KIND = {
+    "flat": "if it takes maps alone, say so: inputs = ('maps',)",
+    "maps": "if it takes no maps, say so: inputs = ('flat',)",
+}
+"""By kind of input, what to do where a norm is not for it."""
+
+
+def no_norm(make: Callable[..., Any]) -> str:
+    """What is wrong with something that cannot be made from the number of features, in a sentence; empty of others."""
+    name = getattr(make, "__name__", str(make))
+    parameters = targets.signature(make).parameters
+    if isinstance(make, type) and issubclass(make, PIECES):
+        return f"{name} is a layer from inputs to units, a piece of a network and no norm; {AS_A_MODEL}"
+    if {"shape", "classes"} <= parameters.keys():
+        return f"{name} makes a network and no norm; {AS_A_MODEL}"
+    positional = any(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters.values())
+    starred = any(p.kind == p.VAR_POSITIONAL for p in parameters.values())
+    if positional or (starred and getattr(make, "__init__", None) is not nn.Module.__init__):
+        return ""
+    return f"{name} is not made from the number of features; def __init__(self, features) has to take it"
 
 
 # ---- How they are run
@@ -408,7 +456,9 @@ class _Bound:
 
 
 def _chosen(make: Callable[..., nn.Module], settings: Mapping[str, Any]) -> Iterator[tuple[Candidate, Check, str]]:
-    """The checks for the kinds of input that the norm takes."""
+    """The checks for the kinds of input that the norm takes. Errors: ValueError for what is no norm."""
+    if wrong := no_norm(make):
+        raise ValueError(wrong)
     candidate = Candidate(make, dict(settings))
     for kind in candidate.kinds:
         for check in CHECKS:
@@ -422,8 +472,7 @@ def _result(candidate: Candidate, check: Check, kind: str) -> Result:
     except Broken as error:
         return Result(name, check.promise, False, str(error), expected)
     except (Exception, SystemExit) as error:
-        remedy = "; if it takes no maps, say so: inputs = ('flat',)" * (kind == "maps")
-        return Result(name, check.promise, False, f"it fails: {targets.place(error)}{remedy}", expected)
+        return Result(name, check.promise, False, f"it fails: {targets.place(error)}; {OTHER_KIND[kind]}", expected)
     stale = f"it keeps this, and says that it does not: leave it out of expected_failures ({expected})"
     return Result(name, check.promise, True, stale if expected else "", expected)
 

@@ -19,6 +19,9 @@ from bnexp.report.score import counted
 
 VERDICTS = ("reproduced", "contradicted", "no difference", "mixed", "undecided")
 
+HELD = {True: "as it should be", False: "not as it should be", None: "undecided"}
+"""What is said of a control in place of its verdict, which would read as one on BN."""
+
 Verdicts = Sequence[tuple[Path, Mapping[str, Any]]]
 
 
@@ -38,7 +41,7 @@ def page(results: Path, verdict_files: Verdicts, asked: Mapping[str, str], fores
     template = Environment(loader=PackageLoader("bnexp", "report"), autoescape=True).get_template("page.html")
     return template.render(
         score=score([verdict for _, verdict in verdict_files]),
-        verdicts=VERDICTS,
+        verdicts=tuple(dict.fromkeys((*VERDICTS, *HELD.values()))),
         questions=list(dict.fromkeys(asked.values())),
         sayings=[
             (saying.sentence, [(a.where, a.experiment, claim, sayings.told(claim)) for a, claim in answers])
@@ -50,6 +53,7 @@ def page(results: Path, verdict_files: Verdicts, asked: Mapping[str, str], fores
         forest=Markup(drawn) if forest is not None and (drawn := svg(forest, 200_000)) else "",
         explained=Markup(svg(explanations.figure(found), 200_000) or ""),
         explanations=[(e, explanations.word(e, found)) for e in explanations.EXPLANATIONS],
+        witnesses=_witnesses(found),
         judged=_judged(results / "judge"),
     )
 
@@ -60,11 +64,25 @@ def score(of_experiments: Sequence[Mapping[str, Any]]) -> str:
     return f"{'; '.join([count(len(of_experiments), 'experiment'), *counted(claims)])}." if claims else ""
 
 
+def _witnesses(found: explanations.Found) -> tuple[int, int]:
+    """Of the claims that bear on an explanation, each on its networks, how many are judged, and how many there are."""
+    entries = [
+        explanations.entry(witness, network, found)
+        for explanation in explanations.EXPLANATIONS
+        for witness in explanation.witnesses
+        for network in explanations.networks(witness)
+    ]
+    return sum(entry is not None for entry in entries), len(entries)
+
+
 def _row(verdict: Mapping[str, Any], claim: Mapping[str, Any], question: str) -> dict[str, Any]:
     """A claim as the page shows it."""
     old = "kind" not in claim
+    is_control = bool(claim.get("control"))
     return {
         **claim,
+        "word": HELD[claim.get("held")] if is_control else claim["verdict"],
+        "role": "control" if is_control else "main" if claim.get("primary") else "further",
         "experiment": verdict["experiment"],
         "question": question,
         "old": old,
@@ -75,8 +93,32 @@ def _row(verdict: Mapping[str, Any], claim: Mapping[str, Any], question: str) ->
         "command": f"bnexp run experiment={verdict['experiment']} scale={verdict['scale']}",
         "dataset": verdict["dataset"]["name"],
         "scale": verdict["scale"],
-        "stamp": verdict.get("stamp", {}),
+        "stamp": _stamp(verdict.get("stamp", {})),
     }
+
+
+def _stamp(stamp: Mapping[str, Any]) -> str:
+    """On which machine, with what, when and from which commit runs were made."""
+    parts = []
+    for key, name in STAMPED.items():
+        known = stamp[key] if isinstance(stamp.get(key), list) else [stamp.get(key)]
+        of_key = [_in_line(key, value) for value in known if value is not None]
+        if of_key:
+            parts.append(f"{name} {(' to ' if key == 'started' else ' or ').join(dict.fromkeys(of_key))}".strip())
+    return ", ".join(parts)
+
+
+STAMPED = {
+    **{"platform": "", "device": "on", "threads": "threads a process:", "python": "Python", "versions": ""},
+    **{"bnexp": "bnexp", "engine": "engine", "started": "begun", "git_commit": "commit"},
+}
+"""What is shown of a stamp, and the word in front of it."""
+
+
+def _in_line(key: str, value: Any) -> str:
+    if isinstance(value, dict):
+        return " ".join(f"{name} {version}" for name, version in value.items())
+    return str(value)[: {"git_commit": 10, "started": 10}.get(key)]
 
 
 WIDE, ROW, LEFT, LETTERS = 640, 18, 290, 46

@@ -54,6 +54,8 @@ FONTS = "DejaVu Sans, Verdana, sans-serif"
 
 GROUP = re.compile(r"<g((?: [^>]*)?)>((?:<use [^>]*/>)+)</g>")
 STYLE = re.compile(r' style="([^"]*)"')
+PLACE = re.compile(r' (?:x|y|d)="[^"]*"')
+"""Where something is in the picture."""
 
 
 def svg(figure: Figure, most: int = MOST) -> str | None:
@@ -69,7 +71,7 @@ def svg(figure: Figure, most: int = MOST) -> str | None:
     drawn = GROUP.sub(lambda group: _styled_once(group[1], group[2]), drawn)
     drawn = _short_names(drawn.replace("xlink:href", "href"))
     if len(drawn) > most:
-        drawn = re.sub(r"<[^>]*>", lambda tag: re.sub(r'([ "])(-?\d+)\.\d(?=[ "])', r"\1\2", tag[0]), drawn)
+        drawn = re.sub(r"<(?!path id)[^>]*>", lambda tag: PLACE.sub(lambda place: _whole(place[0]), tag[0]), drawn)
     return drawn if len(drawn) <= most else None
 
 
@@ -92,9 +94,14 @@ def _short_names(drawn: str) -> str:
 
 def _thinned(tag: str) -> str:
     """Without the names of groups, to which nothing refers, and with coordinates to a tenth of a pixel."""
-    tag = re.sub(r' id="[A-Za-z0-9]+_\d+"', "", tag)
+    tag = re.sub(r' id="[A-Za-z0-9]+_\d+"| transform="rotate\(-0 [^"]*"', "", tag)
     tag = re.sub(r"-?\d+\.\d{2,}", lambda number: f"{float(number[0]):.1f}".removesuffix(".0"), tag)
     return re.sub(r"'DejaVu Sans'[^;\"]*", FONTS, " ".join(tag.split()))
+
+
+def _whole(place: str) -> str:
+    """In whole pixels."""
+    return re.sub(r'([ "])(-?\d+)\.\d(?=[ "])', r"\1\2", place)
 
 
 def _styled_once(group: str, uses: str) -> str:

@@ -36,6 +36,8 @@ def redraw(names: Sequence[str], results: Path, config_dir: Path | None, kind: s
             failures.append(str(error))
     for overview in {index.of(folder) for folder in folders if folder.is_relative_to(results)}:
         index.write(overview)
+        if (page := overview / "index.html").is_file():
+            out.print(f"All on one page: {page}", soft_wrap=True)
     if failures:
         raise ReportError("; ".join(failures))
 

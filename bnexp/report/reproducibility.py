@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from bnexp.judging.words import span
 from bnexp.report.effects import certainty, effect
 
 UNUSUAL = ("contradicted", "mixed")
+
+PICTURES = ("cifar10", "cifar10_jpeg", "tiny_imagenet", "imagenet")
+"""The data of experiments of Inception."""
 
 
 def text(
@@ -36,8 +40,25 @@ def text(
         data=dict(item for verdict in verdicts for item in sorted(verdict["dataset"].get("sha256", {}).items())),
         main={question: said for question, said in main.items() if said},
         against=against,
-        inception=any("inception" in verdict["experiment"] for verdict in verdicts),
+        mnist=_trained([verdict for verdict in verdicts if verdict["dataset"]["name"] == "mnist"]),
+        inception=_trained([verdict for verdict in verdicts if verdict["dataset"]["name"] in PICTURES]),
+        names={verdict["experiment"] for verdict in verdicts},
     )
+
+
+def _trained(verdicts: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Data, sizes of the networks and epochs of several experiments, in words; empty where there are none."""
+    known = [verdict for verdict in verdicts if verdict.get("epochs") and verdict.get("model")]
+    ends = [end.replace(",", "") for verdict in known for end in re.findall(r"[\d.,]+", verdict["epochs"])]
+    if not ends:
+        return {}
+    low, high = min(ends, key=float), max(ends, key=float)
+    return {
+        "data": " and ".join(dict.fromkeys(verdict["dataset"]["name"] for verdict in known)),
+        "layers": span([number for verdict in known for number in verdict["model"]["layers"]]),
+        "parameters": span([number for verdict in known for number in verdict["model"]["parameters"]]),
+        "epochs": low if low == high else f"{low} to {high}",
+    }
 
 
 def _said(claim: Mapping[str, Any]) -> dict[str, str]:

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from pandas import DataFrame
 
@@ -55,14 +57,31 @@ def write(gathered: Records, folder: Path, kind: str = "png") -> tuple[list[clai
     return judgements, pictures
 
 
+THINNED = (1, 2, 5)
+"""Of a figure's dots, every so manieth is left, each time of what was left before."""
+
+
 def _draw_for_the_page(figures: Mapping[str, Figure], folder: Path) -> None:
-    """The first figure that is small enough as a drawing, which `results/index.html` shows."""
+    """The first figure that is small enough as a drawing, which `results/index.html` shows; else the first, thinned."""
     for old in folder.glob("*.svg"):
         old.unlink()
-    for stem, figure in figures.items():
-        if drawing := svg(figure):
-            write_atomically(folder / f"{stem}.svg", drawing)
-            return
+    for every in THINNED:
+        for stem, figure in figures.items():
+            _keep_dots(figure, every)
+            if drawing := svg(figure):
+                write_atomically(folder / f"{stem}.svg", drawing)
+                return
+
+
+def _keep_dots(figure: Figure, every: int) -> None:
+    """Of the seeds' dots; means keep theirs. What is thinned goes without minor ticks, too."""
+    if every == 1:
+        return
+    for axes in figure.axes:
+        axes.minorticks_off()
+        for dots in axes.collections:
+            if isinstance(dots, PathCollection):
+                dots.set_offsets(np.asarray(dots.get_offsets())[::every])
 
 
 def _drawn(gathered: Records, judgements: Sequence[claims.Judgement]) -> tuple[dict[str, Figure], dict[str, DataFrame]]:
