@@ -146,7 +146,8 @@ def choose(
         return Choice(chosen, means[best], "", learns=not known)
     grids = {name: [run.value(name) for run in runs] for name in names} | dict(tried or {})
     for i, name in enumerate(names):
-        for values, least in ((grids[name], 2), ([run.value(name) for run in asked], 3)):
+        of_longer = [run.value(name) for run in asked] if len(asked) < len(runs) else []
+        for values, least in ((grids[name], 2), (of_longer, 3)):
             grid = sorted({value for value in values if isinstance(value, (int, float))})
             ends = {grid[0], grid[-1]} - {UNBOUNDED.get(name)} if len(grid) >= least else set()
             inside = max((mean for setting, mean in means.items() if setting[i] not in ends), default=0.0)
