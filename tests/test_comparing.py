@@ -423,6 +423,15 @@ def test_dropout_and_l2_of_0_are_no_edge_for_there_is_nothing_beyond(setting: st
     assert bool(choice.edge) is (setting == "lr")
 
 
+def test_what_else_was_tried_lies_beyond_the_best() -> None:
+    """The arm with Dropout has no rate of 0, but the other has."""
+    runs = [record(BN | {"model.dropout": rate, "seed": 1000}, 0.9 - rate) for rate in (0.1, 0.2, 0.3)]
+    for tried, edge in (((0.1, 0.2, 0.3), "model.dropout 0.1 of 0.1 to 0.3"), ((0.0, 0.1, 0.2, 0.3), "")):
+        choice = choose(runs, ["model.dropout"], {"model.dropout": tried})
+        assert choice is not None
+        assert (choice.settings, choice.edge) == ({"model.dropout": 0.1}, edge)
+
+
 def test_words_have_no_edge() -> None:
     runs = [record({"seed": 1000, "init.scheme": name}, 0.9) for name in ("he", "xavier")]
     choice = choose(runs, ["init.scheme"])
