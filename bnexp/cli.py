@@ -367,6 +367,12 @@ def _view(arguments: list[str]) -> None:
         except program.TensorBoardServerException as error:
             raise config.ConfigError(f"--port {options.port}: {str(error).splitlines()[0]}; choose another") from error
         print(f"TensorBoard on {options.folder}: {address} (Ctrl-C ends it)", flush=True)
+        if sweeps := sorted(Path(folder).glob("*/tensorboard"), key=lambda path: path.stat().st_mtime):
+            newest = f"bnexp view {sweeps[-1].parent}"
+            print(
+                f"Of over 40 runs it shows none until they are chosen; of the newest sweep the best: {newest}",
+                flush=True,
+            )
         signal.pause()
     except KeyboardInterrupt:
         print()

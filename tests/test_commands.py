@@ -301,11 +301,13 @@ def test_without_network_and_files_the_stand_in_is_used_with_a_notice(
 def test_view_serves_tensorboard_on_this_machine_alone(
     command: Command, spawn: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
-    command("run", "data=digits", "steps=3", "evaluations=2")
+    command("run", "-m", "data=digits", "steps=3", "evaluations=2", "seed=0,1")
     process = spawn(tmp_path, "view", "--port", "0")
     try:
         assert process.stdout is not None
-        line = process.stdout.readline()
+        line, more = process.stdout.readline(), process.stdout.readline()
+        (sweep,) = (tmp_path / "outputs").glob("runs-*")
+        assert more.endswith(f"of the newest sweep the best: bnexp view outputs/{sweep.name}\n")
         address = next(word for word in line.split() if word.startswith("http://localhost:"))
         deadline = time.monotonic() + 60
         while "digits-batch" not in urllib.request.urlopen(f"{address}data/runs", timeout=30).read().decode():
