@@ -1,0 +1,36 @@
+"""The committed verdicts are what today's rules make of the committed records."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bnexp import claims
+from bnexp.runs import records
+
+RESULTS = Path(__file__).parent.parent / "results"
+FOLDERS = sorted(path.parent for path in RESULTS.glob("*/records"))
+
+DATED = {"age", "exploratory"}
+"""Flags that depend on git."""
+
+
+def undated(entry: dict[str, Any]) -> dict[str, Any]:
+    entry = {key: value for key, value in entry.items() if key != "rule_commit"}
+    return entry | {"flags": {flag: words for flag, words in entry["flags"].items() if flag not in DATED}}
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_a_committed_verdict_follows_from_its_records(folder: Path) -> None:
+    gathered = records.load(folder / "records")
+    judged = [judgement.as_dict() for judgement in claims.judge(gathered, gathered.claims)]
+    committed = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))["claims"]
+    now = json.loads(json.dumps(judged))
+    assert list(map(undated, now)) == list(map(undated, committed)), f"bnexp report {folder.name}"
+
+
+def test_there_are_such() -> None:
+    assert len(FOLDERS) > 10
