@@ -237,10 +237,10 @@ def probes_of(
         runs = [run for run in judged(records.runs) if (run.value("model.activation"), run.value("lr")) in best]
     if not any(measure(run) is not None for run in runs for measure in measures.values()):
         return {}
-    whose = (
-        "All networks at the learning rate that suits the one without BN" if at_one_rate else "Each network at its own"
-    )
-    words = f"{whose} best{' learning rate' * (not at_one_rate)}; of layers and steps after the first tenth the means."
+    rates = "Each network at its own best learning rate"
+    if at_one_rate:
+        rates = "All networks at the learning rate that suits the one without BN best"
+    words = f"{rates}; of layers and steps after the first tenth the means."
     return {stem: dots(records.of(runs), title, words, measures, "model.activation", log=log)}
 
 

@@ -94,8 +94,9 @@ def _drawn(gathered: Records, judgements: Sequence[claims.Judgement]) -> tuple[d
             of_subject = subject.figures(drawn)
             tables |= subject.tables(drawn)
         ids = {claim.id for claim in subject.claims}
+        verdicts_in_words = _in_words([each for each in judgements if each.id in ids])
         for figure in of_subject.values():
-            plots.add_to_caption(figure, _in_words([each for each in judgements if each.id in ids]))
+            plots.add_to_caption(figure, verdicts_in_words)
         figures |= of_subject
     return figures or overview.figures(shown(gathered)), tables
 

@@ -108,18 +108,21 @@ class Moment:
         return {label: middle(u).detach() for label, u in self.whole_inputs(x, tensors, training).items()}
 
     @torch.no_grad()
-    def around(self, x: Tensor, tensors: Tensors) -> dict[str, tuple[Tensor, Tensor]]:
-        """What the affine map in front of each watched nonlinearity is given, and what it makes of it, at inference.
+    def around(self, x: Tensor, tensors: Tensors) -> tuple[dict[str, Tensor], ...]:
+        """By watched nonlinearity, at inference: its inputs, those of the affine map in front of it, and its outputs.
 
-        `[E, units]` each, of feature maps those in the middle; by the nonlinearity.
+        `[E, units]` each, of feature maps those in the middle.
         """
-        seen: dict[str, tuple[Tensor, Tensor]] = {}
-        with ExitStack() as hooks:
+        entering: dict[str, Tensor] = {}
+        fed: dict[str, Tensor] = {}
+        front: dict[str, Tensor] = {}
+        with self._watching(entering), ExitStack() as hooks:
             for label, weight in self.weights.items():
                 layer = self.network.get_submodule(weight.rpartition(".")[0])
-                hooks.enter_context(layer.register_forward_hook(functools.partial(_keep_both, seen, label)))
+                hooks.enter_context(layer.register_forward_pre_hook(functools.partial(_keep, fed, label)))
+                hooks.enter_context(layer.register_forward_hook(functools.partial(_keep_output, front, label)))
             self.logits(x, tensors, training=False)
-        return {label: (middle(given), middle(made)) for label, (given, made) in seen.items()}
+        return tuple({label: middle(u) for label, u in seen.items()} for seen in (entering, fed, front))
 
     @torch.no_grad()
     def adapted(self, images: Tensor) -> dict[str, Tensor]:
@@ -155,10 +158,10 @@ def _keep(seen: dict[str, Tensor], label: str, layer: nn.Module, inputs: Sequenc
     seen[label] = inputs[0]
 
 
-def _keep_both(
-    seen: dict[str, tuple[Tensor, Tensor]], label: str, layer: nn.Module, inputs: Sequence[Tensor], output: Tensor
+def _keep_output(
+    seen: dict[str, Tensor], label: str, layer: nn.Module, inputs: Sequence[Tensor], output: Tensor
 ) -> None:
-    seen[label] = inputs[0], output
+    seen[label] = output
 
 
 def middle(x: Tensor) -> Tensor:

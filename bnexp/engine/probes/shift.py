@@ -26,13 +26,12 @@ class InputShift(Probe):
 
     @torch.no_grad()
     def measure(self, moment: Moment) -> dict[str, float]:
-        at_inference = moment.adapted(moment.reference)
-        around = moment.around(moment.reference, at_inference)
+        entering, fed, front = moment.around(moment.reference, moment.adapted(moment.reference))
         first = next(iter(moment.layers))
         seen = {
-            "": moment.inputs(moment.reference, at_inference, training=False),
-            "_fed": {label: given for label, (given, _) in around.items() if label != first},
-            "_front": {label: made for label, (_, made) in around.items()},
+            "": entering,
+            "_fed": {label: u for label, u in fed.items() if label != first},
+            "_front": front,
             "_tr": moment.inputs(next(moment.batches()), moment.before, training=True),
         }
         measured = {}
