@@ -48,6 +48,7 @@ def estimate(lo: float, hi: float, n: int = 5) -> Estimate:
         (-0.02, -0.002, 5, "contradicted", "below −0.10 points"),
         (-0.0009, 0.0009, 5, "no difference", "between the two"),
         (0.002, 0.02, 2, "undecided", "2 seeds, an effect but no verdict: it takes 3"),
+        (0.002, 0.02, 0, "undecided", "0 seeds, nothing to compare: it takes 3"),
     ],
 )
 def test_claims_with_a_function_of_their_own_are_decided_by_the_same_rule(
@@ -58,7 +59,7 @@ def test_claims_with_a_function_of_their_own_are_decided_by_the_same_rule(
     assert why in outcome.why
     assert outcome.why.endswith("; a note")
     assert (outcome.measured, outcome.n) == ("so much", n)
-    assert outcome.ci95 == (pytest.approx(lo), pytest.approx(hi))
+    assert outcome.ci95 == ((pytest.approx(lo), pytest.approx(hi)) if n else None)
 
 
 def test_a_ratio_is_given_as_it_is() -> None:

@@ -217,6 +217,14 @@ def test_arms_of_the_same_networks_are_compared_seed_by_seed() -> None:
     assert paired.effect == pytest.approx(0.001)
 
 
+def test_of_a_single_arm_seeds_are_paired_with_nothing() -> None:
+    runs = sweep(lambda f: record(f, 0.9 + 0.01 * f["seed"]), (BN,), range(4))
+    rule = Rule("difference", target=0.92)
+    alone = [compare(claim(each, reference=None), runs) for each in (rule, replace(rule, paired=True))]
+    assert alone[0] == alone[1]
+    assert (alone[0].verdict, alone[0].n) == ("undecided", 4)
+
+
 def test_seeds_that_lack_cells_are_left_out() -> None:
     def run(fields: Fields) -> float:
         return 0.9 + 0.01 * is_bn(fields) + 0.05 * (fields["lr"] == 1.0)
@@ -320,12 +328,13 @@ def test_each_cell_has_its_own_best() -> None:
     assert [cell.effect for cell in outcome.cells] == [pytest.approx(0.01), pytest.approx(0.001)]
 
 
-def test_of_equally_good_settings_the_first_is_chosen_whatever_the_order() -> None:
-    runs = tuning(sweep(lambda fields: record(fields, 0.9), (BN,), SEEDS, lr=(1.0, 0.01, 0.1)))
+@pytest.mark.parametrize("rates", [(1.0, 0.01, 0.1), (10.0, 3.0), (30.0, 1e-5)])
+def test_of_equally_good_settings_the_first_is_chosen_whatever_the_order(rates: tuple[float, ...]) -> None:
+    runs = tuning(sweep(lambda fields: record(fields, 0.9), (BN,), SEEDS, lr=rates))
     for ordered in (runs, runs[::-1]):
         choice = choose(ordered, ["lr"])
         assert choice is not None
-        assert choice.settings == {"lr": 0.01}
+        assert choice.settings == {"lr": min(rates)}
     assert choose([], ["lr"]) is None
 
 

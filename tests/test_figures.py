@@ -112,6 +112,22 @@ def test_an_experiment_with_an_axis_replaced_is_drawn(name: str, setting: str, v
         figure.savefig(io.BytesIO())
 
 
+@pytest.mark.parametrize(
+    ("settings", "left"),
+    [
+        ({"l2": 0.001}, {"l2"}),
+        ({"model.dropout": 0.5}, {"dropout", "companion_noise"}),
+        ({"model.dropout": 0.5, "l2": 0.001}, set()),
+    ],
+)
+def test_what_is_gone_with_an_axis_is_not_drawn(settings: Fields, left: set[str]) -> None:
+    few = [run for run in drawable("regularisation") if all(run.value(name) == x for name, x in settings.items())]
+    drawn = claims.REGISTRY["regularisation"].figures(records(few))
+    assert set(drawn) == left
+    for figure in drawn.values():
+        figure.savefig(io.BytesIO())
+
+
 @pytest.mark.parametrize("name", ["accuracy", "table"])
 def test_an_arm_of_another_norm_and_one_of_several_settings_are_drawn(name: str) -> None:
     runs = drawable(name)

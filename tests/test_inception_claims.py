@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 
 from bnexp import claims
 from bnexp.claims import Judgement, ensemble, inception_tuned
@@ -198,6 +199,8 @@ def test_figure_2_shows_longer_trainings_on_a_tuning_seed_beside_the_others() ->
     assert [axes.get_title() for axes in figure.axes] == ["steps 800", "steps 8,000"]
     (alone,) = claims.REGISTRY["inception"].figures(records(list(runs))).values()
     assert len(alone.axes) == 1
+    for drawn, told in ((figure, True), (alone, False)):
+        assert ("longer trainings" in " ".join(text.get_text() for text in drawn.findobj(Text))) is told
 
 
 # At its own best
@@ -226,6 +229,13 @@ def test_each_network_is_compared_at_its_own_best() -> None:
         "Inception": {"lr": 0.045, "init.scale": 0.8},
     }
     assert judged("inception_tuned", grid(0.6))["tuned-accuracy"].verdict == "contradicted"
+
+
+def test_a_search_is_drawn_where_both_networks_were_tried() -> None:
+    runs = grid(0.5).runs
+    for scale, drawn in ((None, True), (0.25, False)):
+        kept = [run if scale is None else replace(run, fields=run.fields | {"init.scale": scale}) for run in runs]
+        assert ("tuning_curve" in claims.REGISTRY["inception_tuned"].figures(records(kept))) is drawn
 
 
 def test_full_trainings_choose_where_there_are_some() -> None:

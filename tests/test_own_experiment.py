@@ -88,6 +88,8 @@ def ids(folder: Path) -> list[str]:
         ('Paper("No number."),', 'Paper("No number."), {"norm": "bathc"},', "has the arm norm=bathc; choose from"),
         ('Paper("No number."),', 'Paper("No number."), among={"lrr": 1},', "a setting 'lrr' that there is not"),
         ('Paper("No number."),', 'Paper("No number."), cells=("model.dept",),', "did you mean model.depth?"),
+        ('Paper("No number."),', 'Paper("No number."), best_of={"nrm": "none"},', "did you mean norm?"),
+        ('Rule("difference", 0.01', 'Rule("own", 0.01', "has the rule 'own'; choose from"),
     ],
 )
 def test_a_claim_that_cannot_be_judged_is_refused_before_training(

@@ -354,9 +354,8 @@ SEVERAL: list[tuple[Sequence[Decision], str, str]] = [
 
 @pytest.mark.parametrize(("cells", "universal", "average"), SEVERAL)
 def test_sentences_about_several_cells(cells: Sequence[Decision], universal: str, average: str) -> None:
-    named = {str(i): cell for i, cell in enumerate(cells)}
     mean = Decision("reproduced", 0.001)
-    decisions = [rules.over_cells(mean, named, each) for each in (True, False)]
+    decisions = [rules.over_cells(mean, cells, each) for each in (True, False)]
     assert [decision.verdict for decision in decisions] == [universal, average]
     for decision in decisions:
         assert (decision.p < rules.LEVEL) == (decision.verdict != "undecided")
@@ -364,25 +363,25 @@ def test_sentences_about_several_cells(cells: Sequence[Decision], universal: str
 
 def test_an_average_is_not_without_a_difference_where_a_cell_has_one() -> None:
     mean = Decision("no difference", 1e-4)
-    assert rules.over_cells(mean, {"a": ALIKE, "b": NEITHER}, False) == mean
-    assert rules.over_cells(mean, {"a": ALIKE, "b": SURE}, False).verdict == "undecided"
-    assert rules.over_cells(mean, {"a": ALIKE, "b": AGAINST}, False).verdict == "undecided"
-    assert rules.over_cells(mean, {"a": NEITHER, "b": JUST_AGAINST}, False) == mean, "not after Holm"
+    assert rules.over_cells(mean, [ALIKE, NEITHER], False) == mean
+    assert rules.over_cells(mean, [ALIKE, SURE], False).verdict == "undecided"
+    assert rules.over_cells(mean, [ALIKE, AGAINST], False).verdict == "undecided"
+    assert rules.over_cells(mean, [NEITHER, JUST_AGAINST], False) == mean, "not after Holm"
 
 
 def test_the_p_of_several_cells() -> None:
     mean = Decision("undecided", 0.3)
-    assert rules.over_cells(mean, {"a": SURE, "b": JUST_SO}, True).p == 0.02  # the weakest
-    assert rules.over_cells(mean, {"a": SURE, "b": NEITHER}, True).p == 0.4
-    assert rules.over_cells(mean, {"a": SURE, "b": ALIKE}, True).p == 1  # no verdict is near
-    assert rules.over_cells(mean, {"a": AGAINST, "b": NEITHER}, True).p == pytest.approx(2e-6)  # after Holm
-    cells = {"a": SURE, "b": AGAINST, "c": Decision("reproduced", 0.024), "d": NEITHER}
+    assert rules.over_cells(mean, [SURE, JUST_SO], True).p == 0.02  # the weakest
+    assert rules.over_cells(mean, [SURE, NEITHER], True).p == 0.4
+    assert rules.over_cells(mean, [SURE, ALIKE], True).p == 1  # no verdict is near
+    assert rules.over_cells(mean, [AGAINST, NEITHER], True).p == pytest.approx(2e-6)  # after Holm
+    cells = [SURE, AGAINST, Decision("reproduced", 0.024), NEITHER]
     assert rules.over_cells(mean, cells, False) == Decision("mixed", pytest.approx(4e-6))  # of the two surest
 
 
 def test_one_cell_is_the_whole() -> None:
     mean = Decision("undecided", 0.3)
-    assert rules.over_cells(mean, {"a": SURE}, universal=True) is mean
+    assert rules.over_cells(mean, [SURE], universal=True) is mean
 
 
 # ---- what it would take

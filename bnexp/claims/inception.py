@@ -207,13 +207,15 @@ def figures(records: Records) -> dict[str, Figure]:
         return {}
     long, target = max(map(length, full)), target_of(full[0])
     dotted = "" if target is None else "Dotted: the accuracy to which steps are counted. "
-    shown = [*(run for run in full if length(run) == long), *(run for run in records.runs if length(run) > long)]
+    missing = [run for run in records.runs if length(run) > long]
+    shown = [*(run for run in full if length(run) == long), *missing]
+    longer = "The longer trainings are on a tuning seed and show what is still missing. " if missing else ""
     return {
         "figure_2": plots.curves(
             records.of(shown),
             "Test accuracy of Inception during training — as Figure 2",
-            f"{dotted}On the same part of the test images at every step; a network that diverged counts as chance. The "
-            "longer trainings are on a tuning seed and show what is still missing.",
+            f"{dotted}{longer}On the same part of the test images at every step; a network that diverged counts as "
+            "chance.",
             curve,
             "test accuracy",
             Layout(columns="steps", arm=lambda run: str(run.fields["arm"])),

@@ -125,7 +125,8 @@ def figures(records: Records) -> dict[str, Figure]:
         )
     if tried := having(tuning(records.runs), {"steps": SHORTEST}):
         short = records.of(tried)
-        made["tuning_curve"] = _tuning_curve(short)
+        if having(tried, SEARCHED):
+            made["tuning_curve"] = _tuning_curve(short)
         made["settings"] = plots.lines(
             short,
             "Validation accuracy of Inception over learning rates and initial scales",

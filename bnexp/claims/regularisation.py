@@ -135,13 +135,14 @@ CLAIMS = [
 
 def figures(records: Records) -> dict[str, Figure]:
     """`dropout` and `l2`, what they add; `companion_noise`."""
-    if not records.runs:
-        return {}
-    weights = records.of(having(records.runs, {"l2": 0}))
-    return {
-        "dropout": _added(weights, "model.dropout", "dropout", "L2"),
-        "l2": _added(records.of(having(records.runs, {"model.dropout": 0})), "l2", "L2", "dropout"),
-        "companion_noise": plots.lines(
+    made = {}
+    if undecayed := having(records.runs, {"l2": 0}):
+        weights = records.of(undecayed)
+        made["dropout"] = _added(weights, "model.dropout", "dropout", "L2")
+    if undropped := having(records.runs, {"model.dropout": 0}):
+        made["l2"] = _added(records.of(undropped), "l2", "L2", "dropout")
+    if undecayed:
+        made["companion_noise"] = plots.lines(
             weights,
             "Noise of an example's activations in training, by dropout",
             "Standard deviation of the input of the last hidden layer's nonlinearity from one set of companions (and "
@@ -150,8 +151,8 @@ def figures(records: Records) -> dict[str, Figure]:
             companion_noise,
             "standard deviations",
             Layout(columns="data.examples"),
-        ),
-    }
+        )
+    return made
 
 
 def _added(records: Records, setting: str, words: str, other: str) -> Figure:

@@ -20,8 +20,8 @@ PLAIN, BN = "none", "batch"
 Unit = Literal["points", "ratio", "decades", "decades per layer", "share", "deviations", "nats"] | str
 """Of points and shares the values are fractions; ratios are compared on logarithms; any other unit stands as it is."""
 
-Kind = Literal["difference", "no_worse", "equals", "time", "range", "rate", "own"]
-"""How an effect decides; `own` is a claim with a function of its own."""
+Kind = Literal["difference", "no_worse", "equals", "time", "range", "rate"]
+"""How an effect decides."""
 
 Verdict = Literal["reproduced", "contradicted", "no difference", "mixed", "undecided"]
 
@@ -189,7 +189,7 @@ class Claim:
             raise ValueError(f"the claim {self.id} has a control that is no bnexp.claims.Control: {self.control!r}")
         if not isinstance(self.treated, Mapping) or not isinstance(self.reference, Mapping | None):
             raise ValueError(f"the claim {self.id} has an arm that is no dictionary of settings")
-        settings = self.treated, self.reference or {}, self.among
+        settings = self.treated, self.reference or {}, self.best_of or {}, self.among
         for name in itertools.chain(*settings, self.cells, self.selected, self.quantity.over):
             if name not in KNOWN and ".settings." not in name:
                 near = difflib.get_close_matches(name, KNOWN, 1)

@@ -65,7 +65,7 @@ def _compared(claim: Claim, runs: Sequence[Record], treated: str, choosing: Choo
         return rules.decide(rule.kind, estimate, rule.margin, claim.bound)
 
     each = {cell: decided(estimate) for cell, estimate in estimates.items()}
-    decision = rules.over_cells(decided(overall), {repr(c): d for c, d in each.items()}, rule.universal)
+    decision = rules.over_cells(decided(overall), list(each.values()), rule.universal)
     doubts = flags.raised(claim, arms) | flags.opposite(claim, list(estimates.values()), decision.verdict)
     verdict, turned = flags.turned(claim, decision.verdict, arms, doubts)
     unit = claim.quantity.unit
@@ -106,16 +106,14 @@ def _compared(claim: Claim, runs: Sequence[Record], treated: str, choosing: Choo
 
 def _estimate(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell], step: float) -> Estimate:
     """The effect averaged over these cells within each seed; positive is what the sentence says."""
-    values = [arm.by_seed(cells) for arm in arms]
     sign = claim.sign
-    first = [sign * value for value in values[0].values()]
-    if len(arms) == 1:
-        target = 0.0 if claim.rule.kind == "equals" else claim.rule.target  # which is held against it when it decides
-        estimate = rules.single(first, sign * target)
-    elif claim.rule.paired:
-        estimate = _paired(sign, arms, cells)
+    samples, images = _samples(claim, arms, cells)
+    first, *second = [[sign * value for value in sample] for sample in samples]
+    if second:
+        estimate = rules.welch(first, *second, images)
     else:
-        estimate = rules.welch(first, [sign * value for value in values[1].values()], _images(arms, cells, values))
+        of_one = len(arms) == 1 and claim.rule.kind != "equals"  # whose target is held against it when it decides
+        estimate = rules.single(first, sign * claim.rule.target if of_one else 0.0, images)
     if claim.rule.kind == "range":
         estimate = rules.on_a_grid(estimate, step, claim.quantity.edges)
     sides = {
@@ -127,23 +125,19 @@ def _estimate(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell], step: fl
     return rules.unbounded(estimate, below=-1 in sides, above=1 in sides)
 
 
-def _paired(sign: float, arms: Sequence[Arm], cells: Sequence[Cell]) -> Estimate:
-    """The mean difference of the seeds that both arms have."""
-    differences = paired(arms[0].by_seed(cells), arms[1].by_seed(cells))
-    images = _images_paired(arms, cells, differences)
-    return rules.single([sign * difference for difference in differences.values()], 0.0, images)
-
-
-def _images_paired(arms: Sequence[Arm], cells: Sequence[Cell], seeds: Mapping[int, float]) -> Images | None:
-    treated, other = (arm.images(cells, seeds) for arm in arms)
-    if treated is None or other is None:
-        return None
-    return rules.images_part(treated - other, np.zeros((1, treated.shape[1])))
-
-
-def _images(arms: Sequence[Arm], cells: Sequence[Cell], values: Sequence[Mapping[int, float]]) -> Images | None:
-    known = [arm.images(cells, seeds) for arm, seeds in zip(arms, values, strict=True)]
-    return rules.images_part(known[0], known[1]) if known[0] is not None and known[1] is not None else None
+def _samples(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell]) -> tuple[list[list[float]], Images | None]:
+    """Each arm's values, of paired arms their differences; and what is known of single test images."""
+    by_seed = [arm.by_seed(cells) for arm in arms]
+    if len(arms) == 1:
+        return [list(by_seed[0].values())], None
+    if claim.rule.paired:
+        by_seed = [paired(*by_seed)] * 2
+    values = [list(of_arm.values()) for of_arm in by_seed]
+    treated, other = (arm.images(cells, seeds) for arm, seeds in zip(arms, by_seed, strict=True))
+    known = treated is not None and other is not None
+    if claim.rule.paired:
+        return values[:1], rules.images_part(treated - other, np.zeros((1, treated.shape[1]))) if known else None
+    return values, rules.images_part(treated, other) if known else None
 
 
 def _grid_step(claim: Claim, runs: Sequence[Record]) -> float:
@@ -181,36 +175,24 @@ def _shares(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell]) -> Outcome
     if claim.rule.less and len(arms) == 1:
         raise ValueError(f"{claim.id}: of one arm's yes or no, ask the opposite question")
     shares = {cell: [_share(arm.values[cell]) for arm in arms] for cell in cells}
-    ordered = {cell: of_arms[::-1] if claim.rule.less else of_arms for cell, of_arms in shares.items()}
-    each = {
-        cell: rules.decide_rate(of_arms[0])
-        if len(of_arms) == 1
-        else rules.decide_rates(of_arms[0], of_arms[1], claim.rule.margin)
-        for cell, of_arms in ordered.items()
-    }
-    first = cells[0]
-    decision = rules.over_cells(each[first], {repr(c): d for c, d in each.items()}, universal=True)
+    found = [
+        _of_shares(of_arms[::-1] if claim.rule.less else of_arms, claim.rule.margin) for of_arms in shares.values()
+    ]
+    effects, intervals, decisions = zip(*found, strict=True)
+    decision = rules.over_cells(decisions[0], decisions, universal=True)
     words = "; ".join(
         f"{cell_name(cell)}{': ' if cell else ''}"
         + ", ".join(f"{share.yes} of {share.n} {arm.label}" for arm, share in zip(arms, of_arms, strict=True))
         for cell, of_arms in shares.items()
     )
-    effect = {
-        cell: of_arms[0].rate if len(of_arms) == 1 else of_arms[0].rate - of_arms[1].rate
-        for cell, of_arms in ordered.items()
-    }
-    ci95 = {
-        cell: of_arms[0].exact if len(of_arms) == 1 else rules.newcombe(of_arms[0], of_arms[1])
-        for cell, of_arms in ordered.items()
-    }
     doubts = flags.raised(claim, arms)
     verdict, turned = flags.turned(claim, decision.verdict, arms, doubts)
     return Outcome(
         verdict,
         "; ".join([*turned, _RATE_WORDS[len(arms)]]),
         f"{claim.quantity.name}: {words}",
-        effect[first] if len(cells) == 1 else mean(effect.values()),
-        ci95[first] if len(cells) == 1 else None,
+        mean(effects),
+        intervals[0] if len(cells) == 1 else None,
         min(share.n for of_arms in shares.values() for share in of_arms),
         decision.p,
         [
@@ -219,12 +201,22 @@ def _shares(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell]) -> Outcome
             for cell in cells
             for seed, values in sorted(arm.values[cell].items())
         ],
-        [CellOutcome(cell_name(c), effect[c], ci95[c], each[c].verdict) for c in cells] if len(cells) > 1 else [],
+        [CellOutcome(cell_name(c), effect, ci95, d.verdict) for c, (effect, ci95, d) in zip(cells, found, strict=True)]
+        if len(cells) > 1
+        else [],
         len(cells) > 1,
         telling.selected(arms),
         doubts,
         runs=[run for arm in arms for run in arm.runs],
     )
+
+
+def _of_shares(shares: Sequence[Share], margin: float) -> tuple[float, tuple[float, float], Decision]:
+    """Of the share of one arm, or the difference of two: the effect, its interval and what it decides."""
+    if len(shares) == 1:
+        return shares[0].rate, shares[0].exact, rules.decide_rate(shares[0])
+    a, b = shares
+    return a.rate - b.rate, rules.newcombe(a, b), rules.decide_rates(a, b, margin)
 
 
 _RATE_WORDS = {
@@ -242,15 +234,9 @@ def _seeds_needed(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell], step
     if claim.rule.universal and len(cells) > 1:
         needed = [_seeds_needed(claim, arms, [cell], step) for cell in cells]
         return None if None in needed else max(filter(None, needed))
-    samples = [arm.by_seed(cells) for arm in arms]
-    images = None
-    if claim.rule.paired:
-        samples = [paired(samples[0], samples[1])]
-        images = _images_paired(arms, cells, samples[0])
-    elif len(arms) > 1:
-        images = _images(arms, cells, samples)
+    samples, images = _samples(claim, arms, cells)
     if min(map(len, samples)) < 2:
         return None
-    spreads = [float(np.std(list(sample.values()), ddof=1)) for sample in samples]
+    spreads = [float(np.std(sample, ddof=1)) for sample in samples]
     blur = claim.quantity.edges * step / 2
     return rules.seeds_for(claim.rule.margin - blur, spreads, images)

@@ -9,9 +9,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bnexp.judging.claim import Claim, Of, Peculiar, Quantity
+from bnexp.judging.claim import Claim, Of, Peculiar
 
-WORDS = ("source", "sentence", "paper", "primary", "fails", "name")
+WORDS = ("source", "sentence", "paper", "primary", "fails")
 """Fields that decide nothing, or only which p-values are adjusted together."""
 
 
@@ -29,8 +29,7 @@ def _plain(value: Any) -> Any:
         fields = {
             f.name: getattr(value, f.name)
             for f in dataclasses.fields(value)
-            if f.name not in (() if isinstance(value, Quantity) and f.name == "name" else WORDS)
-            and getattr(value, f.name) != _default(f)
+            if f.name not in WORDS and getattr(value, f.name) != _default(f)
         }
         plain = {name: _plain(item) for name, item in fields.items()}
         return {name: item for name, item in plain.items() if name != "control" or item}  # else it is words alone

@@ -87,8 +87,8 @@ def side_by_side(arms: Sequence[Sequence[Record]], apart: Iterable[str]) -> list
     Cells are all settings that vary, but the seed, the norms' and those of `apart`.
     """
     every = [run for arm in arms for run in arm]
-    left_out = {"seed", *apart}
-    names = sorted({name for run in every for name in run.fields if name not in left_out and not _of_norm(name)})
+    fields = {name for run in every for name in run.fields if not name.startswith("norm.")}
+    names = sorted(fields - {"seed", *apart})
     varying = [name for name in names if len({repr(run.fields.get(name)) for run in every}) > 1]
     cells = [by_cell(arm, varying) for arm in arms]
     shared = set.intersection(*(set(arm) for arm in cells))
@@ -101,13 +101,12 @@ def by_cell(runs: Iterable[Record], names: Sequence[str]) -> Runs:
     for run in sorted(runs, key=lambda run: run.seed):
         cell = tuple((name, run.value(name)) for name in names)
         cells.setdefault(cell, {}).setdefault(run.seed, []).append(run)
-    return dict(
-        sorted(cells.items(), key=lambda item: [(str(type(value)), value) for _, value in item[0] if value is not None])
-    )
+    return dict(sorted(cells.items(), key=lambda item: _in_order(value for _, value in item[0])))
 
 
-def _of_norm(name: str) -> bool:
-    return name.startswith("norm.")
+def _in_order(values: Iterable[Any]) -> list[tuple[str, Any]]:
+    """What settings are sorted by, some of which may be missing, or of another type."""
+    return [(str(type(value)), value) for value in values if value is not None]
 
 
 @dataclass(frozen=True)
@@ -139,7 +138,7 @@ def choose(
     if not scores:
         return None
     means = {setting: sum(accuracies) / len(accuracies) for setting, accuracies in scores.items()}
-    best = max(sorted(means, key=repr), key=lambda setting: means[setting])
+    best = max(sorted(means, key=_in_order), key=lambda setting: means[setting])
     chosen = dict(zip(names, best, strict=True))
     if means[best] < learnt_from(common_chance(runs)):
         known = any("validation_accuracy" in run.metrics for run in runs)

@@ -6,7 +6,7 @@ Effects are in the unit in which margins are: ratios as natural logarithms. Posi
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -258,7 +258,7 @@ def holm(ps: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def over_cells(mean: Decision, cells: Mapping[str, Decision], universal: bool) -> Decision:
+def over_cells(mean: Decision, cells: Sequence[Decision], universal: bool) -> Decision:
     """The verdict of a sentence about several cells: about each of them, or about their average.
 
     Mixed is a sentence that, after Holm over the cells, some reproduce and some contradict. Where one of them does
@@ -266,19 +266,19 @@ def over_cells(mean: Decision, cells: Mapping[str, Decision], universal: bool) -
     """
     if len(cells) < 2:
         return mean
-    adjusted = dict(zip(cells, holm([cell.p for cell in cells.values()]), strict=True))
-    sure = {cell.verdict for name, cell in cells.items() if adjusted[name] < LEVEL}
+    adjusted = list(zip([cell.verdict for cell in cells], holm([cell.p for cell in cells]), strict=True))
+    sure = {verdict for verdict, p in adjusted if p < LEVEL}
     if sure.issuperset(OPPOSITE):
-        surest = [min(adjusted[name] for name, cell in cells.items() if cell.verdict == side) for side in OPPOSITE]
+        surest = [min(p for verdict, p in adjusted if verdict == side) for side in OPPOSITE]
         return Decision("mixed", max(surest))
     if not universal:
         return Decision("undecided", 1.0) if mean.verdict == "no difference" and sure & set(OPPOSITE) else mean
-    verdicts = {cell.verdict for cell in cells.values()}
-    weakest = max(cell.p for cell in cells.values())
+    verdicts = {cell.verdict for cell in cells}
+    weakest = max(cell.p for cell in cells)
     if len(verdicts) == 1 and verdicts != {"undecided"}:
         return Decision(verdicts.pop(), weakest)
     if "contradicted" in sure and "reproduced" not in verdicts:
-        return Decision("contradicted", min(p for name, p in adjusted.items() if cells[name].verdict == "contradicted"))
+        return Decision("contradicted", min(p for verdict, p in adjusted if verdict == "contradicted"))
     return Decision("undecided", weakest if len(verdicts - {"undecided"}) < 2 else 1.0)
 
 

@@ -75,7 +75,8 @@ def why(claim: Claim, overall: Estimate, decision: Decision, cells: Sequence[Ver
 
 def too_few(n: int) -> str:
     """Why fewer seeds than it takes decide nothing."""
-    return f"{count(n, 'seed')}, an effect but no verdict: it takes {rules.FEWEST}"
+    effect = "an effect but no verdict" if n else "nothing to compare"
+    return f"{count(n, 'seed')}, {effect}: it takes {rules.FEWEST}"
 
 
 def measured(
