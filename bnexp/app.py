@@ -282,7 +282,8 @@ def conclude_judge(configs: Sequence[Config], request: Request, contract: Contra
         gathered.append(records)
         elsewhere = any(run_id(run) in outcome.elsewhere for run in runs)
         entries += profile.profile(records, profile.subjects(part[0].claims), request.candidate.target, elsewhere)
-    folder = request.folder(Path(first.results))
+    entries = profile.together(entries)
+    folder = request.folder(Path(first.results), first.data.name)
     check_writable(str(folder))
     writing.write(folder, request, contract, entries, gathered, missing, first.figures)
     for sentence in writing.summary(request, entries, missing):

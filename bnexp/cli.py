@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 USAGE = """usage: bnexp COMMAND …
 
   run [KEY=VALUE …]          train, judge and draw: experiment=NAME, or one network, or a sweep (-m)
-  list [models]              experiments and claims, with what the paper says and the newest verdict; or models
+  list [models]              experiments and claims, with what the paper says and the verdicts; or models
   report [EXPERIMENT …]      redraw results/ from the records, without training; or outputs/SWEEP
   judge NORM                 your own norm, my_norm.py:MyNorm, in BN's place: its contract, and claims put to it
   data [NAME]                which data sets are here, where, whole or not; fetch what is missing of one
@@ -191,7 +191,7 @@ def _parser(command: str, description: str) -> Parser:
 
 
 def _list(arguments: list[str]) -> None:
-    parser = _parser("list", "Experiments with their newest verdicts in numbers; or more of one; or claims, or models.")
+    parser = _parser("list", "Experiments with their verdicts in numbers; or more of one; or claims, or models.")
     parser.add_argument("what", nargs="?", default="experiments", help="an experiment, claims, models, or experiments")
     options = parser.parse_args(arguments)
     from bnexp.report import listing
@@ -216,7 +216,7 @@ def _report(arguments: list[str]) -> None:
         action="store_true",
         help="of what is finished: --partial EXPERIMENT [KEY=VALUE …], as run has them",
     )
-    if "--partial" in arguments:
+    if "--partial" in arguments and not {"-h", "--help"} & set(arguments):
         _report_partly([word for word in arguments if word != "--partial"])
         return
     parser.add_argument("--figures", choices=config.FIGURES, default="png", help="pdf: for print, beside the others")
@@ -253,6 +253,7 @@ def _judge(arguments: list[str]) -> None:
     options = parser.parse_intermixed_args(arguments)
     if options.json and not options.contract:
         parser.error("--json goes with --contract; of the claims, verdict.json has everything")
+    from bnexp.console import out
     from bnexp.judge import asked
     from bnexp.launch.pool import LaunchError
 
@@ -264,6 +265,8 @@ def _judge(arguments: list[str]) -> None:
             raise config.ConfigError(asked.broken(request.candidate, contract))
         return
     asked.begin(request, contract)
+    count = len(request.experiments)
+    out.print(f"Composing the runs of {count} experiment{'s' if count > 1 else ''} at scale {request.scale} …")
     from bnexp.command import typed  # imports Hydra
 
     line = typed.read(["-m", *request.overrides])
@@ -325,7 +328,7 @@ def _choose(kind: str, name: str, among: Iterable[str], *others: str) -> None:
     """ConfigError for a name that is none of these."""
     names = [*among, *others]
     if name not in names:
-        raise config.ConfigError(f"there is no {kind} {name}{mistakes.did_you_mean(name, names)}")
+        raise config.ConfigError(f"there is no {kind} {name}{mistakes.did_you_mean(name, names, mistakes.ALL)}")
 
 
 def _data(arguments: list[str]) -> None:

@@ -438,7 +438,8 @@ LAUNCH = (
 
 ARMS = (
     *("inception", "bn_baseline", "bn_x5", "bn_x30", "bn_x5_sigmoid", "inception_x5", "inception_sigmoid"),
-    *("inception_changes", "inception_changes_x1", "inception_x1", "inception_x9", "bn_x30_fifth"),
+    *("inception_changes", "inception_changes_x1", "inception_decayed", "inception_sigmoid_x5", "inception_x1"),
+    *("inception_x9", "bn_x30_half", "bn_x30_fifth"),
 )
 """The rows of Figure 3 (§4.2) and our controls, which are networks of the Inception kind."""
 
@@ -507,13 +508,13 @@ def _norm_fields(config: RunConfig) -> tuple[str, ...]:
     return tuple(name for name in fields if name not in MODELS[config.model.name].without)
 
 
-def from_fields(values: dict[str, Any], root: str = "") -> RunConfig:
-    """The run that `run_fields` describes; the inverse of it up to the data root."""
+def from_fields(values: dict[str, Any]) -> RunConfig:
+    """The run that `run_fields` describes; the inverse of it, without the folder of the data."""
     config = RunConfig()
     for name, value in values.items():
         default = getattr(config, name)
         setattr(config, name, dataclasses.replace(default, **value) if isinstance(value, dict) else value)
-    config.data.root = root
+    config.data.root = ""
     return config
 
 
@@ -797,12 +798,9 @@ def _check_inception(config: Config) -> None:
 
 def _check_recurrent(config: Config) -> None:
     model, norm = config.model, config.norm
-    for key, value, choices in (
-        ("cell", model.cell, CELLS),
-        ("scan", model.scan, SCANS),
-        ("normed", model.normed, NORMED),
-    ):
-        _choice(f"model.{key}", value, choices)
+    _choice("model.cell", model.cell, CELLS)
+    _choice("model.scan", model.scan, SCANS)
+    _choice("model.normed", model.normed, NORMED)
     if norm.name not in ("none", "batch", "layer"):
         raise ConfigError(f"norm={norm.name} with model=recurrent: choose from none, batch, layer")
     if norm.placement != "before":

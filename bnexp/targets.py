@@ -144,8 +144,9 @@ def _imported(module: str, file: Path) -> Iterator[str]:
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = importlib.util.resolve_name("." * node.level + (node.module or ""), package or None)
-            names = [f"{base}.{alias.name}" for alias in node.names]
+            with contextlib.suppress(ImportError):  # in a file that is in no package: one of two ways, tried in turn
+                base = importlib.util.resolve_name("." * node.level + (node.module or ""), package or None)
+                names = [f"{base}.{alias.name}" for alias in node.names]
         for name in names:
             parts = name.split(".")
             for end in range(1, len(parts) + 1):

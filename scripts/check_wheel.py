@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -30,7 +31,8 @@ def main() -> None:
         elsewhere.mkdir()
         check_origin(environment, elsewhere)
         check_commands(environment, elsewhere)
-    print(f"{wheel.name}: contents, installation and a training are as they should be")
+        check_judge(environment, temporary / "judge")
+    print(f"{wheel.name}: contents, installation, a training and a judgement are as they should be")
 
 
 def run(command: list[str], cwd: Path) -> str:
@@ -104,6 +106,16 @@ def check_commands(binaries: Path, elsewhere: Path) -> None:
     verdict = json.loads((elsewhere / VERDICT).read_text(encoding="utf-8"))
     expect(bool(verdict["claims"]), f"{VERDICT} judges no claim")
     expect(verdict["stamp"]["git_commit"] is None, "the training ran in the source tree, not in the wheel")
+
+
+def check_judge(binaries: Path, folder: Path) -> None:
+    """A norm's contract, and whether the records that it is held against are found."""
+    folder.mkdir()
+    shutil.copy(ROOT / "examples" / "rms_norm.py", folder)
+    judge = [str(binaries / "bnexp"), "judge", "rms_norm.py"]
+    expect("keeps" in run([*judge, "--contract"], folder), "bnexp judge says nothing of the contract")
+    dry = run([*judge, "--claims", "saturating", "data=digits", "dry_run=true"], folder)
+    expect("no records" not in dry, "the records that a norm is held against are not found")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from bnexp.claims.inception import SMALLEST as POINTS
 from bnexp.claims.lr_tolerance import NARROWEST
 from bnexp.judging import rules
 from bnexp.judging.rules import LEVEL, Share
+from bnexp.report.tables import markdown
 
 DOCS = Path(__file__).parent.parent / "docs" / "protocol.md"
 BETWEEN = re.compile(r"(<!-- error rates: .*? -->\n).*?(<!-- end of error rates -->)", re.DOTALL)
@@ -560,18 +561,19 @@ HEADER = (
 def table(draws: int = DRAWS) -> str:
     """In Markdown, with the rules above the level named beneath it."""
     known = [(case, rates(case, draws)) for case in cases()]
-    lines = [f"{draws:,} experiments each; in %.", "", f"| {' | '.join(HEADER)} |", "|---|---|---|---|---|---|---|---|"]
+    rows = []
     for case, rate in known:
         wrong = [rate.reproduced, rate.contradicted, rate.alike, rate.mixed]
         power = ", ".join(f"{100 * share:.0f}" for share in rate.power)
-        lines.append(f"| {' | '.join([case.name, str(case.n), case.spread, *map(_percent, wrong), power])} |")
+        rows.append((case.name, case.n, case.spread, *map(_percent, wrong), power))
     over = [
         f"- {case.name}, n = {case.n}: {_percent(rate.worst)} %"
         for case, rate in known
         if rate.worst > tolerated(LEVEL, draws)
     ]
     title = f"Above {100 * LEVEL:g} % by more than three standard errors ({100 * tolerated(LEVEL, draws):.2f} %):"
-    return "\n".join([*lines, "", title, "", *(over or ["- none"])]) + "\n"
+    told = f"{draws:,} experiments each; in %."
+    return "\n".join([told, "", *markdown(HEADER, rows), "", title, "", *(over or ["- none"])]) + "\n"
 
 
 def _percent(rate: float | None) -> str:

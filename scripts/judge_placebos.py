@@ -11,15 +11,18 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
-from bnexp.claims import BN, PLAIN
-from bnexp.judge.profile import against_bn, asked, subjects
+from bnexp.claims import BN, PLAIN, Claim, Judgement
+from bnexp.config import TUNING
+from bnexp.judge.profile import after_holm, against_bn, asked, subjects
 from bnexp.judge.runs import EXPERIMENTS
-from bnexp.judge.writing import LEAST_SEEDS
+from bnexp.judging import rules
 from bnexp.judging.judgement import judge
+from bnexp.report.tables import markdown
 from bnexp.runs import records
 from bnexp.runs.records import Record, Records
 
@@ -40,7 +43,7 @@ def split(runs: Sequence[Record], norm: str, draw: np.random.Generator) -> list[
     """One half of this norm's seeds as it is, the other as the candidate; other norms' runs as they are."""
     candidates: set[int] = set()
     seeds = sorted({run.seed for run in runs})
-    for of_kind in ([s for s in seeds if s < 1000], [s for s in seeds if s >= 1000]):
+    for of_kind in ([s for s in seeds if s < TUNING], [s for s in seeds if s >= TUNING]):
         candidates |= set(draw.permutation(of_kind)[: len(of_kind) // 2].tolist())
     kept = [run for run in runs if run.norm != norm]
     for run in runs:
@@ -50,37 +53,53 @@ def split(runs: Sequence[Record], norm: str, draw: np.random.Generator) -> list[
     return kept
 
 
-def alarms(gathered: Records, norm: str, draw: np.random.Generator) -> Iterator[tuple[str, bool]]:
-    """For one split the claims that compare a candidate with this norm, and whether the verdict is wrong."""
+def judged(gathered: Records, norm: str, draw: np.random.Generator) -> Iterator[Judgement]:
+    """For one split what is said by the claims that compare a candidate with this norm, each by itself."""
     runs = split(gathered.runs, norm, draw)
     for subject in subjects(gathered.claims):
         for claim in asked(subject):
             compared = against_bn(claim) if norm == BN else claim
             if compared.reference is not None:
                 found = judge(compared, replace(gathered, runs=runs), NAME)
-                if found.outcome.n >= LEAST_SEEDS:
-                    yield claim.id, found.verdict in ALARMS.get(compared.rule.kind, ANY)
+                if found.outcome.n >= rules.FEWEST:
+                    yield found
+
+
+def wrong(judgement: Judgement) -> bool:
+    """Whether this is said in vain, for what is compared is the same."""
+    claim = judgement.claim
+    return isinstance(claim, Claim) and judgement.verdict in ALARMS.get(claim.rule.kind, ANY)
 
 
 def table(results: Path) -> str:
-    """A row for each experiment: of how many verdicts on either placebo how many are wrong."""
-    lines = ["| experiment | nothing, against no norm | BN by another name, against BN |", "|---|---|---|"]
-    wrong: Counter[str] = Counter()
-    told: Counter[str] = Counter()
-    for name in EXPERIMENTS["laptop"]:
-        gathered = records.load(results / name / "records")
-        row = []
-        for norm in (PLAIN, BN):
-            draw = np.random.default_rng(SEED)
-            found = [alarm for _ in range(SPLITS) for alarm in alarms(gathered, norm, draw)]
-            wrong[norm] += sum(is_wrong for _, is_wrong in found)
-            told[norm] += len(found)
-            by_claim = Counter(identity for identity, is_wrong in found if is_wrong)
-            most = f", most `{by_claim.most_common(1)[0][0]}` with {max(by_claim.values())}" if by_claim else ""
-            row.append(f"{sum(by_claim.values())} of {len(found)}{most}" if found else "–, not asked")
-        lines.append(f"| `{name}` | {' | '.join(row)} |")
-    total = (f"{wrong[norm]} of {told[norm]} ({100 * wrong[norm] / told[norm]:.1f} %)" for norm in (PLAIN, BN))
-    return "\n".join([*lines, f"| together | {' | '.join(total)} |"]) + "\n"
+    """A row for each experiment: of how many verdicts on either placebo how many are wrong; and of all together."""
+    rows = [row(results, name) for name in EXPERIMENTS["laptop"]]
+    total, spoilt, held = [], [], []
+    for norm in (PLAIN, BN):
+        placebos = [list(chain(*each)) for each in zip(*(splits[norm] for splits, _ in rows), strict=True)]
+        every = list(chain(*placebos))
+        errors = sum(map(wrong, every))
+        total.append(f"{errors} of {len(every)} ({100 * errors / len(every):.1f} %)")
+        spoilt.append(f"{sum(any(map(wrong, each)) for each in placebos)} of {SPLITS}")
+        held.append(f"{sum(any(map(wrong, after_holm(each))) for each in placebos)} of {SPLITS}")
+    head = ("experiment", "nothing, against no norm", "BN by another name, against BN")
+    by_placebo = [("placebos with a wrong verdict", *spoilt), ("the same after Holm, as `bnexp judge` has it", *held)]
+    return "\n".join(markdown(head, [*(cells for _, cells in rows), ("together", *total), *by_placebo])) + "\n"
+
+
+def row(results: Path, name: str) -> tuple[dict[str, list[list[Judgement]]], tuple[str, ...]]:
+    """By norm, what is said in an experiment of every placebo; and its row."""
+    gathered = records.load(results / name / "records")
+    by_norm: dict[str, list[list[Judgement]]] = {}
+    cells = []
+    for norm in (PLAIN, BN):
+        draw = np.random.default_rng(SEED)
+        by_norm[norm] = [list(judged(gathered, norm, draw)) for _ in range(SPLITS)]
+        every = list(chain(*by_norm[norm]))
+        by_claim = Counter(judgement.id.removesuffix("-against-bn") for judgement in every if wrong(judgement))
+        most = f", most `{by_claim.most_common(1)[0][0]}` with {max(by_claim.values())}" if by_claim else ""
+        cells.append(f"{by_claim.total()} of {len(every)}{most}" if every else "–, not asked")
+    return by_norm, (f"`{name}`", *cells)
 
 
 def main() -> None:

@@ -10,12 +10,17 @@ from typing import Any
 
 import yaml
 
-from bnexp import claims, paths
+from bnexp import claims, norms, paths
 from bnexp.claims import Claim, Peculiar, Subject
+from bnexp.config import NORMS, NormConfig
+from bnexp.engine.probes import PROBES
 from bnexp.judging.judgement import unfilled
 from bnexp.judging.words import difference_in
+from bnexp.models import MLP, Inception
+from bnexp.models.recurrent import Recurrent
 from bnexp.report import experiments, verdicts
 from bnexp.report.score import counted
+from bnexp.report.tables import markdown
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "docs" / "experiments"
@@ -34,6 +39,9 @@ SCALES = {
     "gpu": "larger and longer",
     "paper": "as long as the paper's",
 }
+
+NETWORKS = {"mlp": MLP, "inception": Inception, "recurrent": Recurrent}
+"""By how the names of models begin."""
 
 ALSO = {
     "shape": "skewness and kurtosis of the nonlinearities' inputs",
@@ -54,7 +62,9 @@ def page(name: str, path: Path) -> str:
     lines += ["```", *commands(name, experiments.scales(path)), "```", ""]
     lines += ["## What is done", "", experiments.header(path), ""]
     lines += [f"Every value is in [{path.name}](../../configs/experiment/{path.name}).", ""]
-    kept = "; ".join(logged(experiments.values_of(path)))
+    values = experiments.values_of(path)
+    lines += ["Implementation: " + ", ".join(implementation(values)) + ".", ""]
+    kept = "; ".join(logged(values))
     lines += ["## What is logged", "", f"{kept}.", "", "## How it is judged", ""]
     for subject in claims.resolve(experiment.claims or ()):
         lines += [f"{subject.about} ([{subject.name}.py](../../bnexp/claims/{subject.name}.py))", ""]
@@ -75,24 +85,53 @@ def commands(name: str, scales: Sequence[str]) -> Iterator[str]:
             yield f"bnexp run experiment={name} scale={scale}{' ' * (9 - len(scale))}  # {SCALES[scale]}"
 
 
+def implementation(values: dict[str, Any]) -> Iterator[str]:
+    """Links to what an experiment trains and normalises by, and to its probes."""
+    chosen = {
+        key: value for each in values.get("defaults", []) if isinstance(each, dict) for key, value in each.items()
+    }
+    model = str(chosen.get("override /model", "mlp"))
+    network = next(made for name, made in NETWORKS.items() if model.startswith(name))
+    yield f"the networks {linked(network)}"
+    sweeper = values.get("hydra", {}).get("sweeper", {})
+    axes = [values, *sweeper.get("grids", []), sweeper.get("params") or {}]
+    swept = [str(each[key]) for each in axes for key in ("norm", "norm.name") if isinstance(each.get(key), str)]
+    named = dict.fromkeys(["batch", *(name for line in swept for name in line.split(","))])
+    for name in named:
+        if name in NORMS and name not in ("none", "module"):
+            yield f"`norm={name}` {linked(type(norms.factory(NormConfig(name, groups=1))(8)))}"
+    yield from (f"`probes=[{name}]` {linked(type(PROBES[name]()))}" for name in probes_of(values))
+
+
+def linked(made: type) -> str:
+    """A class, with a link to where it begins."""
+    path = Path(inspect.getfile(made)).relative_to(ROOT)
+    _, line = inspect.getsourcelines(made)
+    return f"[{made.__name__}](../../{path.as_posix()}#L{line})"
+
+
+def probes_of(values: dict[str, Any]) -> list[str]:
+    """The probes that an experiment has on in any of its runs."""
+    grids = values.get("hydra", {}).get("sweeper", {}).get("grids", [])
+    named = [name for each in (values, *grids) for name in yaml.safe_load(str(each.get("probes", "[]")))]
+    return list(dict.fromkeys(named))
+
+
 def logged(values: dict[str, Any]) -> Iterator[str]:
     """What an experiment's runs keep, in words."""
     yield LOGGED
     if values.get("data", {}).get("validation"):
         yield "accuracy on images taken out of the training set"
     yield from (words for setting, words in ALSO.items() if values.get(setting))
-    grids = values.get("hydra", {}).get("sweeper", {}).get("grids", [])
-    named = [name for each in (values, *grids) for name in yaml.safe_load(str(each.get("probes", "[]")))]
-    if probes := list(dict.fromkeys(named)):
+    if probes := probes_of(values):
         yield f"what the probes {', '.join(probes)} measure ([bnexp/engine/probes](../../bnexp/engine/probes))"
 
 
-def judged(subject: Subject) -> Iterator[str]:
+def judged(subject: Subject) -> list[str]:
     """A row for each claim, with a link to the line where it stands."""
     source = (ROOT / "bnexp" / "claims" / f"{subject.name}.py").read_text(encoding="utf-8").splitlines()
     first = next(i for i, line in enumerate(source, 1) if line.startswith("CLAIMS"))
-    yield "| claim | rule | source |"
-    yield "|---|---|---|"
+    rows = []
     for claim in subject.claims:
         names = (f'"{claim.id}"', f'"{claim.id.partition("-")[2]}"')
         lines = [i for name in names for i, text in enumerate(source, 1) if i > first and name in text]
@@ -100,7 +139,8 @@ def judged(subject: Subject) -> Iterator[str]:
         link = f"[`{claim.id}`](../../bnexp/claims/{subject.name}.py#L{line})"
         main = " **(main)**" if claim.primary else ""
         words = unfilled(claim.sentence, "the epochs of the scale")
-        yield f"| {link}{main}: {words} | {rule(claim)} | {claim.source} |".replace("\n", " ")
+        rows.append((f"{link}{main}: {words}", rule(claim), claim.source))
+    return markdown(("claim", "rule", "source"), rows)
 
 
 def rule(claim: Claim | Peculiar) -> str:
@@ -115,6 +155,10 @@ def rule(claim: Claim | Peculiar) -> str:
 def result(name: str) -> str:
     """A link to the committed result, with its score."""
     path = ROOT / "results" / name / "verdict.json"
+    part = ROOT / "results" / "partial" / name / "verdict.json"
+    if not path.exists() and part.exists():
+        finished, planned = (verdicts.read(part)["partial"][key] for key in ("finished", "planned"))
+        return f"At scale `overnight` [{finished} of {planned} runs](../../results/partial/{name}/README.md) so far."
     if not path.exists():
         return "Not committed yet at scale `overnight`."
     found = "; ".join(counted(verdicts.read(path)["claims"]))

@@ -26,6 +26,10 @@ def resolved(*overrides: str) -> dict[str, Any]:
     return config.flatten({str(key): value for key, value in found.items()})
 
 
+def test_the_arms_are_those_that_have_a_file() -> None:
+    assert set(config.ARMS) == {path.stem for path in (paths.configs() / "arm").glob("*.yaml")}
+
+
 TIMES = {
     "inception": 1, "bn_baseline": 1, "bn_x5": 5, "bn_x30": 30, "bn_x5_sigmoid": 5, "inception_x5": 5,
     "inception_x9": 9, "inception_sigmoid": 1, "inception_changes": 5,

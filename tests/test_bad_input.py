@@ -84,6 +84,8 @@ MISTAKES = [
     ("run -m lrr=0.1,0.2", "no setting lrr; did you mean lr?"),
     ("run -m batch=1,2", "batch=1 with norm=batch"),
     ("rnu", "no command rnu; did you mean run?"),
+    ("list zzzqqq", "no experiment zzzqqq; bnexp list has them all"),
+    ("run experiment=zzzqqq", "no experiment=zzzqqq; bnexp list has them all"),
     ("report mnist_tabel", "no experiment mnist_tabel; did you mean mnist_table?"),
     ("data mnits", "no data set mnits"),
     ("view", "no runs in outputs"),

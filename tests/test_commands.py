@@ -84,7 +84,7 @@ def test_list_has_two_lines_an_experiment_and_more_of_one(command: Command, smok
     assert "the paper:" in command("list", "mnist_activations").out
 
 
-def test_list_has_the_verdicts_of_the_newest_runs_and_old_rules_last(command: Command, tmp_path: Path) -> None:
+def test_list_has_the_weightiest_verdicts_first_and_old_rules_last(command: Command, tmp_path: Path) -> None:
     def write(scale: str, started: str | list[str], **new: str) -> None:
         claim = {"id": "c", "claim": "So it is.", "verdict": "undecided", "measured": "1", "paper": "–", "source": "§1"}
         stamp = {"started": started}
@@ -96,8 +96,13 @@ def test_list_has_the_verdicts_of_the_newest_runs_and_old_rules_last(command: Co
 
     write("overnight", ["2026-01-01T00:00:00+00:00", "2026-03-01T00:00:00+00:00"], kind="difference")
     write("smoke", "2026-02-01T00:00:00+00:00", kind="difference")
-    write("laptop", "2026-09-01T00:00:00+00:00")
-    assert "Verdicts on mnist, overnight" in command("list", "mnist_table").out
+    write("paper", "2026-09-01T00:00:00+00:00")
+    write("laptop", "2026-10-01T00:00:00+00:00", kind="difference")
+    first, *others = [line for line in command("list", "mnist_table").out.splitlines() if " on mnist, " in line]
+    assert first.startswith("Verdicts on mnist, overnight: ")
+    assert [line.partition(":")[0] for line in others] == [
+        *(f"also on mnist, {scale}" for scale in ("laptop", "smoke", "paper, by old rules")),
+    ]
 
 
 def test_an_altered_experiment_leaves_the_results_alone(command: Command, tmp_path: Path) -> None:

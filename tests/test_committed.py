@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,26 @@ def undated(entry: dict[str, Any]) -> dict[str, Any]:
     return entry | {"flags": {flag: words for flag, words in entry["flags"].items() if flag not in DATED}}
 
 
+def alike(one: Any, other: Any) -> bool:
+    """But for the last digits, which are the machine's."""
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=1e-6, abs_tol=1e-12)
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(alike(value, other[key]) for key, value in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(alike, one, other))
+    return bool(one == other)
+
+
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_a_committed_verdict_follows_from_its_records(folder: Path) -> None:
     gathered = records.load(folder / "records")
     judged = [judgement.as_dict() for judgement in claims.judge(gathered, gathered.claims)]
     committed = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))["claims"]
     now = json.loads(json.dumps(judged))
-    assert list(map(undated, now)) == list(map(undated, committed)), f"bnexp report {folder.name}"
+    assert [entry["id"] for entry in now] == [entry["id"] for entry in committed]
+    for entry, kept in zip(now, committed, strict=True):
+        assert alike(undated(entry), undated(kept)), f"{entry['id']}: bnexp report {folder.name}"
 
 
 def test_there_are_such() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -171,6 +172,25 @@ class Complains(Plain):
         return super().forward(x)
 
 
+class TalksAtInference(Plain):
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            print("hello")
+        return super().forward(x)
+
+
+class Warns(Plain):
+    def forward(self, x: Tensor) -> Tensor:
+        warnings.warn("mind the gap", stacklevel=1)
+        return super().forward(x)
+
+
+class SingleAtInference(Plain):
+    def forward(self, x: Tensor) -> Tensor:
+        y = super().forward(x)
+        return y if self.training else y.float()
+
+
 class InDoubleBackwards(Plain):
     """Its gradient is of no number where its input is of another type than float32."""
 
@@ -212,6 +232,9 @@ class Raises(Plain):
         (KeepsGraph, {"can_be_copied"}, ".detach()"),
         (Talks, {"is_quiet"}, "it prints 'hello'"),
         (Complains, {"is_quiet"}, "it prints 'careful'"),
+        (TalksAtInference, {"is_quiet"}, "it prints 'hello'"),
+        (Warns, {"is_quiet"}, "it warns 'mind the gap'"),
+        (SingleAtInference, {"keeps_dtype"}, "it maps float64 to float32 at inference"),
         (InDoubleBackwards, {"keeps_dtype"}, "gradients of float64 are not finite"),
     ],
 )

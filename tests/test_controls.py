@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -47,6 +48,15 @@ def test_residual_networks_with_and_without_skip_init_share_a_stack(activation: 
     model = replace(RESIDUAL.model, activation=activation)
     skipping = [replace(RESIDUAL, seed=seed, model=model, norm=norm) for seed, norm in ((0, NONE), (1, RUN.norm))]
     assert_together([*skipping, replace(RESIDUAL, model=replace(model, skip_init=False))])
+
+
+def test_a_zca_network_that_diverges_leaves_those_beside_it_alone() -> None:
+    lost = replace(RUN, norm=NormConfig("zca", groups=1, batches=2), lr=1e38)
+    lost = replace(lost, model=replace(lost.model, activation="relu"))
+    kept = replace(lost, seed=1, lr=0.1)
+    ends = [evaluation.metrics["loss"] for evaluation in train([lost, kept], dataset())][-2:]
+    assert math.isnan(ends[0])
+    assert ends[1] == pytest.approx(losses(kept)[-1], rel=1e-4)
 
 
 def assert_together(configs: list[RunConfig]) -> None:

@@ -90,6 +90,27 @@ def test_a_damaged_verdict_is_named_in_the_list_and_the_overview(results: Comman
     assert "damaged" not in (Path("results") / "README.md").read_text().lower()
 
 
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"norm": "a:B", "contract": [], "claims": [{}]}'])
+def test_a_judged_norm_may_be_damaged(results: Command, content: str) -> None:
+    Path("results", "judge", "Mine").mkdir(parents=True)
+    Path("results", "judge", "Mine", "verdict.json").write_text(content)
+    said = results("report", "results/inception_tiny")
+    assert said.code == 0
+    assert "results/judge/Mine/verdict.json is damaged" in said.err
+    assert Path("results", "index.html").is_file()
+
+
+def test_a_report_is_the_same_however_its_folder_is_written(results: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert results("report", str(PLACE)).code == 0
+    before = (PLACE / "README.md").read_bytes()
+    Path("results", "README.md").unlink()
+    assert results("report", str(PLACE.resolve())).code == 0
+    assert Path("results", "README.md").is_file(), "the overview, too"
+    monkeypatch.chdir(PLACE)
+    assert results("report", ".").code == 0
+    assert Path("README.md").read_bytes() == before
+
+
 def test_what_was_left_out_may_be_damaged(results: Command, capfd: pytest.CaptureFixture[str]) -> None:
     Path("results", "left_out.json").write_text("[")
     index.write(Path("results"))

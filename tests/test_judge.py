@@ -15,13 +15,14 @@ from conftest import Command
 from handmade import BN, PLAIN, Fields, is_bn, records, sweep
 
 from bnexp import paths
-from bnexp.claims import REGISTRY, TREATED
+from bnexp.claims import REGISTRY, TREATED, Judgement
 from bnexp.config import Config, ConfigError, DataConfig, NormConfig, run_id
 from bnexp.judge import asked, runs
 from bnexp.judge.candidate import Candidate, read, stands_for
 from bnexp.judge.picture import profile_figure
-from bnexp.judge.profile import OTHER_MACHINE, profile
+from bnexp.judge.profile import OTHER_MACHINE, Entry, profile, together
 from bnexp.judge.profile import asked as asked_of
+from bnexp.judging import rules
 
 MINE = """
 import time
@@ -136,7 +137,9 @@ def test_a_request_in_full() -> None:
         (["scale=smoke"], None, "takes one norm, my_norm.py"),
         (["my_norm.py", "other.py"], None, "takes one norm, not my_norm.py, other.py"),
         (["my_norm.py", "lr=0.3"], None, "lr=0.3 would be another experiment"),
+        (["my_norm.py", "groups=4"], None, "no setting groups; did you mean norm.settings.groups=4"),
         (["my_norm.py", "norm.settings.groups=[4"], None, "write KEY=VALUE, and a list as KEY="),
+        (["my_norm.py", "norm.settings.groups=1,2"], None, r"one value; a list is norm.settings.groups=\[1,2\]"),
         (["my_norm.py", "scale=paper"], None, "scale=paper: a norm is judged at smoke or laptop"),
         (["my_norm.py", "references=none"], None, "references=none: choose from package, train"),
         (
@@ -228,6 +231,26 @@ def test_a_copy_of_bn_does_as_bn_does_and_one_of_nothing_as_nothing(like: str) -
     assert found == {"batch": "reproduced", OTHER: "reproduced" if like == "batch" else "no difference"}
     assert entry.against_bn.verdict == ("no difference" if like == "batch" else "contradicted")
     assert "Mine" in entry.judgements[OTHER].sentence
+
+
+def test_verdicts_are_those_that_hold_after_holm_over_all_that_was_asked() -> None:
+    (entry,) = profile(records(candidate_is("batch")), ["accuracy"], OTHER, elsewhere=False)
+
+    def at(p: float) -> Entry:
+        judged = {norm: with_p(judgement, p) for norm, judgement in entry.judgements.items()}
+        return replace(entry, judgements=judged, against_bn=with_p(entry.against_bn, p))
+
+    alone, beside = "reproduced", entry.against_bn.verdict
+    for ps, hold in (([0.02], [True]), ([0.02, 0.015, 0.0001], [False, False, True])):
+        found = together([at(p) for p in ps])
+        for norm, verdict in {**dict.fromkeys(entry.judgements, alone), "against BN": beside}.items():
+            judged = [e.judgements.get(norm, e.against_bn) for e in found]
+            assert [judgement.verdict for judgement in judged] == [verdict if holds else "undecided" for holds in hold]
+            assert [judgement.p_adjusted for judgement in judged] == pytest.approx(rules.holm(ps))
+
+
+def with_p(judgement: Judgement, p: float) -> Judgement:
+    return replace(judgement, outcome=replace(judgement.outcome, p=p))
 
 
 def test_what_was_trained_elsewhere_is_flagged() -> None:
@@ -350,7 +373,7 @@ def test_one_that_ends_its_process_late_is_named_and_what_can_be_judged_is(
     assert done.code == 1
     assert "The time it takes is guessed, for when it was measured, its process ended, exit code 3." in done.out
     assert "late:Mine in BN's place: " in done.err
-    text = (tmp_path / "results" / "smoke" / "judge" / "Mine" / "README.md").read_text()
+    text = (tmp_path / "results" / "smoke" / "digits" / "judge" / "Mine" / "README.md").read_text()
     assert "mnist_activations is not judged: " in text
 
 
@@ -396,7 +419,7 @@ def test_an_example_is_judged_from_end_to_end(command: Command, tmp_path: Path) 
     done = command(*words)
     assert done.code == 0, done.err
     assert "runs to train: about" in done.out
-    folder = tmp_path / "results" / "smoke" / "judge" / "RMSNorm"
+    folder = tmp_path / "results" / "smoke" / "digits" / "judge" / "RMSNorm"
     assert "with RMSNorm: " in done.out
     assert {path.name for path in folder.iterdir()} == {"README.md", "verdict.json", "profile.png", "figures"}
     found = json.loads((folder / "verdict.json").read_text())

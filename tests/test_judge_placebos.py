@@ -51,8 +51,15 @@ def test_an_alarm_is_raised_where_the_halves_differ(better: float, wrong: bool) 
         if run.norm == placebos.NAME
     }
     runs = sweep(lambda fields: 0.9 + better * (fields["seed"] in candidates) + noise(fields), seeds=SEEDS)
-    found = dict(placebos.alarms(records(runs, claims=("accuracy",)), "none", draw()))
-    assert found == {"higher-accuracy": wrong}
+    found = placebos.judged(records(runs, claims=("accuracy",)), "none", draw())
+    assert {judgement.id: placebos.wrong(judgement) for judgement in found} == {"higher-accuracy": wrong}
+
+
+@pytest.mark.parametrize("name", ["gap", "mnist_table"])
+def test_the_table_in_the_docs_is_of_the_committed_records(name: str) -> None:
+    (told,) = re.findall(rf"^\| `{name}` \|.*$", placebos.DOCS.read_text(encoding="utf-8"), re.MULTILINE)
+    _, cells = placebos.row(placebos.ROOT / "results", name)
+    assert told == f"| {' | '.join(cells)} |"
 
 
 # By noise alone
@@ -101,9 +108,9 @@ def verdicts_on(norm: str, better: float = 0.0) -> tuple[list[bool], set[str]]:
             split = np.random.default_rng(redrawn)
             halves = placebos.split(sweep(lambda f: 0.9, seeds=SIX_EACH), norm, np.random.default_rng(redrawn))
             theirs = {run.seed: better for run in halves if run.norm == placebos.NAME}
-            found = list(placebos.alarms(records(noisy(draw, name, theirs), claims=(name,)), norm, split))
-            wrong += [alarm for _, alarm in found]
-            kinds |= {compared[identity] for identity, _ in found}
+            found = list(placebos.judged(records(noisy(draw, name, theirs), claims=(name,)), norm, split))
+            wrong += map(placebos.wrong, found)
+            kinds |= {compared[judgement.id.removesuffix("-against-bn")] for judgement in found}
     return wrong, kinds
 
 

@@ -336,6 +336,16 @@ def test_a_users_norm_is_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert rows[-1].metrics["gradient_norm/norm1"] > 0
 
 
+@pytest.mark.parametrize("trained", ["all", "norms"])
+def test_what_a_user_froze_stays_frozen(trained: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frozen = HALF.replace("0.5))", "0.5), requires_grad=False)\n        self.bias = torch.nn.Parameter(torch.zeros(1))")
+    target = written(tmp_path, monkeypatch, frozen.replace("* self.gain", "* self.gain + self.bias"))
+    arm = RunConfig(model=ModelConfig(depth=2, width=6), norm=NormConfig(name="module", target=target), trained=trained)
+    learnt = {name for name, p in models.build(arm, SHAPE, 10).named_parameters() if p.requires_grad}
+    assert {name for name in learnt if name.startswith("norm")} == {"norm1.bias", "norm2.bias"}
+    assert bool(learnt - {"norm1.bias", "norm2.bias"}) is (trained == "all")
+
+
 def test_a_function_will_do_in_place_of_a_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = written(tmp_path, monkeypatch, HALF).replace("Mine", "function")
     assert isinstance(norms.factory(NormConfig(name="module", target=target))(3), nn.Identity)

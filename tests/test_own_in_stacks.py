@@ -17,6 +17,7 @@ from bnexp import data, norms
 from bnexp.config import NormConfig, RunConfig
 from bnexp.data import BatchOrder, pixels
 from bnexp.data.batches import examples_at
+from bnexp.engine.copies import put
 from bnexp.engine.population import Population
 from bnexp.engine.single import Single
 from bnexp.norms import BatchNorm
@@ -171,7 +172,8 @@ def test_what_is_made_of_batch_norm_has_algorithm_2_in_a_stack(name: str) -> Non
     population = trained_together(configured, 5)
     networks = [network.double() for network in build(configured)]
     batches = [torch.rand(3, 20, 1, 8, 8, dtype=torch.float64) for _ in range(3)]
-    population.write_back(networks)
+    for i, network in enumerate(networks):
+        put(population.tensors(i), network)
     population.estimate_statistics(batches, 20)
     for i, network in enumerate(networks):
         norms.estimate_population(network, [batch[i] for batch in batches])

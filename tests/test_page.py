@@ -38,6 +38,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     judgement = json.loads((folder / "statistics" / "verdict.json").read_text())["claims"][0]
     verdict = {
         "norm": "mine:Mine",
+        "scale": "laptop",
+        "dataset": "MNIST",
         "contract": [{"passed": True}, {"passed": False}],
         "claims": [
             {"experiment": "statistics", "id": "a", "norms": {of: judgement}, "against_bn": judgement}

@@ -235,6 +235,15 @@ def test_tiny_imagenet_in_every_form(form: str, tmp_path: Path, monkeypatch: pyt
     assert data.status(str(tmp_path))["tiny_imagenet"][0].state == ("whole" if form.endswith(".zip") else "there")
 
 
+def test_what_is_there_need_not_be_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(DataError, match="cifar10_jpeg is not to be downloaded from here"):
+        data.fetch("cifar10_jpeg", str(tmp_path))
+    file = tmp_path / cifar10.COPIES.name
+    file.write_bytes(b"copies")
+    monkeypatch.setattr(cifar10, "COPIES", known(file))
+    assert data.fetch("cifar10_jpeg", str(tmp_path)) == []
+
+
 def test_tiny_imagenet_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"tiny_imagenet is not in .*; put tiny-imagenet-200.zip"):
         data.resolve(DataConfig(name="tiny_imagenet", root=str(tmp_path)), print)
@@ -407,6 +416,16 @@ def test_images_as_they_are_without_any_change() -> None:
     view = View(DataConfig(), mnist_like)
     assert torch.equal(view.test(mnist_like.test_images), mnist_like.test_images.float() / 255)
     assert torch.equal(view.training(mnist_like.test_images[None], [])[0], mnist_like.test_images.float() / 255)
+
+
+def test_ten_views_of_images_that_are_no_squares() -> None:
+    d = dataset()
+    high = replace(d, train_images=d.train_images[..., :5], test_images=d.test_images[..., :5])
+    views = View(DataConfig(), high).ten(high.test_images)
+    whole = View(DataConfig(), high).test(high.test_images)
+    assert len(views) == 10
+    assert all(torch.equal(view, whole) for view in views[:5])
+    assert all(torch.equal(view, whole.flip(-1)) for view in views[5:])
 
 
 def test_the_middle_in_tests_and_every_place_in_training() -> None:

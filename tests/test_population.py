@@ -21,6 +21,7 @@ from bnexp import data, models, norms
 from bnexp.config import DataConfig, InitConfig, ModelConfig, NormConfig, OptimizerConfig, RunConfig
 from bnexp.data import BatchOrder, pixels
 from bnexp.data.batches import examples_at
+from bnexp.engine.copies import put
 from bnexp.engine.population import Population
 from bnexp.engine.stacked import ONE_DNN, WIDE
 from bnexp.engine.train import train
@@ -231,7 +232,8 @@ def test_inference_and_statistics_are_those_of_the_plain_networks(norm: str) -> 
     networks = build(runs)
     batches = [torch.rand(3, 20, 1, 8, 8, generator=torch.Generator().manual_seed(i)) for i in range(4)]
     population.estimate_statistics(batches, 20)
-    population.write_back(networks)
+    for i, network in enumerate(networks):
+        put(population.tensors(i), network)
     images = torch.rand(7, 1, 8, 8)
     for i, network in enumerate(networks):
         plain = copy.deepcopy(network)

@@ -124,9 +124,9 @@ def test_two_arms_differ_in_settings_and_results(command: Command) -> None:
             ["┃ mnist_activations: ", "│ 96.59 [96.48, 96.71] ", "│ 97.64 [97.56, 97.73] ", "│ never "],
         ),
         (
-            "mnist_table:norm=batch,data.binarize=True,init.scale=0.05,lr=0.03,steps=15000",
+            "mnist_table:norm=batch,data.binarize=True,init.scale=5e-2,lr=3e-2,steps=15000",
             BN,
-            ["┃ init.scale=0.05, ", "│ 96.18 [95.95, 96.42] ", "│ 14,504 (4 of 7) "],
+            ["┃ init.scale=5e-2, ", "│ 96.18 [95.95, 96.42] ", "│ 14,504 (4 of 7) "],
         ),
     ],
 )
@@ -156,6 +156,9 @@ def test_two_runs_differ_in_settings_and_results(command: Command, here: Path) -
     ("which", "message"),
     [
         ("nosuch", "there are no runs by the name of nosuch"),
+        ("/no/such/folder", "there are no runs by the name of /no/such/folder"),
+        ("**x", "there are no runs by the name of **x"),
+        ("mnist_activations:norm=[batch", "norm=[batch"),
         ("mnist_activations", "mnist_activations is 60 runs of several arms; choose one, as in mnist_activations:data"),
         ("mnist_activations:norm=layer", "no run of mnist_activations has norm=layer; there are none, batch"),
         ("mnist_activations:nrom=none", "have no setting nrom; did you mean norm?"),

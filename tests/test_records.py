@@ -106,9 +106,12 @@ def test_the_number_of_runs_planned_is_kept(tmp_path: Path) -> None:
     assert records.load(tmp_path).partial == "1 of 3 runs"
 
 
-def test_their_commands_name_no_folders_of_the_machine(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "places", ["outputs=/home/me/out seed=1 results=/r data.root=/d", "seed=1 'outputs=/my runs' ++results=/r"]
+)
+def test_their_commands_name_no_folders_of_the_machine(places: str, tmp_path: Path) -> None:
     made = of(0.5)
-    stamp = {"command": "bnexp run experiment=mine outputs=/home/me/out seed=1 results=/r data.root=/d"}
+    stamp = {"command": f"bnexp run experiment=mine {places}"}
     elsewhere = replace(made, runs=[replace(made.runs[0], summary=made.runs[0].summary | {"stamp": stamp})])
     records.save(elsewhere, tmp_path)
     assert records.load(tmp_path).runs[0].summary["stamp"]["command"] == "bnexp run experiment=mine seed=1"

@@ -92,6 +92,18 @@ def test_it_is_trained_and_measured(norm: str) -> None:
     assert {"saturated/hidden", "gradient_norm/hidden"} <= rows[0].keys()
 
 
+def test_the_probe_of_input_shift_follows_norms_that_share_their_gamma() -> None:
+    model = ModelConfig("recurrent", width=8)
+    config = replace(RUN, model=model, norm=NormConfig("batch", batches=2), probes=("input_shift", "adaptation"))
+    rows = [evaluation.metrics for evaluation in train([config], dataset())]
+    assert any(name.startswith("input_shift") or "recomputed" in name for name in rows[-1])
+
+
+def test_it_reads_grey_images_alone() -> None:
+    with pytest.raises(ConfigError, match="these have 3 colours"):
+        models.build(replace(RUN, model=ModelConfig("recurrent")), (3, 8, 8), 10)
+
+
 def test_its_settings_are_part_of_a_run_and_of_no_other_models() -> None:
     own = [
         replace(RUN, model=ModelConfig("recurrent", cell=cell, scan=scan))

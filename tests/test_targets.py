@@ -29,6 +29,16 @@ def test_a_file_of_the_current_folder_hides_no_other_module(tmp_path: Path) -> N
     assert callable(targets.load("norm.target", "statistics:mean"))
 
 
+def test_an_import_of_either_kind_is_followed_as_far_as_it_goes(tmp_path: Path) -> None:
+    either = "try:\n    from .of_ours import K\nexcept ImportError:\n    from of_ours import K\n"
+    (tmp_path / "either.py").write_text(f"{either}VALUE = K\n")
+    sources = []
+    for value in (1, 2):
+        (tmp_path / "of_ours.py").write_text(f"K = {value}\n")
+        sources.append(targets.source("norm.target", "either:VALUE"))
+    assert sources[0] != sources[1], "it is part of it"
+
+
 @pytest.mark.parametrize(
     ("target", "source", "message"),
     [

@@ -66,6 +66,8 @@ def test_the_number_of_seeds_follows_the_scale(loader: ConfigLoader) -> None:
         ("lr=0.1 -m seed=0,1", ["--multirun"], ["lr=0.1", "seed=0,1"]),
         ("lr=0.1 --cfg job --resolve", ["--resolve", "--cfg=job"], ["lr=0.1"]),
         ("experiment=mnist_activations,optimizers", ["--multirun"], ["experiment=mnist_activations,optimizers"]),
+        ("experiment=a,b --info config", ["--info=config"], ["experiment=a,b"]),
+        ("experiment=a,b --run", ["--multirun"], ["experiment=a,b"]),
         (
             "hydra.verbose=true lr=1",
             [],

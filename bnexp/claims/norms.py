@@ -76,7 +76,7 @@ CLAIMS = [
         Claim(
             f"norms-steps-{norm}",
             "later work",
-            f"{BEST} {OF} reaches a fixed accuracy ({{target}}) in fewer steps with {arm_name(norm)} than without, "
+            f"{BEST} {OF} reaches {{target}} in fewer steps with {arm_name(norm).removeprefix('with ')} than without, "
             "within {epochs}.",
             STEPS,
             Rule("time", less=True),

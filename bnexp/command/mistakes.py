@@ -19,6 +19,9 @@ LISTED = 24
 """Names listed at most where none is like the one that was typed."""
 
 
+ALL = "bnexp list has them all"
+"""Where to find the experiments."""
+
 NO_GRIDS = "grids, arms that are no product, are for bnexp's own sweeper; leave hydra/sweeper out"
 
 
@@ -72,7 +75,8 @@ def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
     close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     if close:
         return f"; did you mean {close[0]}?"
-    return f"; there are: {', '.join(names)}" if len(names) <= LISTED else f"; {otherwise}"
+    known = f"there are: {', '.join(names)}" if len(names) <= LISTED else otherwise
+    return f"; {known}" if known else ""
 
 
 def settings(schema: type = config.Config, prefix: str = "") -> list[str]:
@@ -104,7 +108,7 @@ def _explain_hydra(error: BaseException) -> str:
     if missing := re.search(r"Could not find '(.+?)/([^/']*)'", text):
         group, option = missing.groups()
         options = re.findall(r"^\t(\S+)$", text, re.MULTILINE)
-        return f"there is no {group}={option}{did_you_mean(option, options)}"
+        return f"there is no {group}={option}{did_you_mean(option, options, ALL if group == 'experiment' else '')}"
     if absent := re.search(r"Interpolation key 'budget\.(\w+)", text):
         return f"the experiment has no scale={absent[1]}; bnexp list EXPERIMENT says which it has"
     if "hydra.sweeper.grids" in text:

@@ -61,7 +61,8 @@ def read(arguments: Sequence[str], report: bool = False) -> Typed:
         sweeper = next((str(o.value()) for o in parsed if o.key_or_group == "hydra/sweeper"), OURS)
         _check_axes(axes, sweeper, options.config_dir)
         if axes or any(o.key_or_group == "experiment" and o.is_sweep_override() for o in parsed):
-            options.multirun = not options.cfg
+            options.multirun = not (options.cfg or options.info)
+            options.run = False
         if sweeper == OURS:  # Hydra wants a + for an axis that is not there yet
             options.overrides = [f"++{word}" if word.startswith(PARAMS) else word for word in options.overrides]
         options.overrides += _logging(parsed)

@@ -204,18 +204,21 @@ def fetch(name: str, root: str, console: Console | None = None) -> list[Path]:
         return mnist.fetch(root, out)
     if name in ("cifar10", "pictures"):
         return cifar10.fetch(root, out)
-    if name == "cifar10_jpeg":
-        raise DataError(f"the JPEG copies of CIFAR-10 are not to be downloaded; {cifar10.ways_out(root)}")
-    if name == "tiny_imagenet":
-        if tiny_imagenet.status(root)[0].state in ("whole", "there"):
-            return []
-        raise DataError(f"{name} is not to be downloaded from here; {tiny_imagenet.ways_out(root)}")
-    if name in ("imagenet", "folders"):
-        folder = "imagenet" if name == "imagenet" else "."
-        if folders.status(root, folder).state == "there":
-            return []
-        raise DataError(f"{name} is not to be downloaded from here; {folders.ways_out(root, folder)}")
-    raise DataError(f"there is no data set {name}: choose from {', '.join(DATASETS[1:])}")
+    found: tuple[FileStatus, str]
+    match name:
+        case "cifar10_jpeg":
+            found = cifar10.status(root)[1], cifar10.ways_out(root)
+        case "tiny_imagenet":
+            found = tiny_imagenet.status(root)[0], tiny_imagenet.ways_out(root)
+        case "imagenet" | "folders":
+            folder = "imagenet" if name == "imagenet" else "."
+            found = folders.status(root, folder), folders.ways_out(root, folder)
+        case _:
+            raise DataError(f"there is no data set {name}: choose from {', '.join(DATASETS[1:])}")
+    file, ways_out = found
+    if file.state not in ("whole", "there"):
+        raise DataError(f"{name} is not to be downloaded from here; {ways_out}")
+    return []
 
 
 def status(root: str) -> dict[str, list[FileStatus]]:

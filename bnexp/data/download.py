@@ -55,10 +55,13 @@ def verified(file: KnownFile, path: Path, remedy: str) -> bytes:
 def status_of(file: KnownFile, folder: Path) -> FileStatus:
     """The file in a folder as it is found."""
     path = folder / file.name
-    if not path.is_file():
+    if not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises in a folder that may not be searched
         return FileStatus(file.name, path, "missing", 0)
-    intact = file.difference(path.read_bytes()) is None
-    return FileStatus(file.name, path, "whole" if intact else "damaged", path.stat().st_size)
+    try:
+        verified(file, path, "")
+    except DataError:
+        return FileStatus(file.name, path, "damaged", path.stat().st_size)
+    return FileStatus(file.name, path, "whole", file.size)
 
 
 def download(files: Sequence[KnownFile], mirrors: Sequence[str], folder: Path, console: Console) -> list[Path]:

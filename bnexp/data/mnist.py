@@ -13,7 +13,7 @@ from rich.console import Console
 from torch import Tensor
 
 from bnexp.data.dataset import DataError, Dataset, FileStatus
-from bnexp.data.download import KnownFile, download, verified
+from bnexp.data.download import KnownFile, download, status_of, verified
 
 # Training images and labels, test images and labels; each compressed, as published, and uncompressed.
 FILES = (
@@ -76,7 +76,7 @@ def missing(root: str) -> list[str]:
 
 def status(root: str) -> list[FileStatus]:
     """The four files as they are found, each in the form that would be read."""
-    return [_status(forms, root) for forms in FILES]
+    return [status_of(_form(forms, root) or forms[0], folder(root)) for forms in FILES]
 
 
 def read(root: str) -> Dataset:
@@ -128,18 +128,6 @@ def _form(forms: tuple[KnownFile, KnownFile], root: str) -> KnownFile | None:
 def _content(known: KnownFile, root: str) -> bytes:
     """What the file holds, after its checks; raises `DataError` if it is not what was published."""
     return verified(known, folder(root) / known.name, "delete it and run `bnexp data mnist`")
-
-
-def _status(forms: tuple[KnownFile, KnownFile], root: str) -> FileStatus:
-    known = _form(forms, root)
-    if known is None:
-        return FileStatus(forms[0].name, folder(root) / forms[0].name, "missing", 0)
-    path = folder(root) / known.name
-    try:
-        _content(known, root)
-    except DataError:
-        return FileStatus(known.name, path, "damaged", path.stat().st_size)
-    return FileStatus(known.name, path, "whole", known.size)
 
 
 def _idx(content: bytes) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from bnexp.config import ConfigError, DataConfig
-from bnexp.data.dataset import Dataset, pixels
+from bnexp.data.dataset import DataError, Dataset, pixels
 
 GREY = (0.299, 0.587, 0.114)
 """Parts of red, green and blue in the brightness of a pixel (ITU-R BT.601)."""
@@ -38,7 +38,7 @@ class View:
         device = dataset.train_labels.device
         self.centre = torch.tensor(dataset.centre, device=device).view(-1, 1, 1) if dataset.centre else None
         self.scale = 1 / torch.tensor(dataset.spread, device=device).view(-1, 1, 1) if dataset.spread else None
-        self.prepared = None if config.pixels == "raw" else _preparation(dataset.train_images, config.pixels)
+        self.prepared = None if config.pixels == "raw" else _preparation(dataset, config.pixels)
         self.changes = bool(self.crop or config.flip or config.distortion)
         colours = dataset.train_images.shape[1]
         self.inputs = (colours, self.crop, self.crop) if self.crop else (colours, height, width)
@@ -56,10 +56,10 @@ class View:
     def ten(self, images: Tensor) -> list[Tensor]:
         """Four corners and the middle, and their mirror images."""
         x = self._padded(self._centred(pixels(images)))
-        down, right = ((side - (self.crop or side)) for side in x.shape[-2:])
+        height, width = (self.crop, self.crop) if self.crop else x.shape[-2:]
+        down, right = x.shape[-2] - height, x.shape[-1] - width
         corners = [(0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2)]
-        crop = self.crop or x.shape[-1]
-        views = [x[..., top : top + crop, left : left + crop] for top, left in corners]
+        views = [x[..., top : top + height, left : left + width] for top, left in corners]
         return [*views, *(view.flip(-1) for view in views)]
 
     def training(
@@ -114,8 +114,11 @@ class View:
         return torch.lerp(_grey(x), x, saturation).clamp_(0, 1)
 
 
-def _preparation(images: Tensor, how: str) -> tuple[Tensor, Tensor]:
+def _preparation(dataset: Dataset, how: str) -> tuple[Tensor, Tensor]:
     """The mean of every pixel, and by what is multiplied: a factor for each, or a matrix for all, Σ^(−1/2) of ZCA."""
+    images = dataset.train_images
+    if not isinstance(images, Tensor):
+        raise DataError(f"data.pixels={how} with {dataset.title}: they are decoded while they are needed, as they are")
     n = images[0].numel()
     total, products = torch.zeros(n).double().to(images.device), torch.zeros(n, n).double().to(images.device)
     for part in torch.split(images, 5000):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -20,6 +20,14 @@ OF_EVERY_MODULE = frozenset(vars(nn.Module()))
 def copied(module: nn.Module) -> nn.Module:
     """A deep copy; a tensor in an attribute that is the result of a graph, which PyTorch will not copy, without it."""
     return copy.deepcopy(module, {id(t): t.detach().clone() for t in tensors_held(module) if not t.is_leaf})
+
+
+@torch.no_grad()
+def put(tensors: Mapping[str, Tensor], network: nn.Module) -> None:
+    """Copy parameters and buffers into a network, by their names in it; its state may lack some, or have them twice."""
+    own = dict(network.named_parameters()) | dict(network.named_buffers())
+    for name, tensor in tensors.items():
+        own[name].copy_(tensor)
 
 
 def tensors_held(module: nn.Module) -> list[Tensor]:

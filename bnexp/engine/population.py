@@ -37,8 +37,8 @@ class Leaf:
 class Population:
     """N networks on `device`, equal but for the values of their tensors and the kinds of some layers.
 
-    Networks of a kind should follow each other. A layer that a network lacks does nothing to it. Takes copies: the
-    networks given stay as they are until `write_back`.
+    Networks of a kind should follow each other. A layer that a network lacks does nothing to it. The networks given
+    stay as they are: it takes copies.
     """
 
     chunk = 500
@@ -122,14 +122,6 @@ class Population:
             if leaf.rows.start <= network < leaf.rows.stop
             for name, stacked in (leaf.layer.parameters | leaf.layer.buffers).items()
         }
-
-    @torch.no_grad()
-    def write_back(self, networks: Sequence[nn.Module]) -> None:
-        """Copy the tensors into plain networks."""
-        for i, network in enumerate(networks):
-            state = dict(network.named_parameters()) | dict(network.named_buffers())
-            for name, value in self.tensors(i).items():
-                state[name].copy_(value)
 
     @torch.no_grad()
     def infer(self, x: Tensor, watch: Watch | None = None) -> Tensor:

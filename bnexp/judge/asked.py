@@ -15,7 +15,8 @@ from rich.table import Table
 from bnexp import paths
 from bnexp.command import outcome
 from bnexp.command.mistakes import did_you_mean
-from bnexp.config import LAUNCH, ConfigError
+from bnexp.command.mistakes import settings as known_settings
+from bnexp.config import LAUNCH, STAND_INS, ConfigError
 from bnexp.console import out
 from bnexp.judge import candidate as candidates
 from bnexp.judge import profile, runs, trial
@@ -51,9 +52,11 @@ class Request:
     command: str
     """As it was typed."""
 
-    def folder(self, results: Path) -> Path:
-        """Where the report stands: of `laptop`, the usual scale, in `judge/`, of another under that one's name."""
-        return (results if self.scale == USUAL else results / self.scale) / "judge" / self.candidate.name
+    def folder(self, results: Path, dataset: str) -> Path:
+        """Where the report stands: under the name of the scale, where it is not the usual one, and of a stand-in."""
+        qualifiers = [] if self.scale == USUAL else [self.scale]
+        qualifiers += [dataset] if dataset in STAND_INS else []
+        return results.joinpath(*qualifiers, "judge", self.candidate.name)
 
 
 def read(words: Sequence[str], names: str | None) -> Request:
@@ -68,12 +71,16 @@ def read(words: Sequence[str], names: str | None) -> Request:
         raise ConfigError(f"{error.override}: write KEY=VALUE, and a list as KEY=[1,2]") from error
     for override in overrides:
         key, value = override.key_or_group, override.value()
+        if override.is_sweep_override():
+            raise ConfigError(f"{override.input_line}: a norm is judged with one value; a list is {key}=[1,2]")
         if key.startswith(SETTINGS):
             settings[key.removeprefix(SETTINGS)] = value
         elif key in CHOSEN:
             chosen[key] = str(value)
         elif key in LAUNCH or key in ("data", "checkpoint"):
             launch.append(str(override.input_line))
+        elif key.partition(".")[0] not in known_settings():
+            raise ConfigError(f"there is no setting {key}; did you mean {SETTINGS}{key}={value}?")
         else:
             raise ConfigError(
                 f"{key}={value} would be another experiment than the one it is held against; bnexp judge takes "

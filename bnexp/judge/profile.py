@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from bnexp import claims
 from bnexp.claims import BN, PLAIN, TREATED, Claim, Judgement, Of, Records
+from bnexp.judging import rules
 from bnexp.judging.judgement import judge
 
 BESIDE = (BN, "layer")
@@ -69,6 +70,35 @@ def profile(records: Records, subjects: Iterable[str], candidate: str, elsewhere
                 judged[candidate], against = (_marked(each) for each in (judged[candidate], against))
             entries.append(Entry(records.experiment, subject, claim, judged, against))
     return entries
+
+
+def together(entries: Sequence[Entry]) -> list[Entry]:
+    """With the verdicts of each norm, and of the candidate against BN, that hold after Holm over all that was asked.
+
+    Without it more than every second norm that does nothing would have a wrong verdict on something.
+    """
+    held = after_holm([entry.against_bn for entry in entries])
+    adjusted = [replace(entry, against_bn=judgement) for entry, judgement in zip(entries, held, strict=True)]
+    for norm in dict.fromkeys(norm for entry in entries for norm in entry.judgements):
+        places = [i for i, entry in enumerate(adjusted) if norm in entry.judgements]
+        held = after_holm([adjusted[i].judgements[norm] for i in places])
+        for i, judgement in zip(places, held, strict=True):
+            adjusted[i] = replace(adjusted[i], judgements={**adjusted[i].judgements, norm: judgement})
+    return adjusted
+
+
+def after_holm(judgements: Sequence[Judgement]) -> list[Judgement]:
+    """With their p after Holm over all of them, and undecided where that is too large."""
+    ps = {i: p for i, judgement in enumerate(judgements) if (p := judgement.outcome.p) is not None}
+    known = dict(zip(ps, rules.holm(list(ps.values())), strict=True))
+    return [_held(judgement, known.get(i)) for i, judgement in enumerate(judgements)]
+
+
+def _held(judgement: Judgement, p: float | None) -> Judgement:
+    judgement = replace(judgement, p_adjusted=p)
+    if judgement.verdict == "undecided" or p is None or p < rules.LEVEL:
+        return judgement
+    return judgement.undecided("not after Holm over all that is asked of a norm")
 
 
 def against_bn(claim: Claim) -> Claim:

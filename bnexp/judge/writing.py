@@ -18,14 +18,13 @@ from bnexp.judge.candidate import Candidate
 from bnexp.judge.picture import profile_figure
 from bnexp.judge.profile import Entry, beside, text_of
 from bnexp.judge.trial import Contract
+from bnexp.judging import rules
 from bnexp.judging.matching import shown
 from bnexp.judging.words import arm_name, tally
 from bnexp.report import effects
 from bnexp.report.pictures import save, title
 from bnexp.report.readme import common_stamp
-
-LEAST_SEEDS = 3
-"""With fewer nothing is judged."""
+from bnexp.report.tables import markdown
 
 
 def write(
@@ -49,6 +48,7 @@ def write(
         "norm": candidate.target,
         "settings": dict(candidate.settings),
         "scale": request.scale,
+        "dataset": ", ".join(dict.fromkeys(records.dataset["title"] for records in gathered)),
         "command": request.command,
         "stamp": common_stamp(run for records in gathered for run in records.runs),
         "contract": [vars(result) for result in contract.results],
@@ -73,17 +73,28 @@ def summary(request: Request, entries: Sequence[Entry], missing: Mapping[str, in
     sentences = []
     if judged:
         sentences += [
+            *_where_bn_is_reproduced(request.candidate, entries),
             f"In BN's place, of {len(judged)} claims, with {name}: {tally(j.verdict for j in judged)}; "
             f"with BN: {tally(entry.judgements[BN].verdict for entry in entries if BN in entry.judgements)}.",
             f"{name} against BN: {tally(entry.against_bn.verdict for entry in entries)}.",
+            "Verdicts are those that hold after Holm over all that was asked of a norm.",
         ]
-        if max(judgement.outcome.n for judgement in judged) < LEAST_SEEDS:
+        if max(judgement.outcome.n for judgement in judged) < rules.FEWEST:
             sentences.append(f"On fewer than three seeds nothing is judged; scale={USUAL} has six.")
     sentences += [
         f"{experiment} is not judged: {lacking} of its runs {'is' if lacking == 1 else 'are'} not finished."
         for experiment, lacking in missing.items()
     ]
     return sentences
+
+
+def _where_bn_is_reproduced(candidate: Candidate, entries: Sequence[Entry]) -> list[str]:
+    """Where BN itself is undecided, the same of another norm says little."""
+    asked = [entry for entry in entries if BN in entry.judgements and entry.judgements[BN].verdict == "reproduced"]
+    if not asked:
+        return []
+    alike = tally(entry.judgements[candidate.target].verdict for entry in asked)
+    return [f"Of the {len(asked)} claims that are reproduced with BN, with {candidate.name}: {alike}."]
 
 
 def _figures(records: Records, entries: Sequence[Entry]) -> dict[str, Figure]:
@@ -130,10 +141,8 @@ def _readme(
         lines += _table(candidate, of_experiment)
         of_pictures = pictures[records.experiment].items()
         lines += [line for stem, caption in of_pictures for line in ("", f"![{caption}](figures/{stem}.png)")]
-    lines += ["", "<details><summary>The contract</summary>", "", "| check | promise | kept |", "|---|---|---|"]
-    lines += [
-        f"| `{r.check}` | {r.promise} | {'yes' if r.passed else f'**no**: {r.sentence}'} |" for r in contract.results
-    ]
+    rows = [(f"`{r.check}`", r.promise, "yes" if r.passed else f"**no**: {r.sentence}") for r in contract.results]
+    lines += ["", "<details><summary>The contract</summary>", "", *markdown(("check", "promise", "kept"), rows)]
     return "\n".join([*lines, "", "</details>"]) + "\n"
 
 
@@ -142,12 +151,11 @@ def _table(candidate: Candidate, entries: Sequence[Entry]) -> list[str]:
         return ["It has no claim that can be asked of another norm."]
     norms = [*beside(entries), candidate.target]
     heads = [candidate.name if norm == candidate.target else arm_name(norm) for norm in norms]
-    rows = [f"| claim | {' | '.join(heads)} | {candidate.name} against BN |", "|---" * (len(norms) + 2) + "|"]
+    rows = []
     for entry in entries:
         judged = [*(entry.judgements.get(norm) for norm in norms), entry.against_bn]
-        cells = " | ".join("–" if judgement is None else _cell(judgement) for judgement in judged)
-        rows.append(f"| {text_of(entry)} | {cells} |")
-    return rows
+        rows.append([text_of(entry), *("–" if judgement is None else _cell(judgement) for judgement in judged)])
+    return markdown(("claim", *heads, f"{candidate.name} against BN"), rows)
 
 
 def _cell(judgement: Judgement) -> str:

@@ -108,9 +108,10 @@ def _estimate(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell], step: fl
     """The effect averaged over these cells within each seed; positive is what the sentence says."""
     sign = claim.sign
     samples, images = _samples(claim, arms, cells)
-    first, *second = [[sign * value for value in sample] for sample in samples]
-    if second:
-        estimate = rules.welch(first, *second, images)
+    first, *others = [[sign * value for value in sample] for sample in samples]
+    if others:
+        (second,) = others
+        estimate = rules.welch(first, second, images)
     else:
         of_one = len(arms) == 1 and claim.rule.kind != "equals"  # whose target is held against it when it decides
         estimate = rules.single(first, sign * claim.rule.target if of_one else 0.0, images)
@@ -134,10 +135,12 @@ def _samples(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell]) -> tuple[
         by_seed = [paired(*by_seed)] * 2
     values = [list(of_arm.values()) for of_arm in by_seed]
     treated, other = (arm.images(cells, seeds) for arm, seeds in zip(arms, by_seed, strict=True))
-    known = treated is not None and other is not None
-    if claim.rule.paired:
-        return values[:1], rules.images_part(treated - other, np.zeros((1, treated.shape[1]))) if known else None
-    return values, rules.images_part(treated, other) if known else None
+    images = None
+    if treated is not None and other is not None and claim.rule.paired:
+        images = rules.images_part(treated - other, np.zeros((1, treated.shape[1])))
+    elif treated is not None and other is not None:
+        images = rules.images_part(treated, other)
+    return values[:1] if claim.rule.paired else values, images
 
 
 def _grid_step(claim: Claim, runs: Sequence[Record]) -> float:

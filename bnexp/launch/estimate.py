@@ -166,7 +166,8 @@ def _measure_there(job: tuple[Sequence[RunConfig], Settings], report: Report) ->
 def _timed_by(config: RunConfig) -> tuple[object, ...]:
     """What decides how long a step and an evaluation take."""
     model, norm = config.model, config.norm
-    return model.name, norm.name, model.depth, model.width, model.multiplier, norm.batches, config.batch
+    of_model = model.name, model.depth, model.width, model.multiplier, model.cell, model.scan, tuple(model.modules)
+    return *of_model, norm.name, norm.batches, config.batch, config.data.crop
 
 
 def _likeness(a: tuple[object, ...], b: tuple[object, ...]) -> list[bool]:

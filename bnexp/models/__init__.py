@@ -136,10 +136,9 @@ def build(config: RunConfig, shape: tuple[int, ...], classes: int, rank: int = 0
         return made[-1]
 
     network = BUILDERS[config.model.name](Plan(config, shape, classes, norm, _dropout(config, rank)))
-    if config.trained == "norms":
-        network.requires_grad_(False)
     for number, norm_layer in enumerate(made):
-        norm_layer.requires_grad_(config.norm.affine)
+        if not config.norm.affine:
+            norm_layer.requires_grad_(False)
         for layer in norm_layer.modules():
             setattr(layer, OF_NORM, True)
             if isinstance(layer, norms.NoisyBatchNorm):
@@ -148,6 +147,8 @@ def build(config: RunConfig, shape: tuple[int, ...], classes: int, rank: int = 0
     with torch.no_grad():
         for name, layer in network.named_modules():
             if not of_norm(layer):
+                for parameter in layer.parameters(recurse=False) if config.trained == "norms" else ():
+                    parameter.requires_grad_(False)
                 _initialise(layer, name, config)
         for name in in_front_of_norms(network) if config.norm.weights != 1 else ():
             network.get_parameter(f"{name}.weight").mul_(config.norm.weights)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bnexp.config import ConfigError
 from bnexp.norms import BatchNorm, NormFactory
 
 GAMMA = 0.1
@@ -50,7 +51,11 @@ class Recurrent(nn.Module):
         normed: str = "all",
     ) -> None:
         super().__init__()
-        _, height, across = shape
+        colours, height, across = shape
+        if colours != 1:
+            raise ConfigError(
+                f"model=recurrent reads grey images, and these have {colours} colours: take another model"
+            )
         self.scan = scan
         self.lstm = cell == "lstm"
         steps, inputs = (height, across) if scan == "rows" else (height // 2 * (across // 2), 1)

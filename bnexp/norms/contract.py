@@ -51,7 +51,7 @@ class Candidate:
     def norm(self, kind: str) -> nn.Module:
         """A new one, in training, in float32."""
         spatial = {"spatial": kind == "maps"} if "spatial" in targets.signature(self.make).parameters else {}
-        return self.make(FEATURES, **spatial, **self.settings).train()
+        return self.make(FEATURES, **(spatial | dict(self.settings))).train()
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -119,8 +119,11 @@ def keeps_dtype(c: Candidate, kind: str) -> None:
     for dtype in (torch.float32, torch.float64, torch.bfloat16):
         norm, x = c.norm(kind).to(dtype), c.x(kind).to(dtype).requires_grad_()
         y = norm(x)
-        wrong = f"it maps {dtype} to {y.dtype}".replace("torch.", "")
-        _needs(y.dtype == dtype, wrong, "make constants of the input's type: x.new_zeros(…), torch.zeros(…).to(x)")
+        for made, when in ((y, ""), (c.norm(kind).to(dtype).eval()(x), " at inference")):
+            wrong = f"it maps {dtype} to {made.dtype}{when}".replace("torch.", "")
+            _needs(
+                made.dtype == dtype, wrong, "make constants of the input's type: x.new_zeros(…), torch.zeros(…).to(x)"
+            )
         named = str(dtype).removeprefix("torch.")
         _needs(bool(y.isfinite().all()), f"outputs of {named} are not finite", "add ε where it divides")
         if y.requires_grad:
@@ -194,7 +197,7 @@ def order_is_nothing(c: Candidate, kind: str) -> None:
     if c.random:
         return
     x = c.x(kind)
-    straight, turned = (_copy(c.norm(kind))(part) for part in (x, x.flip(0)))
+    straight, turned = (copy.deepcopy(c.norm(kind))(part) for part in (x, x.flip(0)))
     wrong = "in another order the examples have other outputs"
     _needs(_close(straight, turned.flip(0)), wrong, "take statistics over all examples alike")
 
@@ -265,7 +268,7 @@ def can_be_copied(c: Candidate, kind: str) -> None:
     if y.requires_grad:
         y.sum().backward()
     try:
-        other = _copy(norm)
+        other = copy.deepcopy(norm)
     except Exception as error:
         raise Broken(
             f"it cannot be copied ({error}); keep no tensors with gradients in attributes: .detach()"
@@ -277,10 +280,10 @@ def stacks(c: Candidate, kind: str) -> None:
     """Many networks at once, by torch.func.vmap, have the outputs that each has alone; or each is computed alone."""
     norms = [c.norm(kind) for _ in range(3)]
     x = torch.stack([c.x(kind, seed=seed) for seed in range(3)])
-    alone = torch.stack([_copy(norm)(part) for norm, part in zip(norms, x, strict=True)])
+    alone = torch.stack([copy.deepcopy(norm)(part) for norm, part in zip(norms, x, strict=True)])
     tensors = [dict(norm.named_parameters()) | dict(norm.named_buffers()) for norm in norms]
     stacked = {name: torch.stack([of[name].detach() for of in tensors]) for name in tensors[0]}
-    one = _copy(norms[0])
+    one = copy.deepcopy(norms[0])
     try:
         together = torch.func.vmap(lambda t, part: functional_call(one, t, (part,)), randomness="different")(stacked, x)
     except Exception:  # it is then computed for one network at a time, which takes longer
@@ -295,7 +298,7 @@ def steps_on(c: Candidate, kind: str) -> None:
     """A step of gradient descent goes through it on every device at hand, to the outputs that the CPU has."""
     layer = nn.Conv2d(FEATURES, FEATURES, 1) if kind == "maps" else nn.Linear(FEATURES, FEATURES)
     network = nn.Sequential(layer, c.norm(kind))
-    others = {device: _copy(network).to(device) for device in devices()}
+    others = {device: copy.deepcopy(network).to(device) for device in devices()}
     on_cpu = _after_a_step("cpu", network, c.x(kind))
     for device, other in others.items():
         same = _close(_after_a_step(device, other, c.x(kind)), on_cpu, ALIKE)
@@ -322,11 +325,23 @@ def _after_a_step(device: str, network: nn.Module, x: Tensor) -> Tensor:
 
 
 def is_quiet(c: Candidate, kind: str) -> None:
-    """It prints nothing, nor complains."""
+    """It prints nothing, nor complains, in training and at inference."""
     printed = io.StringIO()
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-        c.norm(kind)(c.x(kind))
-    _needs(not printed.getvalue(), f"it prints {printed.getvalue().strip()[:40]!r}", "leave out print(…)")
+    with (
+        contextlib.redirect_stdout(printed),
+        contextlib.redirect_stderr(printed),
+        warnings.catch_warnings(record=True) as complaints,
+    ):
+        warnings.simplefilter("always")
+        norm = c.norm(kind)
+        y = norm(c.x(kind).requires_grad_())
+        if y.requires_grad:
+            y.sum().backward()
+        norm.eval()(c.x(kind))
+    line = printed.getvalue().strip().partition("\n")[0]
+    _needs(not printed.getvalue(), f"it prints {line[:40]!r}", "leave out print(…)")
+    said = [str(each.message) for each in complaints if not issubclass(each.category, DeprecationWarning)]
+    _needs(not said, f"it warns {''.join(said[:1]).strip()[:80]!r}", "see to what is warned of, at every step")
 
 
 CHECKS = tuple(
@@ -481,7 +496,3 @@ def _expected(candidate: Candidate, check: Check, kind: str) -> str:
     """Why the norm is expected to fail, empty where it is not."""
     reasons = candidate.expected_failures
     return str(reasons.get(f"{check.name}[{kind}]", reasons.get(check.name, "")))
-
-
-def _copy(norm: nn.Module) -> nn.Module:
-    return copy.deepcopy(norm)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 import torch
@@ -12,7 +13,7 @@ from bnexp.norms.batch import BatchNorm, examples
 
 
 class InverseRoot(torch.autograd.Function):
-    """Σ^(−1/2) of symmetric positive definite matrices `[..., n, n]`, by their eigenvectors.
+    """Σ^(−1/2) of symmetric positive definite matrices `[..., n, n]`, by their eigenvectors; NaN where Σ is not finite.
 
     Its derivative has no differences of eigenvalues in a denominator, and so is exact where these coincide.
     Source: Bhatia 1997, V.3 (Daleckii and Krein).
@@ -22,7 +23,10 @@ class InverseRoot(torch.autograd.Function):
 
     @staticmethod
     def forward(sigma: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        values, vectors = torch.linalg.eigh(sigma)
+        finite = sigma.isfinite().flatten(-2).all(-1)  # eigh raises for the others, and for those beside them
+        some = torch.eye(sigma.shape[-1]).to(sigma)
+        values, vectors = torch.linalg.eigh(torch.where(finite[..., None, None], sigma, some))
+        values = torch.where(finite.unsqueeze(-1), values, math.nan)
         return (vectors * values.rsqrt().unsqueeze(-2)) @ vectors.mT, values, vectors
 
     @staticmethod

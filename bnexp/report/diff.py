@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import OverrideParseException
 from rich.markup import escape
 from rich.table import Column, Table
 
@@ -56,7 +57,12 @@ def arm(name: str, outputs: Path, results: Path) -> Arm:
 
 
 def _having(runs: Sequence[Record], setting: str, value: str, source: str) -> list[Record]:
-    wanted = yaml.safe_load(value)
+    try:
+        (parsed,) = OverridesParser.create().parse_overrides([f"{setting}={value}"])
+    except OverrideParseException as error:
+        raise ConfigError(f"{setting}={value}: {str(error).splitlines()[0]}") from error
+    wanted: Any = parsed.value()
+    wanted = tuple(wanted) if isinstance(wanted, list) else wanted
     selected = [run for run in runs if run.value(setting) == wanted or str(run.value(setting)) == value]
     if selected:
         return selected

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from bnexp import claims
 from bnexp.judging.judgement import unfilled
 from bnexp.report import effects
+from bnexp.report.tables import markdown
 from bnexp.report.verdicts import is_old
 
 Speaks = Literal["for", "against", "neither", "not judged"]
@@ -224,16 +225,15 @@ def page(found: Found) -> str:
         "",
         "![For and against each explanation](explanations.png)",
         "",
-        "| explanation | source | |",
-        "|---|---|---|",
-        *(f"| {e.name}: {e.sentence} | {e.source} | *{word(e, found)}* |" for e in EXPLANATIONS),
+        *markdown(
+            ("explanation", "source", ""),
+            ((f"{e.name}: {e.sentence}", e.source, f"*{word(e, found)}*") for e in EXPLANATIONS),
+        ),
     ]
     for explanation in EXPLANATIONS:
         lines += ["", f"## {explanation.name}: {word(explanation, found)}", "", explanation.sentence, ""]
-        lines += ["| claim | on | speaks | verdict | measured |", "|---|---|---|---|---|"]
-        for witness in explanation.witnesses:
-            for network in networks(witness):
-                lines.append(_row(witness, network, found))
+        rows = [_row(witness, network, found) for witness in explanation.witnesses for network in networks(witness)]
+        lines += markdown(("claim", "on", "speaks", "verdict", "measured"), rows)
         asides = [
             f"`{witness.claim}` decides nothing here: {witness.aside}."
             for witness in explanation.witnesses
@@ -243,15 +243,15 @@ def page(found: Found) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _row(witness: Witness, network: str, found: Found) -> str:
+def _row(witness: Witness, network: str, found: Found) -> tuple[str, ...]:
     judged = entry(witness, network, found)
     says = side(witness, network, found)
     if judged is None:
-        return f"| {_marked(witness, sentence(witness))} | {network} | {says} | – | – |"
+        return _marked(witness, sentence(witness)), network, says, "–", "–"
     experiment = witness.subject + (SUFFIX if network == INCEPTION else "")
     flags = "".join(f", *{flag}*" for flag in judged["flags"])
     verdict = f"[{judged['verdict']}]({experiment}/README.md){flags}"
-    return f"| {_marked(witness, judged['claim'])} | {network} | {says} | {verdict} | {judged['measured']} |"
+    return _marked(witness, judged["claim"]), network, says, verdict, judged["measured"]
 
 
 def _marked(witness: Witness, text: str) -> str:

@@ -14,6 +14,7 @@ from bnexp.files import write_atomically
 from bnexp.report import experiments, explanations, page, reproducibility, verdicts
 from bnexp.report.forest import forest
 from bnexp.report.pictures import png
+from bnexp.report.tables import markdown
 
 PARTIAL = "partial"
 """The folder of the reports of a part of an experiment's runs, beside the whole ones."""
@@ -46,6 +47,8 @@ def write(results: Path) -> None:
     What is damaged is named in it and on the console; it is no reason for the report of another experiment to fail.
     """
     verdict_files, damaged = verdicts.read_all(results)
+    norms, more = verdicts.read_judged(results / "judge")
+    damaged += more
     asked = questions(verdict for _, verdict in verdict_files)
     sections = _sections(results, verdict_files, asked)
     left_out = _left_out(results)
@@ -80,8 +83,8 @@ def write(results: Path) -> None:
     if picture is not None:
         write_atomically(results / "forest.png", png(picture))
     write_atomically(results / "README.md", text)
-    if verdict_files or any(results.glob("judge/*/verdict.json")):
-        write_atomically(results / "index.html", page.page(results, verdict_files, asked, picture))
+    if verdict_files or norms:
+        write_atomically(results / "index.html", page.page(results, verdict_files, asked, picture, norms))
     judged = [(path, verdict) for path, verdict in verdict_files if not verdicts.is_old(verdict)]
     if judged and not any(verdict["dataset"]["name"] in STAND_INS for _, verdict in judged):
         asked = {name: asked[name] for name in asked if name in {verdict["experiment"] for _, verdict in judged}}
@@ -152,10 +155,10 @@ def _section(report: str, verdict: Mapping[str, Any]) -> str:
     lines = [f"### {verdict.get('title', verdict['experiment'])}", "", where, ""]
     if not verdict["claims"]:
         return "\n".join([*lines, "It judges no claim.", ""])
-    lines += [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
+    rows = []
     for claim in verdict["claims"]:
         old = ", old rules" if "kind" not in claim else ""
         flags = ", ".join(claim.get("flags", ())) or "–"
         cells = {**claim, "verdict": f"**{claim['verdict']}**{old}", "flags": flags}
-        lines.append(f"| {' | '.join(str(cells[column]) for column in COLUMNS)} |")
-    return "\n".join([*lines, ""])
+        rows.append([cells[column] for column in COLUMNS])
+    return "\n".join([*lines, *markdown(COLUMNS, rows), ""])

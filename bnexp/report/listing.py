@@ -14,7 +14,7 @@ from rich.padding import Padding
 from rich.table import Column, Table
 
 from bnexp import claims, paths
-from bnexp.config import ConfigError, ModelConfig, NormConfig
+from bnexp.config import STAND_INS, ConfigError, ModelConfig, NormConfig
 from bnexp.console import out
 from bnexp.judging.judgement import unfilled
 from bnexp.judging.words import arm_label, difference_in
@@ -22,12 +22,15 @@ from bnexp.report import ReportError, verdicts
 from bnexp.report.experiments import Experiment, header, known, scales
 from bnexp.report.printing import COLOURS
 
+SCALES = ("smoke", "laptop", "gpu", "overnight", "paper")
+"""From the least to the most that is spent on an experiment of its size."""
+
 if TYPE_CHECKING:
     from bnexp import data  # imports PyTorch
 
 
 def print_experiments(results: Path, config_dir: Path | None) -> None:
-    """Two lines an experiment: what it shows, and the newest verdicts under `results` in numbers."""
+    """Two lines an experiment: what it shows, and the weightiest verdicts under `results` in numbers."""
     for name, experiment in known(results, config_dir).items():
         out.print(f"[bold]{name}[/]: {escape(experiment.title)}", soft_wrap=True)
         out.print(f"  {_state(name, results)}", soft_wrap=True)
@@ -35,22 +38,23 @@ def print_experiments(results: Path, config_dir: Path | None) -> None:
 
 
 def _state(name: str, results: Path) -> str:
-    """The verdicts in numbers, on which data and scale."""
+    """The verdicts in numbers, on which data and scale, and where else there are some."""
     try:
-        newest = _newest(name, results)
+        reports = _found(name, results)
     except ReportError as error:
         return f"[bold red]{escape(str(error))}[/]"
-    if newest is None:
+    if not reports:
         return "[dim]not run yet[/]"
-    given = Counter(judgement["verdict"] for judgement in newest.verdict["claims"])
+    first, *others = reports
+    given = Counter(judgement["verdict"] for judgement in first.verdict["claims"])
     counts = {word: given[word] for word in COLOURS if word in given}
     words = ", ".join(f"[{COLOURS[word]}]{n} {word}[/]" for word, n in counts.items())
-    old = ", by old rules" if verdicts.is_old(newest.verdict) else ""
-    return f"{newest.where}{old}: {words or 'no claim to judge'}"
+    also = f"[dim]; also {'; '.join(other.where for other in others)}[/]" if others else ""
+    return f"{first.where}: {words or 'no claim to judge'}{also}"
 
 
 @dataclass(frozen=True)
-class _Newest:
+class _Report:
     folder: Path
     verdict: dict[str, Any]
 
@@ -58,18 +62,26 @@ class _Newest:
     def where(self) -> str:
         partial = self.verdict.get("partial")
         part = f", partial ({partial['finished']} of {partial['planned']} runs)" if partial else ""
-        return f"{self.verdict['dataset']['name']}, {self.verdict['scale']}{part}"
+        old = ", by old rules" if verdicts.is_old(self.verdict) else ""
+        return f"{self.verdict['dataset']['name']}, {self.verdict['scale']}{part}{old}"
+
+    @property
+    def weight(self) -> tuple[bool, bool, bool, int, str]:
+        """By what reports are ordered: rules, data, completeness, scale, and then the runs begun last."""
+        started = (self.verdict.get("stamp") or {}).get("started", "")
+        return (
+            not verdicts.is_old(self.verdict),
+            self.verdict["dataset"]["name"] not in STAND_INS,
+            not self.verdict.get("partial"),
+            SCALES.index(self.verdict["scale"]) if self.verdict["scale"] in SCALES else -1,
+            max([started] if isinstance(started, str) else started, default=""),
+        )
 
 
-def _newest(name: str, results: Path) -> _Newest | None:
-    """The verdicts of the runs begun last, old rules last of all. Errors: ReportError where some are damaged."""
-    found = [_Newest(path.parent, verdicts.read(path)) for path in results.rglob(f"{name}/verdict.json")]
-    return max(found, key=_age, default=None)
-
-
-def _age(found: _Newest) -> tuple[bool, str]:
-    started = (found.verdict.get("stamp") or {}).get("started", "")
-    return not verdicts.is_old(found.verdict), max([started] if isinstance(started, str) else started, default="")
+def _found(name: str, results: Path) -> list[_Report]:
+    """The reports of an experiment, the weightiest first. Errors: ReportError where some are damaged."""
+    found = [_Report(path.parent, verdicts.read(path)) for path in results.rglob(f"{name}/verdict.json")]
+    return sorted(found, key=lambda report: report.weight, reverse=True)
 
 
 def print_experiment(name: str, results: Path, config_dir: Path | None) -> None:
@@ -80,13 +92,15 @@ def print_experiment(name: str, results: Path, config_dir: Path | None) -> None:
         of_scales = ", ".join(scales(experiment.path))
         words = f"{header(experiment.path)}\n\nScales: {of_scales}\nFile: {experiment.path}"
         out.print(words, markup=False, soft_wrap=True)
-    newest = _newest(name, results)
-    if newest is None:
+    reports = _found(name, results)
+    if not reports:
         out.print(f"Not run yet: bnexp run experiment={name}", markup=False, soft_wrap=True)
         _print_claims(experiment)
         return
-    out.print(f"Verdicts on {newest.where}: {newest.folder / 'README.md'}", markup=False, soft_wrap=True)
-    for judgement in newest.verdict["claims"]:
+    for i, report in enumerate(reports):
+        what = "also" if i else "Verdicts"
+        out.print(f"{what} on {report.where}: {report.folder / 'README.md'}", markup=False, soft_wrap=True)
+    for judgement in reports[0].verdict["claims"]:
         word = judgement["verdict"]
         source = judgement.get("source") or f"§{judgement['section']}"
         out.print(f"\n[{COLOURS[word]}]{word}[/] {escape(source)}: {escape(judgement['claim'])}")

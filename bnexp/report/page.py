@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,17 @@ HELD = {True: "as it should be", False: "not as it should be", None: "undecided"
 Verdicts = Sequence[tuple[Path, Mapping[str, Any]]]
 
 
-def page(results: Path, verdict_files: Verdicts, asked: Mapping[str, str], forest: Figure | None) -> str:
+def page(
+    results: Path,
+    verdict_files: Verdicts,
+    asked: Mapping[str, str],
+    forest: Figure | None,
+    judged: Mapping[str, Mapping[str, Any]],
+) -> str:
     """The page in HTML; figures are taken from the SVG files of the reports, where there are some.
 
-    `asked` has the question of each experiment, in the order in which they are answered.
+    `asked` has the question of each experiment, in the order in which they are answered, and `judged` by their names
+    what the norms in BN's place were found to be.
     """
     order = list(asked)
     verdict_files = sorted(verdict_files, key=lambda item: order.index(item[1]["experiment"]))
@@ -54,8 +61,17 @@ def page(results: Path, verdict_files: Verdicts, asked: Mapping[str, str], fores
         explained=Markup(svg(explanations.figure(found), 200_000) or ""),
         explanations=[(e, explanations.word(e, found)) for e in explanations.EXPLANATIONS],
         witnesses=_witnesses(found),
-        judged=_judged(results / "judge"),
+        judged=_judged(judged),
+        version=metadata.version("bnexp"),
+        begun=_begun([verdict for _, verdict in verdict_files]),
     )
+
+
+def _begun(of_experiments: Sequence[Mapping[str, Any]]) -> str:
+    """From which day to which."""
+    stamps = [(verdict.get("stamp") or {}).get("started") or [] for verdict in of_experiments]
+    days = sorted({day[:10] for begun in stamps for day in ([begun] if isinstance(begun, str) else begun)})
+    return " to ".join(dict.fromkeys([days[0], days[-1]])) if days else ""
 
 
 def score(of_experiments: Sequence[Mapping[str, Any]]) -> str:
@@ -189,22 +205,23 @@ def _drawing(path: Path) -> Markup | str:
     return Markup(path.read_text(encoding="utf-8")) if path.is_file() else ""
 
 
-def _judged(folder: Path) -> dict[str, Any]:
+def _judged(judged: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The norms that were judged, and by claim what became of it with each of them; empty where there are none."""
     norms: list[dict[str, Any]] = []
     claims: dict[tuple[str, str], dict[str, Any]] = {}
-    for path in sorted(folder.glob("*/verdict.json")):
-        verdict = json.loads(path.read_text(encoding="utf-8"))
-        name = path.parent.name
+    for name, verdict in judged.items():
         kept = sum(bool(result["passed"]) for result in verdict["contract"])
-        norms.append({"name": name, "kept": kept, "of": len(verdict["contract"]), "folder": f"judge/{name}"})
+        told = ", ".join(filter(None, (verdict.get("dataset"), f"scale {verdict['scale']}")))
+        norms.append(
+            {"name": name, "kept": kept, "of": len(verdict["contract"]), "folder": f"judge/{name}", "told": told}
+        )
         for entry in verdict["claims"]:
-            judged = {**entry["norms"], name: entry["norms"][verdict["norm"]], f"{name} against": entry["against_bn"]}
+            by_norm = {**entry["norms"], name: entry["norms"][verdict["norm"]], f"{name} against": entry["against_bn"]}
             row = claims.setdefault(
                 (entry["experiment"], entry["id"]),
-                {"experiment": entry["experiment"], "sentence": next(iter(judged.values()))["claim"], "cells": {}},
+                {"experiment": entry["experiment"], "sentence": next(iter(by_norm.values()))["claim"], "cells": {}},
             )
-            row["cells"] |= {norm: _cell(of) for norm, of in judged.items() if norm != verdict["norm"]}
+            row["cells"] |= {norm: _cell(of) for norm, of in by_norm.items() if norm != verdict["norm"]}
     beside = [norm for norm in ("batch", "layer") if any(norm in row["cells"] for row in claims.values())]
     columns: dict[str, str] = {norm: arm_name(norm) for norm in beside}
     for norm in norms:
@@ -212,5 +229,7 @@ def _judged(folder: Path) -> dict[str, Any]:
     return {"norms": norms, "claims": list(claims.values()), "columns": columns} if norms else {}
 
 
-def _cell(claim: Mapping[str, Any]) -> dict[str, str]:
-    return {"verdict": claim["verdict"], "effect": effects.brief(claim) if claim["n"] else "–"}
+def _cell(claim: Mapping[str, Any]) -> dict[str, Any]:
+    effect = f"{effects.brief(claim)}, n = {claim['n']}" if claim["n"] else "–"
+    flags = [flag for flag in claim["flags"] if flag != "exploratory"]
+    return {"verdict": claim["verdict"], "effect": effect, "flags": flags}

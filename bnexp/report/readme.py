@@ -17,7 +17,7 @@ from bnexp.judging.words import percent, span, three_digits
 from bnexp.report.experiments import header
 from bnexp.report.score import counted
 from bnexp.report.size import model_size
-from bnexp.report.tables import markdown, readable
+from bnexp.report.tables import markdown, of_frame, readable
 from bnexp.runs.records import Record, Records
 
 CONTROLS = {True: "holds", False: "fails", None: "is undecided"}
@@ -42,11 +42,11 @@ def readme(
     if judgements:
         lines += ["## Claims", "", *_claims(judgements), "", *_notes(judgements)]
     for title, table in tables.items():
-        lines += ["", f"## {title}", "", *markdown(table)]
+        lines += ["", f"## {title}", "", *of_frame(table)]
     for stem, caption in figures.items():
         lines += ["", f"![{caption}](figures/{stem}.png)"]
     lines += ["", *_chosen(judgements), *_how(gathered, altered)]
-    lines += ["", "<details><summary>Arms</summary>", "", *markdown(readable(by_arm))]
+    lines += ["", "<details><summary>Arms</summary>", "", *of_frame(readable(by_arm))]
     if by_arm["diverged"].any():
         lines += ["", "A run that diverged counts as chance."]
     return "\n".join([*lines, "", "</details>"]) + "\n"
@@ -77,7 +77,7 @@ def _claims(judgements: Sequence[Judgement]) -> list[str]:
         }
         for j in judgements
     ]
-    return markdown(pd.DataFrame(rows).map(lambda cell: cell.replace("|", "\\|")))
+    return of_frame(pd.DataFrame(rows))
 
 
 def _controlled(j: Judgement) -> str:
@@ -120,9 +120,8 @@ def _chosen(judgements: Sequence[Judgement]) -> list[str]:
     if not claims:
         return []
     rows = [(*row, ", ".join(of_row)) for row, of_row in claims.items()]
-    table = pd.DataFrame(rows, columns=["arm", "where", "chosen", "for"])
-    title = "## What was chosen"
-    return [title, "", "On validation images, with seeds that are not judged.", "", *markdown(table), ""]
+    table = markdown(("arm", "where", "chosen", "for"), rows)
+    return ["## What was chosen", "", "On validation images, with seeds that are not judged.", "", *table, ""]
 
 
 def _how(gathered: Records, altered: bool) -> list[str]:

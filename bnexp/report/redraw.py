@@ -24,7 +24,7 @@ def redraw(names: Sequence[str], results: Path, config_dir: Path | None, kind: s
     Errors: ReportError, when all others are drawn, for those of which it cannot be done.
     """
     known = files(config_dir)
-    folders = [Path(name) for name in names if holds_records(name)]
+    folders = [_named(Path(name)) for name in names if holds_records(name)]
     experiments = [name for name in names if not holds_records(name)]
     if experiments or not names:
         folders += _under(results, experiments)
@@ -34,12 +34,17 @@ def redraw(names: Sequence[str], results: Path, config_dir: Path | None, kind: s
             _redraw(folder, known, kind)
         except (RecordsError, ReportError, ConfigError) as error:
             failures.append(str(error))
-    for overview in {index.of(folder) for folder in folders if folder.is_relative_to(results)}:
+    for overview in {index.of(folder) for folder in folders if folder.resolve().is_relative_to(results.resolve())}:
         index.write(overview)
         if (page := overview / "index.html").is_file():
             out.print(f"All on one page: {page}", soft_wrap=True)
     if failures:
         raise ReportError("; ".join(failures))
+
+
+def _named(folder: Path) -> Path:
+    """The folder by a path that ends with its name, which may be that of an experiment."""
+    return folder if folder.name not in ("", "..") else folder.resolve()
 
 
 def _redraw(folder: Path, known: dict[str, Path], kind: str) -> None:

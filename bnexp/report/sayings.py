@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from bnexp.report import effects, explanations
 from bnexp.report.explanations import Found
+from bnexp.report.tables import markdown
 
 
 @dataclass(frozen=True)
@@ -165,24 +166,21 @@ def answered(found: Found) -> list[tuple[Saying, list[tuple[Answer, Mapping[str,
     return [(saying, answers) for saying, answers in known if answers]
 
 
-def table(found: Found, folder: str) -> Iterator[str]:
-    """A row of Markdown for each saying that something is found of, and one of the explanations.
-
-    `folder` has the reports.
-    """
-    yield "| what is said of BN | what we find, and how sure |"
-    yield "|---|---|"
+def table(found: Found) -> list[str]:
+    """In Markdown, a row for each saying that something is found of, and one of the explanations."""
+    rows = []
     for saying, answers in answered(found):
         lines = []
         for answer, claim in answers:
-            where = f"[{answer.where}]({folder}/{answer.experiment}/README.md)"
+            where = f"[{answer.where}](results/{answer.experiment}/README.md)"
             lines.append(f"**{claim['verdict'].capitalize()}**, {where}: {told(claim)}")
-        yield f"| {saying.sentence} | {'<br>'.join(lines)} |"
+        rows.append((saying.sentence, "<br>".join(lines)))
     words: dict[str, list[str]] = {}
     for explanation in explanations.EXPLANATIONS:
         words.setdefault(explanations.word(explanation, found), []).append(explanation.name.lower())
     lines = [f"**{word.capitalize()}**: {', '.join(names)}" for word, names in words.items()]
-    yield f"| [Why it works]({folder}/explanations.md). | {'<br>'.join(lines)} |"
+    rows.append(("[Why it works](results/explanations.md).", "<br>".join(lines)))
+    return markdown(("what is said of BN", "what we find, and how sure"), rows)
 
 
 def told(claim: Mapping[str, Any]) -> str:

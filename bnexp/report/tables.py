@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -66,7 +67,15 @@ def _settings(table: pd.DataFrame) -> list[Any]:
     return list(table.columns[: list(table.columns).index("n")])
 
 
-def markdown(table: pd.DataFrame) -> list[str]:
+def markdown(head: Sequence[str], rows: Iterable[Iterable[object]]) -> list[str]:
     """The lines of a table of text."""
-    head = ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
-    return [*head, *("| " + " | ".join(row) + " |" for _, row in table.iterrows())]
+
+    def line(cells: Iterable[object]) -> str:
+        return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
+
+    return [line(head), "|" + "---|" * len(head), *map(line, rows)]
+
+
+def of_frame(table: pd.DataFrame) -> list[str]:
+    """The same of a pandas table."""
+    return markdown(list(table.columns), table.itertuples(index=False))

@@ -31,6 +31,7 @@ from torch.utils.tensorboard.summary import hparams, scalar
 from bnexp.claims import Judgement
 from bnexp.claims.stability import typical_unit
 from bnexp.judging.measures import diverged, final_accuracy
+from bnexp.report.tables import markdown
 from bnexp.runs.folder import LONGEST
 from bnexp.runs.records import Record, Records
 from bnexp.stats import PERCENTILES
@@ -69,9 +70,9 @@ def summarise(gathered: Records, judgements: Sequence[Judgement], figures: Mappi
         for stem, png in figures.items():
             writer.add_image(stem, image.imread(io.BytesIO(png))[:, :, :3], dataformats="HWC")
         if judgements:
-            rows = [f"| {j.sentence} | {j.outcome.measured} | **{j.verdict}** | {j.outcome.why} |" for j in judgements]
-            head = f"{gathered.caption}\n\n| claim | measured | verdict | why |\n|---|---|---|---|\n"
-            writer.add_text("verdict", head + "\n".join(rows))
+            rows = [(j.sentence, j.outcome.measured, f"**{j.verdict}**", j.outcome.why) for j in judgements]
+            table = markdown(("claim", "measured", "verdict", "why"), rows)
+            writer.add_text("verdict", "\n".join([gathered.caption, "", *table]))
 
 
 def _name(label: str, axes: Sequence[str], key: Sequence[Any]) -> str:

@@ -14,6 +14,10 @@ PARTS = ("section", "claim", "paper", "measured", "n", "verdict")
 """What is shown of a judgement."""
 
 
+JUDGED, OF_CLAIM = {"norm", "scale", "contract", "claims"}, {"experiment", "id", "norms", "against_bn"}
+"""What is shown of a norm in BN's place, and of every claim that was asked of it."""
+
+
 def read(path: Path) -> dict[str, Any]:
     """What a report's `verdict.json` holds. Errors: ReportError for one that is damaged."""
     try:
@@ -40,6 +44,21 @@ def read_all(results: Path) -> tuple[list[tuple[Path, dict[str, Any]]], list[str
         except ReportError as error:
             damaged.append(str(error))
     return verdicts, damaged
+
+
+def read_judged(judge: Path) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """By name what the norms of `results/judge` were found to be; and what is wrong with the others."""
+    found, damaged = {}, []
+    for path in sorted(judge.glob("*/verdict.json")):
+        try:
+            verdict = json.loads(path.read_text(encoding="utf-8"))
+            if not verdict.keys() >= JUDGED or not all(claim.keys() >= OF_CLAIM for claim in verdict["claims"]):
+                raise ValueError("it is not whole")
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+            damaged.append(f"{path} is damaged ({error}); restore it, or judge the norm again: bnexp judge")
+        else:
+            found[path.parent.name] = verdict
+    return found, damaged
 
 
 def is_old(verdict: Mapping[str, Any]) -> bool:

@@ -29,15 +29,22 @@ def find(source: str | Path, outputs: Path, results: Path) -> list[Record]:
     folder = Path(source)
     if folder.is_dir():
         return _in_folder(folder)
-    if reports := sorted(results.rglob(f"{source}/records/runs.json"), key=lambda path: path.stat().st_mtime):
-        first = results / source / "records" / "runs.json"
-        return list(records.load((first if first in reports else reports[-1]).parent).runs)
+    reports = [path.parent for path in results.rglob("records/runs.json") if _ends(path.parent.parent, folder)]
+    if reports:
+        first = results / source / "records"
+        newest = max(reports, key=lambda path: (path / "runs.json").stat().st_mtime)
+        return list(records.load(first if first in reports else newest).runs)
     if runs := _by_id(str(source), outputs, results):
         return runs
     raise ConfigError(
         f"there are no runs by the name of {source}: give an experiment that has been run (bnexp list), "
         f"a folder of {outputs} or {results}, or a run's id"
     )
+
+
+def _ends(path: Path, with_parts: Path) -> bool:
+    parts = with_parts.parts
+    return bool(parts) and path.parts[-len(parts) :] == parts
 
 
 def _in_folder(folder: Path) -> list[Record]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import subprocess
 from datetime import UTC, datetime
 from importlib import metadata
@@ -62,4 +63,8 @@ def command_line() -> str:
 
 def without_places(command: str) -> str:
     """A command without the folders that it names, which are those of one machine."""
-    return " ".join(word for word in command.split(" ") if word.partition("=")[0] not in WHERE)
+    try:
+        words = shlex.split(command)
+    except ValueError:  # no command of a shell's
+        return command
+    return shlex.join(word for word in words if word.partition("=")[0].lstrip("+") not in WHERE)

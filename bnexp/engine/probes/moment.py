@@ -15,6 +15,7 @@ from torch.func import functional_call
 from torch.nn import functional
 
 from bnexp import norms
+from bnexp.engine.copies import put
 from bnexp.models import AFFINE, of_norm
 from bnexp.seeds import stream
 
@@ -127,9 +128,10 @@ class Moment:
     @torch.no_grad()
     def adapted(self, images: Tensor) -> dict[str, Tensor]:
         """The network's tensors before the step, with the population statistics of these images (Algorithm 2)."""
-        self.network.load_state_dict(dict(self.before))
+        put(self.before, self.network)
         norms.estimate_population(self.network, self.batches(images))
-        return {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
+        own = dict(self.network.named_parameters()) | dict(self.network.named_buffers())
+        return {name: own[name].clone() for name in self.before}
 
     def whole_inputs(self, x: Tensor, tensors: Tensors, training: bool) -> dict[str, Tensor]:
         """The same with all of the feature maps, and the graph behind them."""

@@ -13,7 +13,7 @@ from torch.nn import functional
 from bnexp import norms
 from bnexp.data import digits
 from bnexp.data.dataset import pixels
-from bnexp.engine.copies import copied
+from bnexp.engine.copies import copied, put
 from bnexp.engine.probes.moment import Moment, Probe
 
 NOISE = (0.1, 0.3, 0.5)
@@ -141,7 +141,7 @@ def accuracy(moment: Moment, images: Tensor, targets: Tensor, tensors: dict[str,
 def accuracy_by_own_statistics(moment: Moment, images: Tensor, targets: Tensor) -> float:
     """The same of their whole mini-batches, each normalised by its own statistics, where Algorithm 2 gives them."""
     network = copied(moment.network)
-    network.load_state_dict(dict(moment.before))
+    put(moment.before, network)
     norms.estimating(network)
     logits = torch.cat([network(batch) for batch in moment.batches(images)])
     return _right(logits, targets[: len(logits)])
