@@ -19,7 +19,7 @@ from torch.utils.data import Dataset, TensorDataset
 from bnexp import data, models
 from bnexp.config import DataConfig, ModelConfig, NormConfig, RunConfig
 from bnexp.data.batches import examples_at
-from bnexp.engine.evaluation import Probes
+from bnexp.engine.evaluation import Evaluator
 from bnexp.engine.population import Population
 from bnexp.engine.schedule import due
 from bnexp.machine import cores, prepare
@@ -99,7 +99,7 @@ def measure_norm(norm: str, dataset: data.Dataset, console: Console) -> None:
     count = len(due(FIGURE_1))
     share = count * evaluation / (count * evaluation + FIGURE_1.steps * step)
     console.print(
-        f"Evaluation and probes as in `mnist_activations` ({count} evaluations in {FIGURE_1.steps:,} steps): "
+        f"Evaluation and evaluator as in `mnist_activations` ({count} evaluations in {FIGURE_1.steps:,} steps): "
         f"{share:.1%} of the time ({1000 * evaluation:.1f} ms each and network, a step {1e6 * step:.0f} μs)\n"
     )
 
@@ -207,11 +207,11 @@ def costs(norm: str, dataset: data.Dataset, networks: int = 8) -> tuple[float, f
     trained = population(figure_1(norm, networks))
     order = data.BatchOrder(len(dataset.train_labels), 60, range(networks))
     view = data.View(DataConfig(), dataset)
-    probes = Probes(figure_1(norm, networks), dataset, view, trained, order.examples)
+    evaluator = Evaluator(figure_1(norm, networks), dataset, view, trained, order.examples)
     loss, gradients = trained.back_propagate(*mini_batch(dataset, order))
 
     def evaluate() -> None:
-        list(probes.evaluate(0, loss, gradients))
+        list(evaluator.evaluate(0, loss, gradients))
 
     loop = engine(norm, dataset, networks)
     steps, evaluations = [], []

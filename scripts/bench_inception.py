@@ -19,7 +19,7 @@ from bnexp import data, models
 from bnexp.config import DataConfig, InitConfig, ModelConfig, NormConfig, OptimizerConfig, RunConfig
 from bnexp.data.batches import examples_at
 from bnexp.data.dataset import coloured
-from bnexp.engine.evaluation import Probes
+from bnexp.engine.evaluation import Evaluator
 from bnexp.engine.schedule import due
 from bnexp.engine.single import Single
 from bnexp.machine import cores, prepare
@@ -70,7 +70,7 @@ def main() -> None:
     count = len(due(run))
     measuring = (count - 1) * each + last
     console.print(
-        f"Evaluation and probes as in the experiment `inception` ({count} evaluations in {run.steps:,} steps): "
+        f"Evaluation and evaluator as in the experiment `inception` ({count} evaluations in {run.steps:,} steps): "
         f"{measuring / (measuring + run.steps * step):.1%} of the time ({1000 * each:.0f} ms each, the last "
         f"{1000 * last:.0f} ms, a step {1000 * step:.1f} ms)\n"
     )
@@ -156,15 +156,15 @@ def costs(dataset: data.Dataset) -> tuple[float, float, float]:
     trained = Single(network(), optimizer=run.optimizer)
     order = data.BatchOrder(len(dataset.train_labels), BATCH, [0])
     view = data.View(run.data, dataset)
-    probes = Probes([run], dataset, view, trained, order.examples)
+    evaluator = Evaluator([run], dataset, view, trained, order.examples)
     images, labels = examples_at(dataset, order.next())
     loss, gradients = trained.back_propagate(view.training(images, [stream(0, "augmentation")]), labels)
     loop = engine(dataset)
     rounds = [
         (
             timed(lambda: loop(20)) / 20,
-            timed(lambda: list(probes.evaluate(0, loss, gradients))),
-            timed(lambda: list(probes.evaluate(0, loss, gradients, last=True))),
+            timed(lambda: list(evaluator.evaluate(0, loss, gradients))),
+            timed(lambda: list(evaluator.evaluate(0, loss, gradients, last=True))),
         )
         for _ in range(ROUNDS)
     ]

@@ -38,17 +38,9 @@ def main(scale: str, extra: Sequence[str]) -> int:
     failed: dict[str, str] = {}
     for i, name in enumerate(names, 1):
         print(f"\n== {name} ({i} of {len(names)}, scale {scale})", flush=True)
-        if name == PROTOCOL and scale != "paper":
-            left_out[name] = TOO_LONG
-            print(f"left out: {TOO_LONG}", flush=True)
-            continue
-        if lack := lacking(name, extra):
-            left_out[name] = lack
-            print(f"left out: {lack}", flush=True)
-            continue
-        if scale not in (known := scales(paths.experiments()[name])):
-            left_out[name] = f"it has no scale {scale}; it has {', '.join(known)}"
-            print(f"left out: {left_out[name]}", flush=True)
+        if why := why_left_out(name, scale, extra):
+            left_out[name] = why
+            print(f"left out: {why}", flush=True)
             continue
         code = bnexp("run", f"experiment={name}", f"scale={scale}", *extra)
         if code == 130:
@@ -69,6 +61,15 @@ def main(scale: str, extra: Sequence[str]) -> int:
         if page.stat().st_mtime >= started:
             console.print(f"All on one page: {page}", soft_wrap=True)
     return 1 if failed else 0
+
+
+def why_left_out(name: str, scale: str, extra: Sequence[str]) -> str:
+    """Nothing where an experiment can be run."""
+    if name == PROTOCOL and scale != "paper":
+        return TOO_LONG
+    if scale not in (known := scales(paths.experiments()[name])):
+        return f"it has no scale {scale}; it has {', '.join(known)}"
+    return lacking(name, extra)
 
 
 def lacking(name: str, extra: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from bnexp.data.folders import FolderImages
 from bnexp.machine import cores
 from bnexp.seeds import stream
 
-READERS = 4
+DECODERS = 4
 """Processes that decode pictures for one network, at most."""
 
 
@@ -100,7 +100,7 @@ def _decoded(dataset: Dataset, images: FolderImages, batches: Iterator[Tensor]) 
     loader = DataLoader(
         images,
         batch_sampler=ask(),
-        num_workers=min(READERS, cores()),
+        num_workers=min(DECODERS, cores()),
         collate_fn=_as_it_is,
         multiprocessing_context="forkserver",
         pin_memory=device.type == "cuda",

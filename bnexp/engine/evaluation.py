@@ -86,7 +86,7 @@ class Evaluation:
         return cls(plain["network"], plain["step"], plain["metrics"], layers, predictions, correct)
 
 
-class Probes:
+class Evaluator:
     """Measures networks while they train; `examples` are the training examples that each has, int64 `[N, used]`."""
 
     def __init__(

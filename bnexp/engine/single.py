@@ -143,7 +143,7 @@ class Single:
 
     def state(self) -> dict[str, Any]:
         """All that the next steps depend on; every process of the group must ask for it."""
-        dropout = {name: m.generator.get_state() for name, m in self._dropout()}
+        dropout = {name: m.generator.get_state() for name, m in self._drawing()}
         by_rank = [dropout]
         if self.ranks > 1:
             by_rank *= self.ranks
@@ -154,10 +154,10 @@ class Single:
         """Go on from such a state."""
         self.network.load_state_dict(state["network"])
         self.optimizer.restore(state["optimizer"])
-        for name, module in self._dropout():
+        for name, module in self._drawing():
             module.generator.set_state(state["dropout"][self.rank][name])
 
-    def _dropout(self) -> Iterator[tuple[str, Any]]:
+    def _drawing(self) -> Iterator[tuple[str, Any]]:
         modules = self.network.named_modules()
         return ((name, m) for name, m in modules if isinstance(getattr(m, "generator", None), torch.Generator))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any
 
@@ -166,39 +166,29 @@ class StackedBatchNorm(Layer):
         batch_statistics = self.plain.statistics == "batch"
         if self.fixed or (phase is Phase.INFERENCE and not batch_statistics):
             return bn.infer(x, gamma, beta, mean, var, self.plain.eps), x if self.fixed else None
+        follows = self.plain.statistics == "moving" and phase is Phase.TRAINING
         if self.average is not None:
-            return self._estimate(x, self.average), None
+            return self._in_parts(x, self.plain.ghost or self.batch, self.average.add)[0], None
         if self.plain.ghost is not None:
-            return self._by_ghost_batches(x, phase)
+            running = self.buffers["mean"], self.buffers["var"]
+            take = functools.partial(bn.follow, *running, momentum=self.plain.momentum) if follows else None
+            return self._in_parts(x, self.plain.ghost, take)
         m = bn.examples(x, (1,))
         y, x_hat, slope, mu, biased = bn.normalise(x, gamma, beta, (1,), self.plain.eps)
-        if self.plain.statistics == "moving" and phase is Phase.TRAINING:
+        if follows:
             bn.follow(mean, var, mu, biased * (m / (m - 1)), self.plain.momentum)
         return y, (x_hat, slope)
 
-    def _by_ghost_batches(self, x: Tensor, phase: Phase) -> tuple[Tensor, Any]:
-        """As `forward` in training, every ghost batch normalised by itself."""
+    def _in_parts(self, x: Tensor, size: int, take: Callable[[Tensor, Tensor], None] | None) -> tuple[Tensor, Any]:
+        """Each part of `size` examples normalised by itself; `take` is given their means and unbiased variances."""
         gamma, beta = (self.parameters[name][:, None, None] for name in ("gamma", "beta"))
-        parts = bn.ghost_batches(x, 1, self.plain.ghost)  # [N, parts, ghost, F]
+        parts = bn.ghost_batches(x, 1, size)  # [N, parts, size, F]
         m = bn.examples(parts, (2,))
         y, x_hat, slope, mu, biased = bn.normalise(parts, gamma, beta, (2,), self.plain.eps)
-        if self.plain.statistics == "moving" and phase is Phase.TRAINING:
-            unbiased = biased * (m / (m - 1))
+        if take is not None:
             for i in range(parts.shape[1]):
-                follows = mu[:, i], unbiased[:, i]
-                bn.follow(self.buffers["mean"], self.buffers["var"], *follows, self.plain.momentum)
+                take(mu[:, i], biased[:, i] * (m / (m - 1)))
         return y.flatten(1, 2), (x_hat, slope)
-
-    def _estimate(self, x: Tensor, average: bn.Average) -> Tensor:
-        """Algorithm 2 on several mini-batches at once, each normalised by itself: `[N, batches · batch, F]`."""
-        gamma, beta = (self.parameters[name][:, None, None] for name in ("gamma", "beta"))
-        size = self.plain.ghost or self.batch
-        batches = x.view(len(x), -1, size, x.shape[-1])  # [N, batches, batch, F]
-        m = bn.examples(batches, (2,))
-        y, _, _, mu, biased = bn.normalise(batches, gamma, beta, (2,), self.plain.eps)
-        for i in range(batches.shape[1]):
-            average.add(mu[:, i], biased[:, i] * (m / (m - 1)))
-        return y.flatten(1, 2)
 
     def backward(self, dy: Tensor, cache: Any) -> tuple[Tensor, list[Tensor]]:
         if self.fixed:
@@ -242,13 +232,8 @@ class StackedNoisyBatchNorm(StackedBatchNorm):
         return super().backward(dy * scale, inner)
 
 
-class StackedNaiveNorm(Layer):
+class StackedNaiveNorm(StackedBatchNorm):
     """Normalisation of `[N, B, F]` outside the gradient step: what it subtracts and divides by is constant to it."""
-
-    def __init__(self, modules: Sequence[nn.Module]) -> None:
-        super().__init__(modules)
-        self.plain: Any = modules[0]
-        self.average: bn.Average | None = None
 
     def forward(self, x: Tensor, phase: Phase) -> tuple[Tensor, Any]:
         mean, var = self.buffers["mean"].unsqueeze(1), self.buffers["var"].unsqueeze(1)
@@ -275,15 +260,6 @@ class StackedNaiveNorm(Layer):
 
     def backward(self, dy: Tensor, scale: Tensor) -> tuple[Tensor, list[Tensor]]:
         return dy * scale, []
-
-    def begin_estimate(self) -> bool:
-        self.average = bn.Average() if self.plain.statistics == "population" else None
-        return self.average is not None
-
-    def end_estimate(self) -> None:
-        assert self.average is not None
-        self.average.store(self.buffers["mean"], self.buffers["var"])
-        self.average = None
 
 
 class StackedBatchRenorm(Layer):

@@ -14,7 +14,7 @@ from torch import nn
 from bnexp import data, models
 from bnexp.config import RunConfig
 from bnexp.data import BatchOrder, Dataset, FewClasses, Transfer, View
-from bnexp.engine.evaluation import Evaluation, Probes
+from bnexp.engine.evaluation import Evaluation, Evaluator
 from bnexp.engine.network import Network, Resumable
 from bnexp.engine.population import Population
 from bnexp.engine.probes import MANY, REFERENCE, Instruments
@@ -111,12 +111,12 @@ class Training:
         self.fixes = first.norm.transfer if first.norm.transfer != "new" else ""
         """Whose statistics are constants in the second half, if they are."""
         self.augmentation = [stream(c.seed, "augmentation") for c in configs]
-        self.probes = Probes(configs, dataset, self.view, self.network, self.order.examples)
-        self.probes.beat = evaluating
+        self.evaluator = Evaluator(configs, dataset, self.view, self.network, self.order.examples)
+        self.evaluator.beat = evaluating
         self.instruments: Instruments | None = None
         if first.probes and self.evaluates:
-            reference, many = self.probes.reference(REFERENCE), self.probes.reference(MANY)
-            batch = first.norm.ghost or self.probes.batch
+            reference, many = self.evaluator.reference(REFERENCE), self.evaluator.reference(MANY)
+            batch = first.norm.ghost or self.evaluator.batch
             seeds = [c.seed for c in configs]
             self.instruments = Instruments(first.probes, plain, self.network, reference, many, batch, seeds)
         self.latest: list[Evaluation] = []
@@ -133,7 +133,7 @@ class Training:
             loss, gradients = self.network.back_propagate(x, labels)  # [N], [N, …] each
             evaluations = []
             if step in self.due and self.evaluates:
-                evaluations = list(self.probes.evaluate(step, loss, gradients, last=step == self.last))
+                evaluations = list(self.evaluator.evaluate(step, loss, gradients, last=step == self.last))
                 self.latest = evaluations
             before = self.instruments.tensors() if self.instruments and evaluations else None
             if step < self.last:
@@ -156,7 +156,7 @@ class Training:
         assert isinstance(self.order, Transfer)
         assert isinstance(self.network, Population)
         examples = self.order.first if self.fixes == "frozen" else self.order.examples
-        self.network.estimate_statistics(self.probes.training_batches(examples), self.probes.batch)
+        self.network.estimate_statistics(self.evaluator.training_batches(examples), self.evaluator.batch)
         self.network.fix_statistics()
 
     def rate(self, step: int) -> torch.Tensor:
@@ -197,7 +197,7 @@ class Training:
 
     @property
     def _streams(self) -> list[torch.Generator]:
-        return [*self.augmentation, *self.probes.streams]
+        return [*self.augmentation, *self.evaluator.streams]
 
     @property
     def _resumable(self) -> Resumable:

@@ -132,7 +132,7 @@ def _kind(config: RunConfig) -> str:
 def cost(config: RunConfig) -> float:
     """About how long a run takes, in steps of the network of §4.1: what counts is the ratio of two."""
     if not config.model.stacked:
-        return _convolutional_cost(config)
+        return _single_cost(config)
     steps = config.steps * (config.batch + OVERHEAD) / (60 + OVERHEAD)
     return (steps + EVALUATION * _evaluations(config)) * (1 + DEEPER * (config.model.depth - 3))
 
@@ -141,7 +141,7 @@ def _evaluations(config: RunConfig) -> int:
     return config.evaluations + config.early_evaluations
 
 
-def _convolutional_cost(config: RunConfig) -> float:
+def _single_cost(config: RunConfig) -> float:
     """As `cost`; a step of the smallest Inception on 32 examples takes as long as 250 of the network of §4.1."""
     model = config.model
     if model.name == "module":

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from bnexp.claims import Judgement
 from bnexp.runs.records import Record
-
-ROOT = Path(__file__).parent.parent.parent
+from bnexp.runs.stamp import git
 
 RULES = "bnexp/claims/rules.json"
 """The digest of each claim's rule, by the claim's experiment and id."""
@@ -48,23 +45,12 @@ def _dated(judgement: Judgement, commits: set[str], before: Mapping[str, str | N
 
 def _last_change(digest: str) -> str | None:
     """The commit that brought the rule as it is now into the file."""
-    commit = _git("log", "-S", digest, "--format=%H", "-n", "1", "--", RULES)
+    commit = git("log", "-S", digest, "--format=%H", "-n", "1", "--", RULES)
     return commit or None
 
 
 def _is_ancestor(rule: str, commit: str) -> bool | None:
     """Whether the rule's commit is among those that the runs' code came after; None where it cannot be told."""
-    if _git("cat-file", "-e", f"{commit}^{{commit}}") is None:
+    if git("cat-file", "-e", f"{commit}^{{commit}}") is None:
         return None
-    return _git("merge-base", "--is-ancestor", rule, commit) is not None
-
-
-def _git(*arguments: str) -> str | None:
-    """What git says in our own checkout; None where it fails or there is none."""
-    if not (ROOT / ".git").exists():
-        return None
-    try:
-        done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout.strip()
+    return git("merge-base", "--is-ancestor", rule, commit) is not None

@@ -136,11 +136,15 @@ class RunFolder:
         """The record of a finished run."""
         path, summary = self.path, self.summary()
         assert summary is not None, f"{path} is not finished"
-        metrics, activations, predictions, right, stamp = _contents(path)
-        shown = {name: value for name, value in summary.items() if name != "sha256"} | {"stamp": stamp}
-        fields = flatten(run_fields(self.config))
-        percentiles, moments = activations[..., :3], activations[..., 3:]
-        return Record(self.id, fields, shown, metrics, percentiles, predictions, moments, right)
+        return record_in(path, summary, flatten(run_fields(self.config)))
+
+
+def record_in(folder: Path, summary: Mapping[str, Any], fields: dict[str, Any]) -> Record:
+    """What a finished run left in its folder."""
+    metrics, activations, predictions, right, stamp = _contents(folder)
+    shown = {name: value for name, value in summary.items() if name != "sha256"} | {"stamp": stamp}
+    percentiles, moments = activations[..., :3], activations[..., 3:]
+    return Record(str(summary["id"]), fields, shown, metrics, percentiles, predictions, moments, right)
 
 
 @lru_cache(maxsize=8)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Set
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import yaml
 
 from bnexp.config import ConfigError, flatten
-from bnexp.runs import correct, records
-from bnexp.runs.folder import state_of
+from bnexp.runs import records
+from bnexp.runs.folder import record_in, state_of
 from bnexp.runs.records import Record, RecordsError
 
 SHORTEST = 4
@@ -106,16 +103,7 @@ def read(folder: Path) -> Record | None:
         return None
     try:
         fields = flatten(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
-        stamp = json.loads((folder / "stamp.json").read_text(encoding="utf-8"))
-        metrics = pd.read_csv(folder / "metrics.csv")
-        predictions = None
-        if (folder / "predictions.npz").exists():
-            with np.load(folder / "predictions.npz") as stored:
-                predictions = stored["predictions"]
-        file = folder / "correct.npz"
-        right = correct.read(file)["correct"] if file.exists() else None
-        summary = dict(state.summary) | {"stamp": stamp}
-        return Record(str(summary["id"]), fields, summary, metrics, None, predictions, correct=right)
+        return replace(record_in(folder, state.summary, fields), percentiles=None, moments=None)  # most of its size
     except Exception as error:  # of YAML, JSON, CSV, zip and NumPy
         raise RecordsError(_damaged(folder, f"{type(error).__name__}: {error}")) from error
 

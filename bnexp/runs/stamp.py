@@ -34,22 +34,24 @@ def stamp(command: str, device: str, threads: int, checksums: dict[str, str]) ->
     }
 
 
+ROOT = Path(__file__).parent.parent.parent
+
+
 def source_version() -> tuple[str | None, bool | None]:
     """The commit of the source tree and whether its code is changed; None, None where it is no git checkout."""
-    root = Path(__file__).parent.parent.parent
+    commit, changes = git("rev-parse", "HEAD"), git("status", "--porcelain", "--", ".", ":!results")
+    return (None, None) if commit is None or changes is None else (commit, bool(changes))
 
-    def git(*arguments: str) -> str:
-        return subprocess.run(
-            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True
-        ).stdout.strip()
 
+def git(*arguments: str) -> str | None:
+    """What git says in our own checkout; None where it fails or there is none."""
+    if not (ROOT / ".git").exists():
+        return None
     try:
-        if Path(git("rev-parse", "--show-toplevel")).resolve() != root.resolve():
-            return None, None
-        changes = git("status", "--porcelain", "--", ".", ":!results")
-        return git("rev-parse", "HEAD"), bool(changes)
+        done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
-        return None, None
+        return None
+    return done.stdout.strip()
 
 
 WHERE = ("outputs", "results", "data.root")
