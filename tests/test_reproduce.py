@@ -82,4 +82,9 @@ def test_experiments_whose_data_is_not_to_be_had_are_named_at_the_end_and_in_the
     for name in absent:
         assert f"left out: {name}" in end
         assert f"`{name}`: " in readme
-    assert "put tiny-imagenet-200.zip" in readme
+
+
+def test_without_a_scale_no_data_is_asked_for(tmp_path: Path) -> None:
+    why, nowhere = SCRIPT["why_left_out"], [f"data.root={tmp_path}"]
+    assert "it has no scale laptop" in why("inception_tiny", "laptop", nowhere)
+    assert "put tiny-imagenet-200.zip" in why("inception_tiny", "smoke", nowhere)
