@@ -18,10 +18,10 @@ import numpy as np
 
 from bnexp.claims import BN, PLAIN, Claim, Judgement
 from bnexp.config import TUNING
-from bnexp.judge.profile import after_holm, against_bn, asked, subjects
+from bnexp.judge.profile import ASKED, against_bn, asked, subjects
 from bnexp.judge.runs import EXPERIMENTS
 from bnexp.judging import rules
-from bnexp.judging.judgement import judge
+from bnexp.judging.judgement import after_holm, judge
 from bnexp.report.tables import markdown
 from bnexp.runs import records
 from bnexp.runs.records import Record, Records
@@ -81,7 +81,7 @@ def table(results: Path) -> str:
         errors = sum(map(wrong, every))
         total.append(f"{errors} of {len(every)} ({100 * errors / len(every):.1f} %)")
         spoilt.append(f"{sum(any(map(wrong, each)) for each in placebos)} of {SPLITS}")
-        held.append(f"{sum(any(map(wrong, after_holm(each))) for each in placebos)} of {SPLITS}")
+        held.append(f"{sum(any(map(wrong, after_holm(each, ASKED))) for each in placebos)} of {SPLITS}")
     head = ("experiment", "nothing, against no norm", "BN by another name, against BN")
     by_placebo = [("placebos with a wrong verdict", *spoilt), ("the same after Holm, as `bnexp judge` has it", *held)]
     return "\n".join(markdown(head, [*(cells for _, cells in rows), ("together", *total), *by_placebo])) + "\n"

@@ -56,7 +56,7 @@ class View:
     def ten(self, images: Tensor) -> list[Tensor]:
         """Four corners and the middle, and their mirror images."""
         x = self._padded(self._centred(pixels(images)))
-        height, width = (self.crop, self.crop) if self.crop else x.shape[-2:]
+        _, height, width = self.inputs
         down, right = x.shape[-2] - height, x.shape[-1] - width
         corners = [(0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2)]
         views = [x[..., top : top + height, left : left + width] for top, left in corners]
@@ -95,7 +95,7 @@ class View:
 
     def _cropped(self, x: Tensor, drawn: Tensor) -> Tensor:
         """A square of each image, and of every second its mirror image: `[M, C, crop, crop]`."""
-        height, width = (self.crop, self.crop) if self.crop else x.shape[-2:]
+        _, height, width = self.inputs
         top = (drawn[:, 0] * (x.shape[-2] - height + 1)).long()
         left = (drawn[:, 1] * (x.shape[-1] - width + 1)).long()
         rows = top[:, None] + torch.arange(height, device=x.device)

@@ -25,9 +25,14 @@ def copied(module: nn.Module) -> nn.Module:
 @torch.no_grad()
 def put(tensors: Mapping[str, Tensor], network: nn.Module) -> None:
     """Copy parameters and buffers into a network, by their names in it; its state may lack some, or have them twice."""
-    own = dict(network.named_parameters()) | dict(network.named_buffers())
+    own = tensors_of(network)
     for name, tensor in tensors.items():
         own[name].copy_(tensor)
+
+
+def tensors_of(network: nn.Module) -> dict[str, Tensor]:
+    """Its parameters and buffers, each once."""
+    return dict(network.named_parameters()) | dict(network.named_buffers())
 
 
 def tensors_held(module: nn.Module) -> list[Tensor]:

@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 
 from bnexp import claims
 from bnexp.claims import BN, PLAIN, TREATED, Claim, Judgement, Of, Records
-from bnexp.judging import rules
-from bnexp.judging.judgement import judge
+from bnexp.judging.judgement import after_holm, judge
 
 BESIDE = (BN, "layer")
 """The norms beside which the candidate is shown, where they were trained."""
 
 OTHER_MACHINE = "other machine"
+
+ASKED = "all that is asked of a norm"
+"""Over which its verdicts are adjusted together."""
 
 
 @dataclass(frozen=True)
@@ -77,28 +79,14 @@ def together(entries: Sequence[Entry]) -> list[Entry]:
 
     Without it more than every second norm that does nothing would have a wrong verdict on something.
     """
-    held = after_holm([entry.against_bn for entry in entries])
+    held = after_holm([entry.against_bn for entry in entries], ASKED)
     adjusted = [replace(entry, against_bn=judgement) for entry, judgement in zip(entries, held, strict=True)]
     for norm in dict.fromkeys(norm for entry in entries for norm in entry.judgements):
         places = [i for i, entry in enumerate(adjusted) if norm in entry.judgements]
-        held = after_holm([adjusted[i].judgements[norm] for i in places])
+        held = after_holm([adjusted[i].judgements[norm] for i in places], ASKED)
         for i, judgement in zip(places, held, strict=True):
             adjusted[i] = replace(adjusted[i], judgements={**adjusted[i].judgements, norm: judgement})
     return adjusted
-
-
-def after_holm(judgements: Sequence[Judgement]) -> list[Judgement]:
-    """With their p after Holm over all of them, and undecided where that is too large."""
-    ps = {i: p for i, judgement in enumerate(judgements) if (p := judgement.outcome.p) is not None}
-    known = dict(zip(ps, rules.holm(list(ps.values())), strict=True))
-    return [_held(judgement, known.get(i)) for i, judgement in enumerate(judgements)]
-
-
-def _held(judgement: Judgement, p: float | None) -> Judgement:
-    judgement = replace(judgement, p_adjusted=p)
-    if judgement.verdict == "undecided" or p is None or p < rules.LEVEL:
-        return judgement
-    return judgement.undecided("not after Holm over all that is asked of a norm")
 
 
 def against_bn(claim: Claim) -> Claim:

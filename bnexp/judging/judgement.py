@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, get_args
 
@@ -163,24 +163,40 @@ def adjusted(judgements: Sequence[Judgement]) -> list[Judgement]:
     Verdicts of primary claims hold after Holm over them; the others stand as they are, with Benjamini and Hochberg's
     p within the experiment beside them.
     """
-    known: dict[int, float] = {}
-    for primary, adjust in ((True, rules.holm), (False, _benjamini_hochberg)):
-        ps = {i: p for i, j in enumerate(judgements) if j.claim.primary == primary and (p := j.outcome.p) is not None}
-        known |= dict(zip(ps, adjust(list(ps.values())), strict=True))
-    return [_with_adjusted(j, known.get(i)) for i, j in enumerate(judgements)]
+    further = [j for j in judgements if not j.claim.primary]
+    ps = _adjusted_ps(further, _benjamini_hochberg)
+    others = (_further(judgement, p) for judgement, p in zip(further, ps, strict=True))
+    main = iter(after_holm([j for j in judgements if j.claim.primary], "the experiment's main claims"))
+    return [next(main if j.claim.primary else others) for j in judgements]
+
+
+def after_holm(judgements: Sequence[Judgement], over: str) -> list[Judgement]:
+    """With their p after Holm over all of them, undecided where that is too large; `over` says what they are."""
+    ps = _adjusted_ps(judgements, rules.holm)
+    return [_held(judgement, p, over) for judgement, p in zip(judgements, ps, strict=True)]
+
+
+def _adjusted_ps(
+    judgements: Sequence[Judgement], adjust: Callable[[Sequence[float]], list[float]]
+) -> list[float | None]:
+    known = iter(adjust([p for judgement in judgements if (p := judgement.outcome.p) is not None]))
+    return [None if judgement.outcome.p is None else next(known) for judgement in judgements]
 
 
 def _benjamini_hochberg(ps: Sequence[float]) -> list[float]:
     return list(map(float, false_discovery_control(ps))) if ps else []
 
 
-def _with_adjusted(judgement: Judgement, p: float | None) -> Judgement:
+def _further(judgement: Judgement, p: float | None) -> Judgement:
     judgement = replace(judgement, p_adjusted=p)
-    if not judgement.claim.primary:
-        return judgement.flagged(exploratory="decided by itself, one of the experiment's further claims")
+    return judgement.flagged(exploratory="decided by itself, one of the experiment's further claims")
+
+
+def _held(judgement: Judgement, p: float | None, over: str) -> Judgement:
+    judgement = replace(judgement, p_adjusted=p)
     if judgement.verdict == "undecided" or p is None or p < rules.LEVEL:
         return judgement
-    return judgement.undecided("not after Holm over the experiment's main claims")
+    return judgement.undecided(f"not after Holm over {over}")
 
 
 def with_controls(judgements: Sequence[Judgement]) -> list[Judgement]:

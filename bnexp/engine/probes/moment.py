@@ -15,7 +15,7 @@ from torch.func import functional_call
 from torch.nn import functional
 
 from bnexp import norms
-from bnexp.engine.copies import put
+from bnexp.engine.copies import put, tensors_of
 from bnexp.models import AFFINE, of_norm
 from bnexp.seeds import stream
 
@@ -130,7 +130,7 @@ class Moment:
         """The network's tensors before the step, with the population statistics of these images (Algorithm 2)."""
         put(self.before, self.network)
         norms.estimate_population(self.network, self.batches(images))
-        own = dict(self.network.named_parameters()) | dict(self.network.named_buffers())
+        own = tensors_of(self.network)
         return {name: own[name].clone() for name in self.before}
 
     def whole_inputs(self, x: Tensor, tensors: Tensors, training: bool) -> dict[str, Tensor]:
