@@ -10,6 +10,7 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from handmade import records
@@ -158,6 +159,8 @@ def test_drawings_are_small_and_keep_what_is_written() -> None:
     assert "lr 0.05, N(0, 0.05²)" in drawn
     assert drawn.startswith("<svg")
     assert "metadata" not in drawn
+    assert "<g>" not in drawn
+    ElementTree.fromstring(drawn)
     for i in range(40):
         axes.plot(range(200), [(i * x) % 7 for x in range(200)], "o")
     assert svg(figure) is None
@@ -190,7 +193,11 @@ def test_a_drawing_that_is_rounded_keeps_its_strokes_and_how_they_are_seen_throu
     exact = svg(figure, 10**9) or ""
     rounded = svg(figure, len(exact) - 1) or ""
     assert 0 < len(rounded) < len(exact)
-    assert re.findall(r'style="[^"]*"', rounded) == re.findall(r'style="[^"]*"', exact)
+    assert re.findall(r"<style>.*?</style>", rounded) == re.findall(r"<style>.*?</style>", exact)
+    classes = re.findall(r'class="([^"]*)"', exact)
+    assert "opacity: 0.5" in exact
+    assert re.findall(r'class="([^"]*)"', rounded) == classes
+    assert all(f".{name}{{" in exact for name in classes)
     marks = r'<path id="[^"]*" d="([^"]*)"'
     assert re.findall(marks, rounded) == re.findall(marks, exact)
     assert not re.search(r'<use [^>]*x="[^"]*\.', rounded)

@@ -132,6 +132,7 @@ def lines(
             panel.xaxis.set_minor_locator(NullLocator())
         panel.set_xlabel(setting_label(axis))
         _upright(panel, label, limits, mark)
+    _labels_outside(panels)
     _legend(figure, panels)
     return figure
 
@@ -169,6 +170,7 @@ def curves(
             few_decades(panel.xaxis)
             panel.set_xlabel("training steps")
         _upright(panel, label, limits, mark)
+    _labels_outside(panels)
     _legend(figure, panels)
     return figure
 
@@ -297,6 +299,7 @@ def heat_maps(
         panel.set_xlabel(setting_label(x))
         panel.set_ylabel(setting_label(y))
         panel.spines[:].set_visible(False)
+    _labels_outside(panels)
     bar = figure.colorbar(shown, ax=[panel for panel, _ in panels], extend="both")
     bar.ax.yaxis.set_major_formatter(lambda v, _: text(v))
     if isinstance(scale, LogNorm):
@@ -338,6 +341,7 @@ def by_layer(
         panel.set_xlabel("hidden layer")
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         _upright(panel, label, None, None)
+    _labels_outside(panels)
     _legend(figure, panels)
     return figure
 
@@ -474,6 +478,17 @@ def _panels(
 
 def _arms(records: Records, layout: Layout) -> list[str]:
     return sorted(dict.fromkeys(layout.arm(run) for run in records.runs), key=lambda arm: arm != PLAIN)
+
+
+def _labels_outside(panels: Sequence[tuple[Axes, Any]]) -> None:
+    """What the axes of all panels show alike is written at the left and at the bottom of the figure alone."""
+    for panel, _ in panels:
+        place = panel.get_subplotspec()
+        assert place is not None
+        if not place.is_first_col():
+            panel.set_ylabel("")
+        if not place.is_last_row():
+            panel.set_xlabel("")
 
 
 def _legend(figure: Figure, panels: Sequence[tuple[Axes, Any]]) -> None:

@@ -52,7 +52,8 @@ FONTS = "DejaVu Sans, Verdana, sans-serif"
 """Verdana is as wide, where there is no DejaVu."""
 
 
-GROUP = re.compile(r"<g((?: [^>]*)?)>((?:<use [^>]*/>)+)</g>")
+DOT = "<use [^>]*/>"
+GROUP = re.compile(f"<g((?: [^>]*)?)>((?:{DOT})+)</g>")
 STYLE = re.compile(r' style="([^"]*)"')
 PLACE = re.compile(r' (?:x|y|d)="[^"]*"')
 """Where something is in the picture."""
@@ -65,13 +66,15 @@ def svg(figure: Figure, most: int = MOST) -> str | None:
     with matplotlib.rc_context(settings):
         figure.savefig(content, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     drawn = content.getvalue()
-    drawn = re.sub(r"<metadata>.*?</metadata>", "", drawn[drawn.index("<svg") :], flags=re.DOTALL)
+    drawn = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", drawn[drawn.index("<svg") :], flags=re.DOTALL)
     drawn = re.sub(r"<[^>]*>", lambda tag: _thinned(tag[0]), drawn)
     drawn = re.sub(r">\s+<", "><", drawn)
-    drawn = GROUP.sub(lambda group: _styled_once(group[1], group[2]), drawn)
+    drawn = _ungrouped(GROUP.sub(lambda group: _styled_once(group[1], group[2]), drawn))
     drawn = _short_names(drawn.replace("xlink:href", "href"))
+    drawn = _styles_named(drawn)
     if len(drawn) > most:
         drawn = re.sub(r"<(?!path id)[^>]*>", lambda tag: PLACE.sub(lambda place: _whole(place[0]), tag[0]), drawn)
+        drawn = re.sub(f"(?:{DOT}){{2,}}", lambda dots: "".join(dict.fromkeys(re.findall(DOT, dots[0]))), drawn)
     return drawn if len(drawn) <= most else None
 
 
@@ -83,9 +86,14 @@ def inline(path: Path) -> str:
     return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
 
 
+def _prefix(drawn: str) -> str:
+    """Of the names in a drawing, other than of any other drawing on the page."""
+    return hashlib.sha256(drawn.encode()).hexdigest()[:4]
+
+
 def _short_names(drawn: str) -> str:
-    """What is referred to by shorter names, other than those of any other drawing on the page."""
-    prefix = hashlib.sha256(drawn.encode()).hexdigest()[:4]
+    """What is referred to by shorter names."""
+    prefix = _prefix(drawn)
     names = dict.fromkeys(re.findall(r' id="([mp][0-9a-f]{10})"', drawn))
     for i, name in enumerate(names):
         drawn = drawn.replace(name, f"d{prefix}{i}")
@@ -94,7 +102,7 @@ def _short_names(drawn: str) -> str:
 
 def _thinned(tag: str) -> str:
     """Without the names of groups, to which nothing refers, and with coordinates to a tenth of a pixel."""
-    tag = re.sub(r' id="[A-Za-z0-9]+_\d+"| transform="rotate\(-0 [^"]*"', "", tag)
+    tag = re.sub(r' id="[A-Za-z0-9.]+_\d+"| transform="rotate\(-0 [^"]*"', "", tag)
     tag = re.sub(r"-?\d+\.\d{2,}", lambda number: f"{float(number[0]):.1f}".removesuffix(".0"), tag)
     return re.sub(r"'DejaVu Sans'[^;\"]*", FONTS, " ".join(tag.split()))
 
@@ -102,6 +110,27 @@ def _thinned(tag: str) -> str:
 def _whole(place: str) -> str:
     """In whole pixels."""
     return re.sub(r'([ "])(-?\d+)\.\d(?=[ "])', r"\1\2", place)
+
+
+def _ungrouped(drawn: str) -> str:
+    """Without groups that say nothing of what they hold."""
+    kept: list[str] = []
+    saying: list[bool] = []
+    for part in re.split(r"(<g(?: [^>]*)?>|</g>)", drawn):
+        if part.startswith("<g"):
+            saying.append(part != "<g>")
+        if not (part == "</g>" and not saying.pop()) and part != "<g>":
+            kept.append(part)
+    return "".join(kept)
+
+
+def _styles_named(drawn: str) -> str:
+    """Styles in a sheet, which many elements share, instead of in each of them."""
+    prefix = _prefix(drawn)
+    names = {style: f"s{prefix}{i}" for i, style in enumerate(dict.fromkeys(STYLE.findall(drawn)))}
+    sheet = "".join(f".{name}{{{style}}}" for style, name in names.items())
+    drawn = STYLE.sub(lambda style: f' class="{names[style[1]]}"', drawn)
+    return drawn.replace(">", f"><style>{sheet}</style>", 1)
 
 
 def _styled_once(group: str, uses: str) -> str:
