@@ -43,6 +43,9 @@ SCALES = {
 NETWORKS = {"mlp": MLP, "inception": Inception, "recurrent": Recurrent}
 """By how the names of models begin."""
 
+DIFFERING = {"mlp": "The MNIST network", "inception": "Inception", "recurrent": "Recurrent networks"}
+"""The headings in docs/experiments.md under which it stands how they differ from the paper's."""
+
 ALSO = {
     "shape": "skewness and kurtosis of the nonlinearities' inputs",
     "predictions": "the class probabilities of all test images, of one crop and of ten",
@@ -70,11 +73,8 @@ def page(name: str, path: Path) -> str:
         lines += [f"{subject.about} ([{subject.name}.py](../../bnexp/claims/{subject.name}.py))", ""]
         lines += [*judged(subject), ""]
     lines += ["[When a verdict may be believed](../protocol.md).", "", "## Result", "", result(name), ""]
-    lines += [
-        "## Deviations",
-        "",
-        "[Where we differ from the paper](../experiments.md#where-we-differ-from-the-paper).",
-    ]
+    lines += ["## Deviations", "", *deviations(model_of(values)), ""]
+    lines.append("[Where we differ from the paper](../experiments.md#where-we-differ-from-the-paper).")
     return "\n".join(lines) + "\n"
 
 
@@ -87,12 +87,7 @@ def commands(name: str, scales: Sequence[str]) -> Iterator[str]:
 
 def implementation(values: dict[str, Any]) -> Iterator[str]:
     """Links to what an experiment trains and normalises by, and to its probes."""
-    chosen = {
-        key: value for each in values.get("defaults", []) if isinstance(each, dict) for key, value in each.items()
-    }
-    model = str(chosen.get("override /model", "mlp"))
-    network = next(made for name, made in NETWORKS.items() if model.startswith(name))
-    yield f"the networks {linked(network)}"
+    yield f"the networks {linked(NETWORKS[model_of(values)])}"
     sweeper = values.get("hydra", {}).get("sweeper", {})
     axes = [values, *sweeper.get("grids", []), sweeper.get("params") or {}]
     swept = [str(each[key]) for each in axes for key in ("norm", "norm.name") if isinstance(each.get(key), str)]
@@ -101,6 +96,21 @@ def implementation(values: dict[str, Any]) -> Iterator[str]:
         if name in NORMS and name not in ("none", "module"):
             yield f"`norm={name}` {linked(type(norms.factory(NormConfig(name, groups=1))(8)))}"
     yield from (f"`probes=[{name}]` {linked(type(PROBES[name]()))}" for name in probes_of(values))
+
+
+def model_of(values: dict[str, Any]) -> str:
+    """Which of `NETWORKS` an experiment trains."""
+    chosen = {
+        key: value for each in values.get("defaults", []) if isinstance(each, dict) for key, value in each.items()
+    }
+    return next(name for name in NETWORKS if str(chosen.get("override /model", "mlp")).startswith(name))
+
+
+def deviations(model: str) -> list[str]:
+    """From docs/experiments.md, in what a network and its training are not the paper's, a line for each."""
+    text = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
+    listed = text.split(f"\n### {DIFFERING[model]}\n", 1)[1].split("\n#", 1)[0]
+    return [f"- {' '.join(item.split())}" for item in listed.split("\n- ")[1:]]
 
 
 def linked(made: type) -> str:
