@@ -105,11 +105,12 @@ def settle(configs: Sequence[Config]) -> list[Config]:
     for names in dict.fromkeys(tuple(config.claims) for config in configs):
         claims.resolve(names)
     datasets: dict[str, DataConfig] = {}
+    instead: dict[tuple[str, str], str] = {}
     settled = []
     for config in targets.settle(own.settle(configs), "model"):
         key = repr(config.data)
         if key not in datasets:
-            datasets[key] = _settle_data(config.data)
+            datasets[key] = _settle_data(config.data, instead)
         config = dataclasses.replace(config, data=datasets[key])
         if config.batch > (config.data.examples or 0):
             raise ConfigError(
@@ -126,8 +127,15 @@ def _try_written_by_user(configs: Sequence[Config], limit: int) -> None:
         err.print(notice, soft_wrap=True, markup=False)
 
 
-def _settle_data(config: DataConfig) -> DataConfig:
-    resolved = data.resolve(config, lambda notice: err.print(notice, style="bold red", soft_wrap=True))
+def _settle_data(config: DataConfig, instead: dict[tuple[str, str], str]) -> DataConfig:
+    """`instead` has the stand-ins by name and place of what is not to be had: that is tried and said once a command."""
+    wanted = config.name, config.root
+    resolved = data.resolve(
+        dataclasses.replace(config, name=instead.get(wanted, config.name)),
+        lambda notice: err.print(notice, style="bold red", soft_wrap=True),
+    )
+    if resolved.name in STAND_INS:
+        instead[wanted] = resolved.name
     dataset = data.load(resolved)
     data.View(resolved, dataset)  # ConfigError for a crop that does not fit
     few = resolved.classes_per_batch

@@ -301,6 +301,10 @@ def test_without_network_and_files_the_stand_in_is_used_with_a_notice(
     assert said.code == 0
     assert "THIS IS NOT MNIST" in said.err
     assert "STAND-IN" in said.out
+    several = command("run", "-m", f"data.root={tmp_path / 'none'}", "data.binarize=true,false", "dry_run=true")
+    assert several.code == 0
+    assert (several.err.count("THIS IS NOT MNIST"), several.err.count("downloading")) == (1, 1)
+    assert "2 of 2 runs" in several.out
 
 
 def test_view_serves_tensorboard_on_this_machine_alone(
