@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from bnexp import models, norms
 from bnexp.config import MODULES, InitConfig, ModelConfig, NormConfig, RunConfig
-from bnexp.models.inception import PRINTED, TABLE, Convolution, Inception, Maker
+from bnexp.models.inception import PRINTED, TABLE, Convolution, Inception, Maker, PooledConvolution
 from bnexp.norms import BatchNorm
 
 SMALL = ("3a", "3b", "3c", "4a", "4b", "4e", "5a", "5b")
@@ -94,6 +95,29 @@ def test_convolutions_of_one_input_computed_as_one_are_what_each_is() -> None:
         for w, b in zip(torch.split(entry.weight, entry.widths), torch.split(entry.bias, entry.widths), strict=True)  # type: ignore[arg-type]
     ]
     assert torch.allclose(entry(x), torch.cat(separately, 1), atol=1e-6)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_pooling_behind_a_convolution_is_pooling_in_front_of_it_to_the_borders(bias: bool) -> None:
+    conv = PooledConvolution(6, [8], 1, bias=bias)
+    x = torch.randn(2, 6, 5, 5)
+    expected = nn.functional.conv2d(nn.functional.avg_pool2d(x, 3, 1, 1), conv.weight, conv.bias)
+    assert torch.allclose(conv(x), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("placement", ["before", "after", "input"])
+def test_no_norm_comes_between_a_pooling_and_the_convolution_that_is_computed_first(placement: str) -> None:
+    network = build(replace(small("batch"), norm=NormConfig("batch", placement=placement)))
+    layers = dict(network.get_submodule("3a.projection").named_children())
+    conv, norm = layers["conv"], layers["norm"]
+    assert isinstance(conv, Convolution)
+    assert isinstance(conv, PooledConvolution) == (placement != "input")
+    x = torch.randn(4, conv.in_channels, 6, 6)
+    y = nn.functional.avg_pool2d(x, 3, 1, 1)
+    y = norm(y) if placement == "input" else y
+    y = nn.functional.conv2d(y, conv.weight, conv.bias)
+    y = norm(y).relu() if placement == "before" else norm(y.relu()) if placement == "after" else y.relu()
+    assert torch.allclose(network.get_submodule("3a.projection")(network.get_submodule("3a.pool")(x)), y, atol=1e-5)
 
 
 @pytest.mark.parametrize("norm", ["batch", "batch_renorm", "layer", "group", "instance"])

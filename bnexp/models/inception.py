@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from bnexp.models.mlp import ACTIVATIONS
 from bnexp.norms import NormFactory
@@ -75,12 +76,19 @@ class Maker:
     placement: str
 
     def unit(
-        self, inputs: int, widths: Sequence[int], kernel: int, stride: int = 1, per_activation: int = 0
+        self,
+        inputs: int,
+        widths: Sequence[int],
+        kernel: int,
+        stride: int = 1,
+        per_activation: int = 0,
+        pooled: bool = False,
     ) -> nn.Sequential:
         """`conv`, `norm` and `hidden`, the nonlinearity.
 
         Several widths are convolutions of the same input side by side; a norm that mixes feature maps keeps to each of
-        them. With `per_activation`, the side of the map, the norm takes every activation for a feature of its own.
+        them. With `per_activation`, the side of the map, the norm takes every activation for a feature of its own. With
+        `pooled` the convolution is one of its input's average pooling.
         """
         features = [inputs] if self.placement == "input" else list(widths)
         values = max(per_activation, 1) ** 2
@@ -91,7 +99,8 @@ class Maker:
             per_feature = getattr(norm, "per_feature", False)
             norm = self.norm(sum(features) * values, spatial) if per_feature else Beside(normed, features)
         without_bias = self.placement == "before" and getattr(normed[0], "replaces_bias", False)
-        conv = Convolution(inputs, widths, kernel, stride, bias=not without_bias)
+        convolution = PooledConvolution if pooled else Convolution
+        conv = convolution(inputs, widths, kernel, stride, bias=not without_bias)
         layers: list[tuple[str, nn.Module]] = [("conv", conv), ("hidden", ACTIVATIONS[self.activation]())]
         if type(norm) is not nn.Identity:  # one of the user's may be derived from it
             at = {"input": 0, "before": 1, "after": 2}[self.placement]
@@ -105,6 +114,24 @@ class Convolution(nn.Conv2d):
     def __init__(self, inputs: int, widths: Sequence[int], kernel: int, stride: int = 1, bias: bool = True) -> None:
         super().__init__(inputs, sum(widths), kernel, stride, kernel // 2, bias=bias)
         self.widths = list(widths)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.convolve(x, self.bias)
+
+    def convolve(self, x: Tensor, bias: Tensor | None) -> Tensor:
+        """With another bias, or none."""
+        if self.kernel_size == (1, 1) and self.stride == (1, 1) and x.device.type == "cpu":
+            # a convolution would cost more than the product that it is
+            return functional.linear(x.permute(0, 2, 3, 1), self.weight.flatten(1), bias).permute(0, 3, 1, 2)
+        return functional.conv2d(x, self.weight, bias, self.stride, self.padding)
+
+
+class PooledConvolution(Convolution):
+    """A 1×1 convolution of the 3×3 average pooling of its input, which is pooled behind: there are fewer maps there."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = functional.avg_pool2d(self.convolve(x, None), 3, 1, 1)
+        return y if self.bias is None else y + self.bias[:, None, None]
 
 
 class Beside(nn.Module):
@@ -144,9 +171,13 @@ class Module(nn.Module):
         self.three = make.unit(row.reduce, [row.three], 3, row.stride, behind)
         self.double1 = make.unit(row.double_reduce, [row.double], 3, per_activation=within)
         self.double2 = make.unit(row.double, [row.double], 3, row.stride, behind)
-        self.pool = nn.MaxPool2d(3, row.stride, 1) if row.pool == "max" else nn.AvgPool2d(3, 1, 1)
+        behind_it = row.pool == "avg" and make.placement != "input"  # a norm of the input would come in between
+        in_front = nn.MaxPool2d(3, row.stride, 1) if row.pool == "max" else nn.AvgPool2d(3, 1, 1)
+        self.pool = nn.Identity() if behind_it else in_front
         self.projection = (
-            make.unit(inputs, [row.projection], 1, per_activation=within) if row.projection else nn.Identity()
+            make.unit(inputs, [row.projection], 1, per_activation=within, pooled=behind_it)
+            if row.projection
+            else nn.Identity()
         )
         self.outputs = row.one + row.three + row.double + (row.projection or inputs)
 
