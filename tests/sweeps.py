@@ -285,7 +285,9 @@ def step_size(sign: Sign) -> list[Record]:
         at = {1: 200, 0: 160, -1: 100}[worth] if is_bn(fields) and lr == 0.3 else 200
         if is_bn(fields) and lr == 1.0:
             at = {1: 100, 0: 200, -1: 400}[worth]
-        return record(fields, 0.98 - 0.005 * (lr != best) + noise(fields), at, loss=loss)
+        final = 0.98 - 0.005 * (lr != best) + noise(fields)
+        accuracy = [0.1, *(final if step >= at else 0.4 for step in STEPS[1:])]
+        return record(fields, final, at, loss=loss, accuracy=accuracy)
 
     return sweep(run, seeds=SELECTING, model_activation=KINDS, lr=(0.1, 0.3, 1.0, 3.0))
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from bnexp.claims.mechanisms import CELLS
+from bnexp.claims.mechanisms import AT_THE_END, CELLS
 from bnexp.drawing import plots
 from bnexp.judging.claim import PLAIN, TREATED, Claim, Control, Paper, Quantity, Rule, of_run
 from bnexp.judging.measures import metric_at_end
@@ -131,7 +131,8 @@ def figures(records: Records) -> dict[str, Figure]:
 
 def _drawn(records: Records, stem: str, statistics: str, words: str) -> dict[str, Figure]:
     measures = {of: _of_one(brought_back(shift, statistics)) for shift, of in DRAWN.items()}
-    return plots.probes_of(records, stem, f"Part of the accuracy lost on other domains that {words}", measures, False)
+    title = f"Part of the accuracy lost on other domains that {words}"
+    return plots.probes_of(records, stem, title, measures, log=False, when=AT_THE_END)
 
 
 def _of_one(measure: Callable[[Sequence[Record]], float | None]) -> Callable[[Record], float | None]:

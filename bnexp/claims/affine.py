@@ -8,11 +8,12 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from bnexp.claims.accuracy import ACCURACY, SMALLEST
-from bnexp.claims.mechanisms import CELLS
+from bnexp.claims.mechanisms import CELLS, KINDS
 from bnexp.drawing import plots
-from bnexp.judging.claim import TREATED, Claim, Control, Paper, Rule
+from bnexp.judging.claim import TREATED, Claim, Control, Paper, Quantity, Rule, of_run
 from bnexp.judging.matching import at_their_best
-from bnexp.judging.measures import common_chance, final_accuracy
+from bnexp.judging.measures import common_chance, curve, final_accuracy
+from bnexp.judging.words import percent
 from bnexp.runs.records import Record, Records
 
 SHOWS_TUNING = True
@@ -20,15 +21,27 @@ SHOWS_TUNING = True
 WITH, WITHOUT = {"norm": TREATED, "norm.affine": None}, {"norm": TREATED, "norm.affine": False}
 """The setting is absent from runs at its default."""
 
+ALONE = {"norm": TREATED, "trained": "norms"}
+
 MUCH = 0.5
 """Test accuracy that is much for γ and β alone: five times chance."""
+
+LITTLE = 0.2
+"""Twice chance."""
+
+
+def accuracy_at_first(run: Record) -> float:
+    """On test images, before any step."""
+    _, accuracy = curve(run)
+    return accuracy[0]
+
 
 CLAIMS = [
     *(
         Claim(
             f"affine-{activation}",
             "§3",
-            f"Within {{epochs}}, {activation} networks with BN end higher if γ and β are learnt.",
+            f"Within {{epochs}}, {KINDS[activation]} networks with BN end higher if γ and β are learnt.",
             ACCURACY,
             Rule("difference", SMALLEST),
             paper,
@@ -51,12 +64,27 @@ CLAIMS = [
         ACCURACY,
         Rule("difference", target=MUCH, universal=True),
         Paper("Not tried.", outside="ResNet-866 on CIFAR-10: 82 % (Frankle et al. 2020)"),
-        {"norm": TREATED, "trained": "norms"},
+        ALONE,
         None,
         cells=CELLS,
         selected=("lr",),
         primary=True,
-        control=Control("Chance would say that what they learn is nothing by itself."),
+    ),
+    Claim(
+        "affine-untrained",
+        "–",
+        f"Before any training, these networks have less than {percent(LITTLE)} of the test images right, whatever the "
+        "nonlinearity.",
+        Quantity("test accuracy at step 0", of_run(accuracy_at_first)),
+        Rule("difference", less=True, target=LITTLE, universal=True),
+        Paper("Not tried."),
+        ALONE,
+        None,
+        cells=CELLS,
+        selected=("lr",),
+        control=Control(
+            "More would say that a random network has it, and not what is learnt.", guards=("affine-alone",)
+        ),
     ),
 ]
 

@@ -4,8 +4,9 @@ The paper's is that the distribution of a layer's inputs moves as the layers bel
 how a layer's gradient changes when the layers below have made their step, and find no less of it. Larger steps move
 everything further, so both networks are at the rate that suits the one without BN best; each at its own is beside it.
 All are means over the layers and over evenly spaced steps, after the first tenth of them. Behind BN the inputs of a
-nonlinearity have β and γ for mean and width, so that only these and the shape can move, almost by construction: what is
-judged above all are the inputs of the affine maps, which are to adapt to them.
+nonlinearity have β and γ for mean and width, by the statistics of a mini-batch in training and of all images that are
+looked at otherwise, so that only these and the shape can move, by construction: what is judged above all are the inputs
+of the affine maps, which are to adapt to them. Movement is told in widths, the standard deviations of each input.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from bnexp.judging.claim import (
     Verdict,
     of_run,
 )
-from bnexp.judging.comparing import compare
+from bnexp.judging.judgement import judge
 from bnexp.judging.measures import probed
 from bnexp.runs.records import Records
 
@@ -74,7 +75,8 @@ CLAIMS: list[Claim | Peculiar] = [
     Claim(
         f"shift-{identity}{'-own' * own}",
         "§1, §2" if paper is LESS else "Santurkar et al. 2018",
-        f"With BN, {words}, {RATES[own]}, whatever the nonlinearity.",
+        f"With BN, {words}{', from one evaluation to the next' * (paper is LESS)}, {RATES[own]}, whatever the "
+        "nonlinearity.",
         Quantity(words.partition(",")[0], of_run(probed(metric, ratio=True)), "ratio"),
         Rule("difference", COUNTS, less=True, universal=True),
         paper,
@@ -92,22 +94,25 @@ BY_INPUTS, BY_GRADIENT = (
 
 
 def agree(records: Records) -> Outcome:
-    """Whether the paper's definition and Santurkar's say the same, of each nonlinearity."""
-    found = [compare(claim, records.runs) for claim in (BY_INPUTS, BY_GRADIENT)]
-    cells = [{c.cell: c.verdict for c in outcome.cells} or {"": outcome.verdict} for outcome in found]
+    """Whether the paper's definition and Santurkar's say the same, of each nonlinearity: that it is reduced, or not."""
+    found = [judge(claim, records) for claim in (BY_INPUTS, BY_GRADIENT)]
+    outcomes = [judgement.outcome for judgement in found]
+    cells = [{c.cell: c.verdict for c in outcome.cells} or {"": outcome.verdict} for outcome in outcomes]
     pairs = {cell: (cells[0][cell], cells[1][cell]) for cell in cells[0].keys() & cells[1].keys()}
-    decided = {first == second for first, second in pairs.values() if "undecided" not in (first, second)}
-    if len(decided) == 2:
-        verdict: Verdict = "mixed"
-    elif not decided or any("undecided" in pair for pair in pairs.values()):
+    decided = {(a == "reproduced") == (b == "reproduced") for a, b in pairs.values() if "undecided" not in (a, b)}
+    if any(judgement.verdict == "undecided" for judgement in found) or not decided:  # flags may have made it so
+        verdict: Verdict = "undecided"
+    elif len(decided) == 2:
+        verdict = "mixed"
+    elif any("undecided" in pair for pair in pairs.values()):
         verdict = "undecided"
     else:
         verdict = "reproduced" if decided == {True} else "contradicted"
     words = (
         f"{cell}{': ' * bool(cell)}{first} by inputs, {second} by gradients" for cell, (first, second) in pairs.items()
     )
-    n = min(outcome.n for outcome in found)
-    why = "the verdicts on less movement are the same, or they are not"
+    n = min(outcome.n for outcome in outcomes)
+    why = "both verdicts on less movement are that there is less, or both are not"
     return Outcome(verdict, why, "; ".join(sorted(words)) if n else "nothing to compare", n=n)
 
 
@@ -144,10 +149,10 @@ def figures(records: Records) -> dict[str, Figure]:
         "shift",
         "Covariate shift by each definition",
         {
-            "affine maps' inputs, W1 in widths": probed("moved_w1_fed"),
-            "nonlinearities' inputs": probed("moved_w1"),
-            "the same in training": probed("moved_w1_tr"),
-            "gradient, relative": probed("moved_gradient"),
+            "affine maps' inputs, W1 in widths": probed("moved_w1_fed", ratio=True),
+            "nonlinearities' inputs": probed("moved_w1", ratio=True),
+            "the same in training": probed("moved_w1_tr", ratio=True),
+            "gradient, relative": probed("moved_gradient", ratio=True),
         },
         at_one_rate=True,
     )

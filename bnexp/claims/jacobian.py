@@ -83,4 +83,5 @@ def figures(records: Records) -> dict[str, Figure]:
         "jacobian",
         "Singular values of layer Jacobians",
         {name: measure for name, measure, _, _ in MEASURES.values()},
+        when="means over the layers, and but for step 0 over the steps after the first tenth",
     )

@@ -61,6 +61,6 @@ def figures(records: Records) -> dict[str, Figure]:
         records,
         "landscape",
         "How smooth the loss is along the steps that are made",
-        {name: probed(metric) for metric, (name, _) in MEASURES.items()},
+        {name: probed(metric, ratio=True) for metric, (name, _) in MEASURES.items()},
         at_one_rate=True,
     )

@@ -15,6 +15,9 @@ from bnexp.runs.records import Record
 
 CELLS = ("model.activation",)
 
+KINDS = {"sigmoid": "sigmoid", "relu": "ReLU"}
+"""Nonlinearities, as they are written."""
+
 DIGITS = ("mnist", "digits")
 
 ALIKE = 1.5
@@ -25,6 +28,9 @@ LONGER = 1.25
 
 RATES = {False: "at the rate that suits the network without BN best", True: "each at its own best rate"}
 """In words, the learning rates of two networks; by whether each has its own."""
+
+AT_THE_END = "measured at the end of the training"
+"""What is said of a figure of what probes measure then."""
 
 HARDLY = 1.25
 """Times fewer steps that are hardly fewer."""

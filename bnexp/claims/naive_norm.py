@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from bnexp.claims.accuracy import ACCURACY, SMALLEST
 from bnexp.claims.lr_tolerance import HIGHEST
-from bnexp.claims.mechanisms import CELLS, LONGER
+from bnexp.claims.mechanisms import CELLS, KINDS, LONGER
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
 from bnexp.judging.claim import PLAIN, TREATED, Claim, Control, Of, Paper, Quantity, Rule, Settings, of_run
@@ -26,8 +26,6 @@ SHOWS_TUNING = True
 
 GENTLE = {"sigmoid": Of("among", (0.316, 1)), "relu": Of("among", (0.0316, 0.1))}
 """By nonlinearity, learning rates at which networks train without a norm."""
-
-KINDS = {"sigmoid": "sigmoid", "relu": "ReLU"}
 
 NARROWEST = 0.25
 """Decades: the smallest difference of rates that counts, the step between two of them."""

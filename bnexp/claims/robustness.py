@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from matplotlib.figure import Figure
 
-from bnexp.claims.mechanisms import CELLS
+from bnexp.claims.mechanisms import AT_THE_END, CELLS
 from bnexp.drawing import plots
 from bnexp.judging.claim import Claim, Control, Paper, Quantity, Rule, of_run
 from bnexp.judging.measures import metric_at_end
@@ -80,4 +80,5 @@ CLAIMS = [
 def figures(records: Records) -> dict[str, Figure]:
     """`robustness`: the accuracy lost by one strength of each change."""
     measures = {f"lost {CHANGES[change]}": lost(change) for change in ("noise/0.3", "fgsm/0.05", "pgd/0.05")}
-    return plots.probes_of(records, "robustness", "Accuracy lost under noise and attacks", measures, log=False)
+    title = "Accuracy lost under noise and attacks"
+    return plots.probes_of(records, "robustness", title, measures, log=False, when=AT_THE_END)

@@ -19,7 +19,7 @@ from bnexp.claims.accuracy import ACCURACY, SMALLEST
 from bnexp.claims.mechanisms import CELLS, LONGER
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
-from bnexp.judging.claim import TREATED, Claim, Control, Of, Paper, Quantity, Rule, of_run
+from bnexp.judging.claim import PLAIN, TREATED, Claim, Control, Of, Paper, Quantity, Rule, of_run
 from bnexp.judging.matching import having
 from bnexp.judging.measures import after_start, common_chance, final_accuracy, mean_of_layers, slope
 from bnexp.judging.words import arm_name
@@ -94,6 +94,7 @@ def product(run: Record) -> float | None:
     return gradient(run, times_length=True)
 
 
+GROWTH = Quantity("growth of the weights", of_run(slope(mean_of_layers("weight_norm"))), "decades per decade")
 APART = Quantity("part of the accuracy's variance between equal lr·L2", apart_along, "share", over=GRID)
 
 CLAIMS = [
@@ -121,7 +122,7 @@ CLAIMS = [
         "scale-alone",
         "§3.3",
         f"Within {{epochs}}, at the usual rate, networks with weights before BN {LARGEST_FACTOR:g} times as large end "
-        "lower, whatever the nonlinearity: at 10,000 times the rate they do not.",
+        "lower, whatever the nonlinearity.",
         ACCURACY,
         Rule("difference", SMALLEST, less=True, universal=True),
         Paper("Larger weights have smaller gradients."),
@@ -165,13 +166,29 @@ CLAIMS = [
         "scale-growth",
         "§3.3",
         "With BN, weights grow less (slope of their length over the steps, on logarithms), whatever the nonlinearity.",
-        Quantity("growth of the weights", of_run(slope(mean_of_layers("weight_norm"))), "decades per decade"),
+        GROWTH,
         Rule("difference", STEADIER, less=True, universal=True),
         Paper("Parameter growth is stabilised."),
         {"norm": TREATED, "norm.weights": None},
         among=ALONE,
         cells=(*CELLS, "lr"),
         primary=True,
+    ),
+    Claim(
+        "scale-grows",
+        "§3.3",
+        "Without BN, weights grow (slope of their length over the steps, on logarithms), whatever the nonlinearity.",
+        GROWTH,
+        Rule("difference", STEADIER, universal=True),
+        Paper("That it is stabilised says that it is there."),
+        {"norm": PLAIN},
+        None,
+        among=ALONE,
+        cells=(*CELLS, "lr"),
+        control=Control(
+            "Weights that do not grow would say that there is nothing to be stabilised.",
+            guards=("scale-growth", "scale-longer"),
+        ),
     ),
     Claim(
         "scale-longer",

@@ -191,7 +191,10 @@ def dots(
     arm: Arm = lambda run: run.norm,
     log: bool = False,
 ) -> Figure:
-    """A panel for every measure, by its label: a dot a run, columns by the values of a setting, or by the arm."""
+    """A panel for every measure, by its label: a dot a run, columns by the values of a setting, or by the arm.
+
+    Means are geometric on a log axis.
+    """
     arms = _arms(records, Layout(arm=arm))
     known = values(records.runs, across) if across else [None]
     size = (max(3.9 * len(measures) + 1.4, 6.8), 4.2)
@@ -205,7 +208,8 @@ def dots(
                 at = j + 0.7 * (i - (len(arms) - 1) / 2) / len(arms) if across else i
                 panel.scatter([at] * len(heights), heights, color=colour, s=20, alpha=0.6, lw=0)
                 if heights:
-                    panel.plot(at, np.mean(heights), marker="_", color=colour, ms=16, mew=2)
+                    mean = np.exp(np.mean(np.log(heights))) if log and min(heights) > 0 else np.mean(heights)
+                    panel.plot(at, mean, marker="_", color=colour, ms=16, mew=2)
         ticks = [str(value) for value in known] if across else [arm_name(name) for name in arms]
         rotation = 20 if not across and len(arms) > 2 else 0
         panel.set_xticks(range(len(ticks)), ticks, rotation=rotation, ha="right" if rotation else "center")
@@ -228,8 +232,9 @@ def probes_of(
     measures: Mapping[str, Measure],
     log: bool = True,
     at_one_rate: bool = False,
+    when: str = "of layers and steps after the first tenth the means",
 ) -> dict[str, Figure]:
-    """What probes measure on each norm's networks, by nonlinearity; where they did.
+    """What probes measure on each norm's networks, by nonlinearity; where they did, and `when` they did, in words.
 
     Each is at its own best rate, or all at the one that suits the network without a norm best.
     """
@@ -242,7 +247,7 @@ def probes_of(
     rates = "Each network at its own best learning rate"
     if at_one_rate:
         rates = "All networks at the learning rate that suits the one without BN best"
-    words = f"{rates}; of layers and steps after the first tenth the means."
+    words = f"{rates}; {when}."
     return {stem: dots(records.of(runs), title, words, measures, "model.activation", log=log)}
 
 
