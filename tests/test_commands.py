@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import Command
-from handmade import PLAIN, Fields, is_bn, records, sweep
+from handmade import PLAIN, TUNING, Fields, is_bn, records, sweep
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from bnexp.report import tensorboard
@@ -194,6 +194,15 @@ def test_of_a_large_sweep_tensorboard_has_so_few_runs_that_it_shows_them(tmp_pat
     assert {name.partition("_")[0] for name in shown} == {"none", "batch"}
     assert {name.rpartition("lr-")[2] for name in shown} == {"0.4", "0.5", "0.6"}, "the best of either"
     assert len(list((sweeps / "hparams").iterdir())) == len(gathered.runs)
+
+
+def test_tensorboard_shows_no_run_by_which_settings_were_chosen_but_among_all_hparams(tmp_path: Path) -> None:
+    tried = sweep(lambda fields: 0.9, seeds=TUNING, lr=(0.1, 0.3), steps=(100,), init_scale=(0.1, 0.2))
+    gathered = records([*sweep(lambda fields: 0.8, lr=(0.1, 0.3)), *tried])
+    tensorboard.summarise(gathered, [], {}, tmp_path)
+    shown = {path.name for path in (tmp_path / "tensorboard").iterdir()} - {"report", "hparams", "runs"}
+    assert shown == {f"{norm}_lr-{lr}" for norm in ("none", "batch") for lr in (0.1, 0.3)}
+    assert len(list((tmp_path / "hparams").iterdir())) == len(gathered.runs)
 
 
 def test_a_run_that_diverged_leaves_the_means_of_the_others(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """A sweep in TensorBoard: its best arms as means over the seeds with their bands, HParams, figures, verdicts.
 
 TensorBoard shows nothing of more than 40 runs until they are chosen by hand, so that few stand in the view of a sweep:
-of every norm the arms that end highest, a real run of each, and their HParams. Those of all runs are in a folder beside
-it.
+of every norm the arms that end highest, a real run of each, and their HParams; not of runs by which settings were
+chosen. HParams of all runs are in a folder beside it.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from torch.utils.tensorboard.summary import hparams, scalar
 
 from bnexp.claims import Judgement
 from bnexp.claims.stability import typical_unit
+from bnexp.judging import matching
 from bnexp.judging.measures import diverged, final_accuracy
 from bnexp.report.tables import markdown
 from bnexp.runs.folder import LONGEST
@@ -54,17 +55,17 @@ def summarise(gathered: Records, judgements: Sequence[Judgement], figures: Mappi
     board, sessions = folder / "tensorboard", folder / "hparams"
     for old in (board, sessions):
         shutil.rmtree(old, ignore_errors=True)
-    axes = gathered.axes()
-    named = {_name(gathered.label, axes, key): runs for key, runs in gathered.arms(gathered.label, *axes).items()}
+    judged = matching.shown(gathered)
+    axes, named = judged.axes(), _named(judged)
     shown = {name: named[name] for name in _best(named, gathered.label)}
     for name, runs in shown.items():
         with SummaryWriter(str(board / _path(name))) as writer:
             _write_arm(writer, name, runs)
         _link(runs[0], folder.parent / "runs", board / "runs" / _path(f"{name} seed={runs[0].seed}"))
         _write_session(board / "hparams" / _path(f"{name} seed={runs[0].seed}"), runs[0], axes)
-    for name, runs in named.items():
+    for name, runs in _named(gathered).items():
         for run in runs:
-            _write_session(sessions / _path(f"{name} seed={run.seed}"), run, axes)
+            _write_session(sessions / _path(f"{name} seed={run.seed}"), run, gathered.axes())
     with SummaryWriter(str(board / "report")) as writer:
         writer.file_writer.add_summary(_layout(shown))
         for stem, png in figures.items():
@@ -73,6 +74,12 @@ def summarise(gathered: Records, judgements: Sequence[Judgement], figures: Mappi
             rows = [(j.sentence, j.outcome.measured, f"**{j.verdict}**", j.outcome.why) for j in judgements]
             table = markdown(("claim", "measured", "verdict", "why"), rows)
             writer.add_text("verdict", "\n".join([gathered.caption, "", *table]))
+
+
+def _named(records: Records) -> dict[str, Sequence[Record]]:
+    """The arms by their names."""
+    axes, label = records.axes(), records.label
+    return {_name(label, axes, key): runs for key, runs in records.arms(label, *axes).items()}
 
 
 def _name(label: str, axes: Sequence[str], key: Sequence[Any]) -> str:
