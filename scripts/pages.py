@@ -100,10 +100,22 @@ def implementation(values: dict[str, Any]) -> Iterator[str]:
 
 def model_of(values: dict[str, Any]) -> str:
     """Which of `NETWORKS` an experiment trains."""
-    chosen = {
-        key: value for each in values.get("defaults", []) if isinstance(each, dict) for key, value in each.items()
-    }
-    return next(name for name in NETWORKS if str(chosen.get("override /model", "mlp")).startswith(name))
+    name = str(group_of(values, "model").get("name", "mlp"))
+    return next(network for network in NETWORKS if name.startswith(network))
+
+
+def group_of(values: dict[str, Any], group: str) -> dict[str, Any]:
+    """The values of the option that an experiment chooses of a group; none where it leaves the default."""
+    chosen = {key: name for each in values["defaults"] if isinstance(each, dict) for key, name in each.items()}
+    name = chosen.get(f"override /{group}")
+    return {} if name is None else option(group, name)
+
+
+def option(group: str, name: str) -> dict[str, Any]:
+    """The values of an option of a group, over those of the options that it builds on."""
+    own: dict[str, Any] = yaml.safe_load((ROOT / "configs" / group / f"{name}.yaml").read_text(encoding="utf-8"))
+    below = [option(group, base) for base in own.get("defaults", []) if base != "_self_"]
+    return {key: value for values in (*below, own) for key, value in values.items()}
 
 
 def deviations(model: str) -> list[str]:
@@ -130,7 +142,7 @@ def probes_of(values: dict[str, Any]) -> list[str]:
 def logged(values: dict[str, Any]) -> Iterator[str]:
     """What an experiment's runs keep, in words."""
     yield LOGGED
-    if values.get("data", {}).get("validation"):
+    if values.get("data", {}).get("validation") or group_of(values, "data").get("validation"):
         yield "accuracy on images taken out of the training set"
     yield from (words for setting, words in ALSO.items() if values.get(setting))
     if probes := probes_of(values):

@@ -138,4 +138,5 @@ def values_of(file: Path) -> dict[str, Any]:
     own = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
     of_files = available(file.parent.parent)
     below = [values_of(of_files[name]) for name in _builds_on(own) if name in of_files]
-    return cast(dict[str, Any], OmegaConf.to_container(OmegaConf.merge(*below, own)))
+    values = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.merge(*below, own)))
+    return values | {"defaults": [chosen for each in (*below, own) for chosen in each.get("defaults") or ()]}
