@@ -61,6 +61,8 @@ def page(
         explained=Markup(svg(explanations.figure(found), 200_000) or ""),
         explanations=[(e, explanations.word(e, found)) for e in explanations.EXPLANATIONS],
         witnesses=_witnesses(found),
+        rule=explanations.RULE,
+        cause=explanations.CAUSE,
         judged=_judged(judged),
         version=metadata.version("bnexp"),
         begun=_begun([verdict for _, verdict in verdict_files]),
