@@ -21,7 +21,7 @@ from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
 from bnexp.judging.claim import BN, PLAIN, TREATED, Claim, Control, Paper, Quantity, Rule, Settings
 from bnexp.judging.matching import Choice, choose, having, judged, tuning
-from bnexp.judging.measures import START, TRAINS, chance, curve, final_accuracy, learnt_from, length
+from bnexp.judging.measures import START, TRAINS, chance, curve, final_accuracy, growths, learnt_from, length
 from bnexp.judging.words import arm_name, percent
 from bnexp.runs.records import Record, Records
 
@@ -51,10 +51,13 @@ def _survives(run: Record) -> bool:
 
 
 def growth_before_the_end(run: Record) -> float | None:
-    """Decades by which the gradient's norm grows from the last layer to the first, at the last finite evaluation.
+    """Decades by which the gradient's norm grows towards the input, at the last evaluation where it is finite.
 
-    Of networks that diverge, the last before they do.
+    From the last hidden layer to the second, which are of one shape; of Inception from its last module to its first.
     """
+    if "gradient_norm/linear1" in run.metrics:
+        between = growths(run)
+        return None if between is None else float(between[-1])
     logs = np.log10(run.metrics.filter(regex="^gradient_norm/").to_numpy(dtype=float).clip(1e-38))
     known = logs[np.isfinite(logs).all(1)] if logs.size else logs
     return float(known[-1, 0] - known[-1, -1]) if len(known) else None
@@ -184,8 +187,9 @@ def figures(records: Records) -> dict[str, Figure]:
     if grown := [run for run in runs if growth_before_the_end(run) is not None]:
         made["step_size_growth"] = plots.lines(
             records.of(grown),
-            "Growth of the gradient from the last layer to the first, against the learning rate",
-            "Norm of the gradient by each layer's weights, at the end, or at the last evaluation before a divergence.",
+            "Growth of the gradient towards the input, against the learning rate",
+            "From the last hidden layer to the second, of Inception from its last module to its first: norm of the "
+            "gradient by a layer's weights, at the end, or at the last evaluation before a divergence.",
             "lr",
             growth_before_the_end,
             "decades",
