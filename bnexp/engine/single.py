@@ -18,7 +18,7 @@ from bnexp.engine import optimizers
 from bnexp.engine.copies import untouched
 from bnexp.engine.network import Gradients, Watch
 from bnexp.engine.probes.moment import middle, weights_in_front
-from bnexp.models import AFFINE
+from bnexp.models import AFFINE, layout_of
 from bnexp.norms.sync import synchronised
 
 
@@ -53,7 +53,7 @@ class Single:
         ranks: int = 1,
         decayed: str = "all",
     ) -> None:
-        self.layout = torch.channels_last if getattr(network, "channels_last", False) else torch.contiguous_format
+        self.layout = layout_of(network)
         self.device = torch.device(device)
         self.network = network.to(device=device, memory_format=self.layout)  # type: ignore[call-overload]
         self.parameters = dict(network.named_parameters())

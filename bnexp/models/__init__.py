@@ -29,6 +29,7 @@ __all__ = [
     "Inception",
     "build",
     "in_front_of_norms",
+    "layout_of",
     "of_norm",
     "operations",
     "parameters",
@@ -39,6 +40,11 @@ AFFINE = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 OF_NORM = "_of_norm"
 """The attribute by which the layers are known that the maker of norms has made, whatever they are called."""
+
+
+def layout_of(network: nn.Module) -> torch.memory_format:
+    """How a network wants images to lie in memory; it says so by an attribute `channels_last = True`."""
+    return torch.channels_last if getattr(network, "channels_last", False) else torch.contiguous_format
 
 
 @dataclass(frozen=True)

@@ -183,7 +183,8 @@ class Module(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         *one, reduced, double_reduced = torch.split(self.entry(x), self.widths, 1)
-        three, double = self.three(reduced), self.double2(self.double1(double_reduced))
+        three = self.three(reduced.contiguous(memory_format=torch.channels_last))  # one part of all is slow to convolve
+        double = self.double2(self.double1(double_reduced.contiguous(memory_format=torch.channels_last)))
         return torch.cat([*one, three, double, self.projection(self.pool(x))], 1)
 
 

@@ -17,6 +17,7 @@ from bnexp.engine.probes.moment import Moment, Probe, weights_in_front
 from bnexp.engine.probes.robustness import Adaptation, Robustness
 from bnexp.engine.probes.shift import GradientShift, InputShift
 from bnexp.engine.probes.signal import Signal, Weights
+from bnexp.models import layout_of
 
 PROBES: dict[str, Callable[[], Probe]] = {
     "input_shift": InputShift,
@@ -56,11 +57,12 @@ class Instruments:
         seeds: Sequence[int],
     ) -> None:
         self.networks = networks
-        self.copies = [copied(network) for network in plain]
+        self.layout = layout_of(plain[0])
+        self.copies = [copied(network).to(memory_format=self.layout) for network in plain]
         self.layers = networks.layers
         self.weights = [weights_in_front(network, self.layers) for network in plain]
-        self.reference, self.targets = reference
-        self.many, self.many_targets = many
+        (images, self.targets), (more, self.many_targets) = reference, many
+        self.reference, self.many = (x.contiguous(memory_format=self.layout) for x in (images, more))
         self.batch = batch
         self.seeds = seeds
         self.probes: list[dict[str, Probe]] = [{name: PROBES[name]() for name in names} for _ in plain]
@@ -104,7 +106,7 @@ class Instruments:
                 network,
                 before[i],
                 after[i] if after else None,
-                x[i],
+                x[i].contiguous(memory_format=self.layout),
                 labels[i],
                 self.reference,
                 self.targets,
