@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,16 @@ def test_they_are_read_as_they_were_written(tmp_path: Path) -> None:
     records.save(of(0.5), tmp_path, ("percentiles", "moments"))
     assert sorted(path.name for path in tmp_path.iterdir()) == FILES
     assert ends(tmp_path) == [0.5] * 4
+
+
+def test_of_many_metrics_pandas_has_nothing_to_warn_of(tmp_path: Path) -> None:
+    (run,) = of(0.5).runs
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for i in range(150):
+            run.metrics[f"moved/hidden{i}"] = 0.1
+    records.save(Records("mine", "laptop", DATASET, [run]), tmp_path)
+    assert "moved/hidden149" in records.load(tmp_path).runs[0].metrics
 
 
 @pytest.mark.parametrize("before", ["digests", "older"])

@@ -152,7 +152,8 @@ def save(records: Records, folder: Path, reads: Collection[str] = ()) -> None:
     replaced, which tells by digests which are meant.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    metrics = pd.concat([run.metrics.assign(run=run.id) for run in records.runs], ignore_index=True)
+    apart = [run.metrics.copy().assign(run=run.id) for run in records.runs]  # a copy, for pandas warns of many blocks
+    metrics = pd.concat(apart, ignore_index=True)
     contents = {"metrics.csv.gz": gzip.compress(metrics.to_csv(index=False).encode(), mtime=0)}
     for name, arrays in (
         ("percentiles", {r.id: r.percentiles.astype(np.float32) for r in records.runs if r.percentiles is not None}),
