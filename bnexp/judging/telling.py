@@ -88,7 +88,7 @@ def measured(
 ) -> str:
     """What the arms measure and how they differ; without an estimate over all cells these alone."""
     unit = claim.quantity.unit
-    words = claim.quantity.name
+    words = claim.quantity.name.partition(" (")[0]  # what follows stands in brackets, too
     if overall is not None:
         means = [(arm.label, arm.by_seed(cells)) for arm in arms]
         short = {arm.label for arm in arms if arm.never}
