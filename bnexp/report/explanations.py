@@ -61,7 +61,7 @@ class Explanation:
 EXPLANATIONS = (
     Explanation(
         "Covariate shift",
-        "BN keeps the distributions of layers' inputs from moving while the layers below learn.",
+        "BN works because it keeps the distributions of layers' inputs from moving while the layers below learn.",
         "the paper's title",
         (
             Witness("covariate_shift", "shift-fed", both=True),
@@ -208,10 +208,10 @@ RULE = (
 )
 
 CAUSE = (
-    "The word is about the sentence: whether it is so with BN. Whether that is why BN helps is asked where it is taken "
-    "away, or put in BN's place: by BN whose outputs are made to move, by equal learning rates, by Dropout of equal "
-    "noise, by SkipInit. What moves or changes is compared over as many steps, in which a network with BN may have "
-    "learnt more."
+    "Most claims ask whether something is so with BN. Whether that is why BN helps is asked where it is taken away, or "
+    "put in BN's place: of covariate shift by BN whose outputs are made to move, of larger rates at equal ones, of noise "
+    "by Dropout of equal noise, of initialisation by SkipInit; of the others a word is about the fact alone. What moves "
+    "or changes is compared over as many steps, in which a network with BN may have learnt more."
 )
 
 
