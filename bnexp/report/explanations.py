@@ -209,9 +209,9 @@ RULE = (
 
 CAUSE = (
     "Most claims ask whether something is so with BN. Whether that is why BN helps is asked where it is taken away, or "
-    "put in BN's place: of covariate shift by BN whose outputs are made to move, of larger rates at equal ones, of noise "
-    "by Dropout of equal noise, of initialisation by SkipInit; of the others a word is about the fact alone. What moves "
-    "or changes is compared over as many steps, in which a network with BN may have learnt more."
+    "put in BN's place: of covariate shift by BN whose outputs are made to move, of larger rates at equal ones, of "
+    "noise by Dropout of equal noise, of initialisation by SkipInit; of the others a word is about the fact alone. "
+    "What moves or changes is compared over as many steps, in which a network with BN may have learnt more."
 )
 
 
