@@ -29,6 +29,9 @@ SHOWS_TUNING = True
 
 SOURCE = "Bjorck et al. 2018"
 LITTLE = "ResNet-110, CIFAR-10: at the plain network's rate BN gains little (Bjorck et al. 2018)"
+MEANT = 20
+"""Decades: more is of a gradient that has come to 0."""
+
 FEWEST = 3
 """Rates that are a grid; Inception is tried at two."""
 
@@ -54,10 +57,11 @@ def growth_before_the_end(run: Record) -> float | None:
     """Decades by which the gradient's norm grows towards the input, at the last evaluation where it is finite.
 
     From the last hidden layer to the second, which are of one shape; of Inception from its last module to its first.
+    None where it has vanished.
     """
     if "gradient_norm/linear1" in run.metrics:
         between = growths(run)
-        return None if between is None else float(between[-1])
+        return None if between is None or abs(between[-1]) > MEANT else float(between[-1])
     logs = np.log10(run.metrics.filter(regex="^gradient_norm/").to_numpy(dtype=float).clip(1e-38))
     known = logs[np.isfinite(logs).all(1)] if logs.size else logs
     return float(known[-1, 0] - known[-1, -1]) if len(known) else None
