@@ -72,8 +72,8 @@ SETTINGS = {
 NAMED_ALONE = ("model.activation", "optimizer.name", "init.scheme")
 """Settings whose values say what they are."""
 
-UNITS = {"ratio": "times", "share": "points", "deviations": "standard deviations"}
-"""Units of effects that are called otherwise."""
+UNITS = {"ratio": "times", "share": "points", "deviations": ""}
+"""Units of effects that are called otherwise; skewness and kurtosis have none."""
 
 DIGITS = {"decades": 2}
 """Behind the point, of units that are not written with three."""
@@ -160,7 +160,7 @@ def interval_in_unit(lo: float, hi: float, unit: str) -> tuple[float, float]:
 
 def difference_in(x: float, unit: str) -> str:
     """An effect in words; of ratios it is given as a logarithm."""
-    return f"{number_in(x, unit)} {UNITS.get(unit, unit)}"
+    return f"{number_in(x, unit)} {UNITS.get(unit, unit)}".rstrip()
 
 
 def number_in(x: float, unit: str) -> str:

@@ -29,7 +29,7 @@ UNITS = {
     "ratio": ("ratio", 1.0),
     "decades": ("decades", 1.0),
     "decades per layer": ("decades per layer", 1.0),
-    "deviations": ("standard deviations", 1.0),
+    "deviations": ("skewness or excess kurtosis", 1.0),
     "nats": ("nats", 1.0),
 }
 """Units in words, and what an effect is multiplied by."""
