@@ -12,7 +12,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from bnexp.claims.inception import ACCURACY, Targets, target_of
+from bnexp.claims.accuracy import ACCURACY
+from bnexp.claims.inception import Targets, target_of
 from bnexp.claims.inception_steps import steps_to
 from bnexp.claims.mechanisms import HARDLY
 from bnexp.drawing import plots

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 import pandas as pd
 from matplotlib.figure import Figure
 
+from bnexp.claims.accuracy import ACCURACY
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
 from bnexp.judging.arms import mean
-from bnexp.judging.claim import LARGEST, Claim, Paper, Quantity, Rule, of_run
+from bnexp.judging.claim import LARGEST, Claim, Paper, Rule
 from bnexp.judging.matching import having, judged
 from bnexp.judging.measures import chance, curve, diverged, final_accuracy, learnt_from, length, steps_of
 from bnexp.judging.words import arm_name, percent, three_digits
@@ -82,9 +83,6 @@ def target_of(run: Record, targets: Targets = TARGETS) -> float | None:
 def learns(run: Record) -> float:
     """Whether a network ends at three times chance, or half-way from chance to no error, if that is less."""
     return float(final_accuracy(run) >= learnt_from(chance(run)))
-
-
-ACCURACY = Quantity("final test accuracy", of_run(final_accuracy), of_images=True)
 
 
 def arm(name: str) -> dict[str, str]:

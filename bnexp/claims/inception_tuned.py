@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy.special import comb
 
-from bnexp.claims.inception import ACCURACY, SMALLEST, arm, speed_ups, target_of
+from bnexp.claims.accuracy import ACCURACY
+from bnexp.claims.inception import SMALLEST, arm, speed_ups, target_of
 from bnexp.claims.inception_steps import STEPS
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout

@@ -12,7 +12,7 @@ import math
 from matplotlib.figure import Figure
 
 from bnexp.claims.accuracy import ACCURACY, SMALLEST
-from bnexp.claims.lr_tolerance import HIGHEST
+from bnexp.claims.lr_tolerance import HIGHEST, NARROWEST
 from bnexp.claims.mechanisms import CELLS, KINDS, LONGER
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
@@ -26,9 +26,6 @@ SHOWS_TUNING = True
 
 GENTLE = {"sigmoid": Of("among", (0.316, 1)), "relu": Of("among", (0.0316, 0.1))}
 """By nonlinearity, learning rates at which networks train without a norm."""
-
-NARROWEST = 0.25
-"""Decades: the smallest difference of rates that counts, the step between two of them."""
 
 COARSE = {"lr": Of("among", (0.01, 0.0316, 0.1, 0.316, 1, 3.16, 10))}
 """The learning rates that all arms have; where the largest that trains is sought, there are more between them."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from bnexp.claims.inception import ACCURACY, SMALLEST
+from bnexp.claims.accuracy import ACCURACY
+from bnexp.claims.inception import SMALLEST
 from bnexp.claims.inception_steps import STEPS
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
 from bnexp.drawing.plots import COLOURS, OTHER_COLOUR
+from bnexp.judging.claim import Verdict
 from bnexp.judging.words import arm_name, count
 from bnexp.report import effects, explanations, sayings
 from bnexp.report.pictures import inline, svg
 from bnexp.report.score import counted
 
-VERDICTS = ("reproduced", "contradicted", "no difference", "mixed", "undecided")
+VERDICTS = get_args(Verdict)
 
 HELD = {True: "as it should be", False: "not as it should be", None: "undecided"}
 """What is said of a control in place of its verdict, which would read as one on BN."""
