@@ -116,7 +116,7 @@ def noise_of_statistics(sign: Sign) -> list[Record]:
     moving = BN | {"norm.statistics": "moving"}
     small, seeds = {"data_examples": (2000,)}, range(6)
     return [
-        *sweep(run, (BN,), seeds, model_dropout=(0.0, 0.02, 0.1, 0.5), **small),
+        *sweep(run, (BN,), seeds, model_dropout=(0.0, 0.02, 0.06, 0.5), **small),
         *sweep(run, [BN | {"norm.ghost": examples} for examples in GHOSTS], seeds, **small),
         *sweep(run, (moving,), seeds, model_dropout=(0.0, 0.5), **small),
         *sweep(run, seeds=(*seeds, 1000), data_classes_per_batch=(1, 2), lr=(0.01, 0.03, 0.3), **small),
