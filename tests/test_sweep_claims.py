@@ -713,3 +713,9 @@ def test_a_network_whose_units_are_dead_survives_nothing() -> None:
 
     runs = sweep(run, seeds=SELECTING, model_activation=KINDS, lr=(0.1, 0.3, 1.0, 3.0))
     assert verdicts("step_size", runs)["step-size-survives"] == "reproduced"
+
+
+def test_where_each_cell_is_judged_what_its_arms_measure_is_told() -> None:
+    moved = judged("covariate_shift", made("covariate_shift", 1))["shift-fed"].outcome
+    level = {v["arm"]: v["value"] for v in moved.values if v["cell"].endswith("relu") and v["seed"] == 1}
+    assert all(f"{value:.3g} {arm}" in moved.measured for arm, value in level.items()), (moved.measured, level)

@@ -59,6 +59,14 @@ MEASURES: dict[str, tuple[str, Callable[[Record], float | None], str, Unit]] = {
     ),
 }
 
+LABELS = {
+    "unequal": "inequality",
+    "spread": "spread, decades",
+    "spread-start": "spread at step 0, decades",
+    "median": "distance of the median from 1, decades",
+}
+"""Of the figure's axes."""
+
 CLAIMS = [
     Claim(
         f"jacobian-{identity}",
@@ -82,6 +90,6 @@ def figures(records: Records) -> dict[str, Figure]:
         records,
         "jacobian",
         "Singular values of layer Jacobians",
-        {name: measure for name, measure, _, _ in MEASURES.values()},
+        {LABELS[identity]: measure for identity, (_, measure, _, _) in MEASURES.items()},
         when="means over the layers, and but for step 0 over the steps after the first tenth",
     )

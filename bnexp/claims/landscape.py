@@ -17,8 +17,8 @@ from bnexp.runs.records import Records
 SHOWS_TUNING = True
 
 MEASURES = {
-    "loss_range": ("range of the loss", "the loss varies less along a step and up to four times as far"),
-    "gradient_change": ("change of the gradient, in its own length", "the gradient changes less along a step"),
+    "loss_range": ("range of the loss", "the loss varies less"),
+    "gradient_change": ("change of the gradient, in its own length", "the gradient changes less"),
     "smoothness": ("effective β-smoothness", "the gradient changes less by length of the way"),
 }
 """By the probe's metric, its name, and what is said."""
@@ -27,7 +27,7 @@ CLAIMS = [
     Claim(
         f"landscape-{metric.replace('_', '-')}{'-own' * own}",
         "Santurkar et al. 2018",
-        f"With BN, {words}, {RATES[own]}, whatever the nonlinearity.",
+        f"With BN, along a step and up to four times as far, {words}, {RATES[own]}, whatever the nonlinearity.",
         Quantity(name, of_run(probed(metric, ratio=True)), "ratio"),
         Rule("difference", COUNTS, less=True, universal=True),
         Paper("Not in the paper.", outside="So in VGG on CIFAR-10 (Santurkar et al. 2018)"),

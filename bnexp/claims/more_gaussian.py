@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from bnexp.claims.mechanisms import CELLS
 from bnexp.drawing import plots
 from bnexp.judging.claim import PLAIN, TREATED, Claim, Control, Paper, Quantity, Rule, of_run
-from bnexp.judging.measures import after_start, probed
+from bnexp.judging.measures import after_start
 from bnexp.runs.records import Record, Records
 
 SHOWS_TUNING = True
@@ -91,10 +91,8 @@ CLAIMS = [
 
 
 def figures(records: Records) -> dict[str, Figure]:
-    """`more_gaussian`: inputs and outputs, a dot a run."""
-    measures = {
-        f"{words}, {which}puts": probed(f"{metric}_{which}")
-        for metric, words in WORDS.items()
-        for which in ("in", "out")
-    }
-    return plots.probes_of(records, "more_gaussian", "How far from Gaussian nonlinearities' inputs are", measures)
+    """`more_gaussian`: by how much more the outputs have than the inputs, a dot a run."""
+    measures = {f"{words}, outputs − inputs": lead(metric) for metric, words in WORDS.items()}
+    title = "How much further from Gaussian nonlinearities' outputs are than their inputs"
+    when = "in the layer in which that is least, mean of the steps after the first tenth"
+    return plots.probes_of(records, "more_gaussian", title, measures, log=False, when=when)

@@ -55,6 +55,9 @@ COLOURS = {
 }
 """Of arms by name, the same in all figures."""
 
+KINDS = ("sigmoid", "tanh", "relu")
+"""Nonlinearities, in the order of all figures."""
+
 OF_THE_USER = "#332288"
 """Of a norm that does not come with bnexp."""
 
@@ -393,7 +396,7 @@ def values(runs: Iterable[Record], setting: str | None) -> list[Any]:
     known = list(dict.fromkeys(None if setting is None else run.value(setting) for run in runs))
     if all(isinstance(v, (int, float)) for v in known):
         return sorted(known)
-    return sorted(known, key=lambda v: v != PLAIN)
+    return sorted(known, key=lambda v: (v != PLAIN, KINDS.index(v) if v in KINDS else len(KINDS)))
 
 
 def colours(arms: Sequence[str]) -> dict[str, str]:

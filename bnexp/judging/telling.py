@@ -16,6 +16,9 @@ from bnexp.judging.measures import area, length
 from bnexp.judging.rules import Decision, Estimate
 from bnexp.judging.words import count, difference_in, level_in, number_in, tally
 
+FEW = 3
+"""Cells of which what the arms measure is told."""
+
 MOST = 8
 """Cells told one by one."""
 
@@ -90,17 +93,12 @@ def measured(
     unit = claim.quantity.unit
     words = claim.quantity.name.partition(" (")[0]  # what follows stands in brackets, too
     if overall is not None:
-        means = [(arm.label, arm.by_seed(cells)) for arm in arms]
-        short = {arm.label for arm in arms if arm.never}
-        levels = [
-            f"{'at least ' * (label in short)}{level_in(mean(by_seed.values()), unit)} {label}"
-            for label, by_seed in means
-            if by_seed
-        ]
-        words += f": {', '.join(levels)}"
+        words += f": {_levels(arms, cells, unit)}"
         words += f"; {told(overall, unit)}" if len(arms) == 2 else _level_told(claim, arms[0].by_seed(cells), overall)
     if len(arms) == 2:
         by_cell = {cell: difference_in(estimate.effect, unit) for cell, estimate in estimates.items()}
+        if overall is None and len(cells) <= FEW:
+            by_cell = {cell: f"{told}: {_levels(arms, [cell], unit)}" for cell, told in by_cell.items()}
         ranked = sorted(estimates, key=lambda cell: estimates[cell].effect)
     else:
         of_cells = {cell: mean(arms[0].by_seed([cell]).values()) for cell in cells}
@@ -109,7 +107,8 @@ def measured(
     if len(cells) > MOST:
         words += f" ({len(cells)} cells, from {by_cell[ranked[0]]} to {by_cell[ranked[-1]]})"
     elif len(cells) > 1:
-        words += f" ({', '.join(f'{cell_name(cell)} {words_of_cell}' for cell, words_of_cell in by_cell.items())})"
+        between = "; " if any(", " in words_of_cell for words_of_cell in by_cell.values()) else ", "
+        words += f" ({between.join(f'{cell_name(cell)} {words_of_cell}' for cell, words_of_cell in by_cell.items())})"
     if len(arms) == 2 and len(cells) > 1:
         first, second = (arm.table(cells) for arm in arms)
         if min(len(first), len(second)) > 1:
@@ -120,6 +119,16 @@ def measured(
         areas = [mean(map(area, arm.runs)) for arm in arms]
         words += f"; area under the accuracy curve {difference_in(areas[0] - areas[1], 'points')}"
     return words
+
+
+def _levels(arms: Sequence[Arm], cells: Sequence[Cell], unit: str) -> str:
+    """What each arm measures over these cells."""
+    levels = [(arm, arm.by_seed(cells)) for arm in arms]
+    return ", ".join(
+        f"{'at least ' * bool(arm.never)}{level_in(mean(by_seed.values()), unit)} {arm.label}"
+        for arm, by_seed in levels
+        if by_seed
+    )
 
 
 def told(estimate: Estimate, unit: str) -> str:

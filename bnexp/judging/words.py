@@ -176,7 +176,7 @@ def level_in(x: float, unit: str) -> str:
     if unit == "ratio":
         return f"{_exp(x):,.0f}" if _exp(x) >= 100 else f"{_exp(x):.3g}"
     if unit in ("points", "share"):
-        return percent(x, 2)
+        return percent(x, 2).replace("-", "−")
     return f"{x:.{DIGITS.get(unit, 3)}f}".replace("-", "−")
 
 

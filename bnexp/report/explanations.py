@@ -40,6 +40,8 @@ class Witness:
     """It is judged on a small Inception, too."""
     aside: str = ""
     """Why it decides nothing here, though it is a main claim of its experiment."""
+    reservation: str = ""
+    """What may be said against it."""
 
     @property
     def primary(self) -> bool:
@@ -74,7 +76,14 @@ EXPLANATIONS = (
             Witness("covariate_shift", "shift-w1-training", both=True),
             Witness("covariate_shift", "shift-gradient", both=True),
             Witness("covariate_shift", "shift-direction", both=True),
-            Witness("noisy_norm", "noisy-faster", denies=True, both=True),
+            Witness(
+                "noisy_norm",
+                "noisy-faster",
+                denies=True,
+                both=True,
+                reservation="its noise is drawn anew at every step and is not there at inference, so that inputs move "
+                "to and fro and drift no further: that such movement does no harm is shown, not that drift does none",
+            ),
             Witness(
                 "noisy_norm",
                 "noisy-speed",
@@ -265,7 +274,9 @@ def page(found: Found) -> str:
             for witness in explanation.witnesses
             if witness.aside
         ]
-        lines += ["", *asides] if asides else []
+        reserved = [f"Against `{w.claim}`: {w.reservation}." for w in explanation.witnesses if w.reservation]
+        for notes in filter(None, (asides, reserved)):
+            lines += ["", *notes]
     return "\n".join(lines) + "\n"
 
 
