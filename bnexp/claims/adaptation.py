@@ -9,15 +9,18 @@ contrast by its statistics, whatever it has learnt.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from statistics import fmean
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from bnexp.claims.mechanisms import AT_THE_END, CELLS
 from bnexp.drawing import plots
 from bnexp.judging.claim import PLAIN, TREATED, Claim, Control, Paper, Quantity, Rule, of_run
+from bnexp.judging.matching import at_their_best, having
 from bnexp.judging.measures import metric_at_end
-from bnexp.judging.words import percent
+from bnexp.judging.words import arm_name, percent
 from bnexp.runs.records import Record, Records
 
 SHOWS_TUNING = True
@@ -127,6 +130,26 @@ def figures(records: Records) -> dict[str, Figure]:
     return _drawn(normed, "adaptation", "recomputed", "recomputed statistics bring back") | _drawn(
         normed, "adaptation_own", "own", "the statistics of each mini-batch that is classified bring back"
     )
+
+
+def tables(records: Records) -> dict[str, pd.DataFrame]:
+    """The accuracy on every domain, with the statistics of the training images, and with recomputed ones."""
+    best = at_their_best(records.runs, ("norm", *CELLS), ("lr",))
+    rows = []
+    for norm, kind in dict.fromkeys((run.norm, str(run.value(CELLS[0]))) for run in best):
+        runs = having(best, {"norm": norm, CELLS[0]: kind})
+        row = {"norm": arm_name(norm), "nonlinearity": kind}
+        for domain in ("unchanged", *DRAWN):
+            kept, recomputed = (_mean_of(runs, f"{of}/{domain}") for of in ("kept", "recomputed"))
+            row[domain] = kept if norm == PLAIN else f"{kept} → {recomputed}"
+        rows.append(row)
+    title = "Test accuracy on other domains, each at its own best rate; with BN, by kept → by recomputed statistics"
+    return {title: pd.DataFrame(rows)} if rows else {}
+
+
+def _mean_of(runs: Sequence[Record], metric: str) -> str:
+    known = [y for run in runs if (y := metric_at_end(metric)(run)) is not None]
+    return percent(fmean(known), 1) if known else "–"
 
 
 def _drawn(records: Records, stem: str, statistics: str, words: str) -> dict[str, Figure]:
