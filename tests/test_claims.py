@@ -529,6 +529,7 @@ def test_judgements_are_json_with_the_fields_of_the_protocol() -> None:
         *(
             "ci95",
             "margin",
+            "held_against",
             "n",
             "values",
             "cells",

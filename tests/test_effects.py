@@ -28,6 +28,11 @@ def test_one_cell_has_its_effect_and_interval() -> None:
 
 
 def test_cells_that_differ_are_told_and_never_their_mean() -> None:
+    cells = [(0.34, "reproduced"), (0.41, "reproduced")]
+    assert (
+        effect(claim("reproduced", cells, by_cells=True, held_against="50.00 %"))
+        == "from +34.00 to +41.00 points past 50.00 %"
+    )
     differ = claim("contradicted", [(-0.04, "contradicted"), (0.004, "undecided")], by_cells=True)
     assert effect(differ) == "from −4.00 to +0.40 points"
     assert certainty(differ) == "of 2 cells 1 contradicted, 1 undecided"

@@ -15,7 +15,7 @@ from bnexp.judging.claim import BN, Claim, Outcome, Peculiar, Verdict
 from bnexp.judging.comparing import compare
 from bnexp.judging.identity import digest
 from bnexp.judging.measures import epochs
-from bnexp.judging.words import arm_name, percent
+from bnexp.judging.words import arm_name, level_in, percent
 from bnexp.runs.records import Record, Records
 
 
@@ -74,6 +74,14 @@ class Judgement:
         why = f"would be {self.verdict}, but {because}; {self.outcome.why}"
         return replace(self, outcome=replace(self.outcome, verdict="undecided", why=why))
 
+    @property
+    def held_against(self) -> str | None:
+        """The level past which an arm that has no other is to be, in words; None where the effect is that of two."""
+        claim = self.claim
+        if isinstance(claim, Peculiar) or claim.reference is not None or claim.rule.kind != "difference":
+            return None
+        return level_in(claim.rule.target, self.unit) if claim.rule.target else None
+
     def as_dict(self) -> dict[str, Any]:
         """The entry under `claims` of `verdict.json`; docs/protocol.md says what the fields mean.
 
@@ -98,6 +106,7 @@ class Judgement:
             "unit": self.unit,
             "ci95": outcome.ci95,
             "margin": 0.0 if rule is None else rule.margin,
+            "held_against": self.held_against,
             "n": outcome.n,
             "values": outcome.values,
             "cells": [asdict(cell) for cell in outcome.cells],

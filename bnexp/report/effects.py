@@ -17,11 +17,12 @@ def effect(claim: Mapping[str, Any]) -> str:
         return ""
     if _is_rate_of_one_arm(claim):
         return " to ".join(dict.fromkeys(map(percent, (min(known), max(known)))))
+    past = f" past {claim['held_against']}" if claim.get("held_against") else ""
     if len(known) > 1:
-        return f"from {number_in(min(known), unit)} to {difference_in(max(known), unit)}"
+        return f"from {number_in(min(known), unit)} to {difference_in(max(known), unit)}{past}"
     ends = _ends(claim)
     bound = "at least " if ends[1:] == ["open"] else "at most " if ends[:1] == ["open"] else ""
-    return f"{bound if ends.count('open') == 1 else ''}{difference_in(known[0], unit)}"
+    return f"{bound if ends.count('open') == 1 else ''}{difference_in(known[0], unit)}{past}"
 
 
 def levels(claim: Mapping[str, Any]) -> str:
