@@ -12,7 +12,7 @@ from bnexp.claims.mechanisms import CELLS, RATES
 from bnexp.drawing import plots
 from bnexp.judging.claim import LARGEST, PLAIN, SMALLEST, TREATED, Claim, Control, Paper, Quantity, Rule, of_run
 from bnexp.judging.measures import probed
-from bnexp.runs.records import Records
+from bnexp.runs.records import Record, Records
 
 SHOWS_TUNING = True
 
@@ -22,6 +22,13 @@ MEASURES = {
     "smoothness": ("effective β-smoothness", "the gradient changes less by length of the way"),
 }
 """By the probe's metric, its name, and what is said."""
+
+
+def first_range(run: Record) -> float | None:
+    """The range of the loss along the first step, before networks of other rates have become others."""
+    first = float(run.metrics["loss_range"].iloc[0]) if "loss_range" in run.metrics else 0.0
+    return first if first > 0 else None
+
 
 CLAIMS = [
     Claim(
@@ -42,9 +49,9 @@ CLAIMS = [
     Claim(
         "landscape-seen",
         "–",
-        "With BN, the loss varies more along a step at the largest learning rate than at the smallest, whatever the "
-        "nonlinearity.",
-        Quantity("range of the loss", of_run(probed("loss_range", ratio=True)), "ratio"),
+        "With BN, the loss varies more along the first step and up to four times as far at the largest learning rate "
+        "than at the smallest, whatever the nonlinearity.",
+        Quantity("range of the loss at step 0", of_run(first_range), "ratio"),
         Rule("difference", COUNTS, universal=True),
         Paper("–"),
         {"norm": TREATED, "lr": LARGEST},
