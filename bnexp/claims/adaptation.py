@@ -155,7 +155,8 @@ def _mean_of(runs: Sequence[Record], metric: str) -> str:
 def _drawn(records: Records, stem: str, statistics: str, words: str) -> dict[str, Figure]:
     measures = {of: _of_one(brought_back(shift, statistics)) for shift, of in DRAWN.items()}
     title = f"Part of the accuracy lost on other domains that {words}"
-    return plots.probes_of(records, stem, title, measures, log=False, when=AT_THE_END)
+    when = f"{AT_THE_END}; dotted: {percent(HALF)}"
+    return plots.probes_of(records, stem, title, measures, log=False, when=when, fraction=True, mark=HALF)
 
 
 def _of_one(measure: Callable[[Sequence[Record]], float | None]) -> Callable[[Record], float | None]:

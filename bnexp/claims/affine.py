@@ -102,6 +102,7 @@ def figures(records: Records) -> dict[str, Figure]:
             {"test accuracy": final_accuracy},
             CELLS[0],
             _arm,
+            fraction=True,
         )
     }
 

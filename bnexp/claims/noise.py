@@ -298,6 +298,7 @@ def figures(records: Records) -> dict[str, Figure]:
             "Test accuracy over the last half of the training, by what mini-batches are drawn from",
             "On 2,000 training images, each at its own best learning rate.",
             {"test accuracy": late_accuracy},
+            fraction=True,
             arm=lambda run: f"{arm_name(run.norm)}, {COMPOSITIONS[run.value('data.classes_per_batch')]}",
         )
     return made

@@ -81,4 +81,4 @@ def figures(records: Records) -> dict[str, Figure]:
     """`robustness`: the accuracy lost by one strength of each change."""
     measures = {f"lost {CHANGES[change]}": lost(change) for change in ("noise/0.3", "fgsm/0.05", "pgd/0.05")}
     title = "Accuracy lost under noise and attacks"
-    return plots.probes_of(records, "robustness", title, measures, log=False, when=AT_THE_END)
+    return plots.probes_of(records, "robustness", title, measures, log=False, when=AT_THE_END, fraction=True)

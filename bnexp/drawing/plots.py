@@ -193,10 +193,13 @@ def dots(
     across: str | None = None,
     arm: Arm = lambda run: run.norm,
     log: bool = False,
+    fraction: bool = False,
+    mark: float | None = None,
 ) -> Figure:
     """A panel for every measure, by its label: a dot a run, columns by the values of a setting, or by the arm.
 
-    Means are geometric on a log axis.
+    Means are geometric on a log axis. Measures that are a `fraction` are in percent; `mark` is the height of a line
+    that decides something.
     """
     arms = _arms(records, Layout(arm=arm))
     known = values(records.runs, across) if across else [None]
@@ -220,7 +223,7 @@ def dots(
         if log:
             panel.set_yscale("log")
             log_numbers(panel.yaxis)
-        _upright(panel, label, None, None, False)
+        _upright(panel, label, None, mark, fraction)
     if across and len(arms) > 1:
         for name, colour in colours(arms).items():
             axes[-1].scatter([], [], color=colour, label=arm_name(name))
@@ -236,6 +239,8 @@ def probes_of(
     log: bool = True,
     at_one_rate: bool = False,
     when: str = "of layers and steps after the first tenth the means",
+    fraction: bool = False,
+    mark: float | None = None,
 ) -> dict[str, Figure]:
     """What probes measure on each norm's networks, by nonlinearity; where they did, and `when` they did, in words.
 
@@ -251,7 +256,8 @@ def probes_of(
     if at_one_rate:
         rates = "All networks at the learning rate that suits the one without BN best"
     words = f"{rates}; {when}."
-    return {stem: dots(records.of(runs), title, words, measures, "model.activation", log=log)}
+    of_runs = records.of(runs)
+    return {stem: dots(of_runs, title, words, measures, "model.activation", log=log, fraction=fraction, mark=mark)}
 
 
 def curves_at_best(
