@@ -62,7 +62,7 @@ def test_tensorboard_has_one_layer_of_every_module(smoked: Path) -> None:
     (sweep,) = (smoked / "outputs").glob("inception-*/tensorboard")
     arms = {path.name for path in sweep.iterdir()}
     assert {"hparams", "report"} <= arms
-    assert {name.partition("_decay")[0] for name in arms} >= {"bn_x5", "bn_baseline"}
+    assert {name.partition("_init.scale")[0] for name in arms} >= {"bn_x5", "bn_baseline"}
 
 
 def test_killed_it_goes_on_from_its_checkpoint_to_the_same_result(

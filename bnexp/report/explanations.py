@@ -133,7 +133,7 @@ EXPLANATIONS = (
     ),
     Explanation(
         "Noise",
-        "The noise of the mini-batch's statistics regularises.",
+        "BN works because the noise of its mini-batch's statistics regularises.",
         "§3.4, Luo et al. 2018",
         (
             Witness("noise", "noise-gap"),

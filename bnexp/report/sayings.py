@@ -118,7 +118,13 @@ SAYINGS = (
         "Statistics of mini-batches keep what tells examples apart.",
         (Answer("absolute_scale", "absolute-scale-more", "contrasts, which an example's own statistics discard"),),
     ),
-    Saying("γ and β are needed.", (Answer("affine", "affine-sigmoid", "sigmoid networks end higher with them"),)),
+    Saying(
+        "γ and β are needed, and learn much.",
+        (
+            Answer("affine", "affine-sigmoid", "sigmoid networks end higher with them"),
+            Answer("affine", "affine-alone", "half of the digits, all else left at random"),
+        ),
+    ),
     Saying(
         "It hurts with small mini-batches, and on noisy images.",
         (
