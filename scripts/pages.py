@@ -106,8 +106,7 @@ def model_of(values: dict[str, Any]) -> str:
 
 def group_of(values: dict[str, Any], group: str) -> dict[str, Any]:
     """The values of the option that an experiment chooses of a group; none where it leaves the default."""
-    chosen = {key: name for each in values["defaults"] if isinstance(each, dict) for key, name in each.items()}
-    name = chosen.get(f"override /{group}")
+    name = experiments.chosen(values["defaults"], group)
     return {} if name is None else option(group, name)
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from bnexp.claims.accuracy import ACCURACY, SMALLEST
-from bnexp.claims.mechanisms import CELLS, KINDS
+from bnexp.claims.mechanisms import CELLS
 from bnexp.drawing import plots
 from bnexp.judging.claim import TREATED, Claim, Control, Paper, Quantity, Rule, of_run
 from bnexp.judging.matching import at_their_best
 from bnexp.judging.measures import common_chance, curve, final_accuracy
-from bnexp.judging.words import percent
+from bnexp.judging.words import kind_name, percent
 from bnexp.runs.records import Record, Records
 
 SHOWS_TUNING = True
@@ -41,7 +41,7 @@ CLAIMS = [
         Claim(
             f"affine-{activation}",
             "§3",
-            f"Within {{epochs}}, {KINDS[activation]} networks with BN end higher if γ and β are learnt.",
+            f"Within {{epochs}}, {kind_name(activation)} networks with BN end higher if γ and β are learnt.",
             ACCURACY,
             Rule("difference", SMALLEST),
             paper,

@@ -15,9 +15,6 @@ from bnexp.runs.records import Record
 
 CELLS = ("model.activation",)
 
-KINDS = {"sigmoid": "sigmoid", "relu": "ReLU"}
-"""Nonlinearities, as they are written."""
-
 DIGITS = ("mnist", "digits")
 
 ALIKE = 1.5

@@ -13,13 +13,13 @@ from matplotlib.figure import Figure
 
 from bnexp.claims.accuracy import ACCURACY, SMALLEST
 from bnexp.claims.lr_tolerance import HIGHEST, NARROWEST
-from bnexp.claims.mechanisms import CELLS, KINDS, LONGER
+from bnexp.claims.mechanisms import CELLS, LONGER
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
 from bnexp.judging.claim import PLAIN, TREATED, Claim, Control, Of, Paper, Quantity, Rule, Settings, of_run
 from bnexp.judging.matching import having
 from bnexp.judging.measures import TRAINS, final_accuracy, mean_of_layers, metric_at_end, slope
-from bnexp.judging.words import percent
+from bnexp.judging.words import kind_name, percent
 from bnexp.runs.records import Record, Records
 
 SHOWS_TUNING = True
@@ -80,8 +80,8 @@ CLAIMS = [
     *(
         _claim(
             f"{identity}-{activation}",
-            f"With the mean subtracted outside the gradient step, {KINDS[activation]} networks' {words} than without a "
-            "norm",
+            f"With the mean subtracted outside the gradient step, {kind_name(activation)} networks' {words} than "
+            "without a norm",
             (MEAN, NONE),
             quantity,
             rule,

@@ -21,6 +21,7 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
+from bnexp.config import ACTIVATIONS
 from bnexp.judging.claim import BN, PLAIN
 from bnexp.judging.matching import at_their_best, having, judged, shown
 from bnexp.judging.measures import common_chance, curve, epochs
@@ -54,9 +55,6 @@ COLOURS = {
     "inception_decayed": "#882255",
 }
 """Of arms by name, the same in all figures."""
-
-KINDS = ("sigmoid", "tanh", "relu")
-"""Nonlinearities, in the order of all figures."""
 
 OF_THE_USER = "#332288"
 """Of a norm that does not come with bnexp."""
@@ -402,7 +400,7 @@ def values(runs: Iterable[Record], setting: str | None) -> list[Any]:
     known = list(dict.fromkeys(None if setting is None else run.value(setting) for run in runs))
     if all(isinstance(v, (int, float)) for v in known):
         return sorted(known)
-    return sorted(known, key=lambda v: (v != PLAIN, KINDS.index(v) if v in KINDS else len(KINDS)))
+    return sorted(known, key=lambda v: (v != PLAIN, ACTIVATIONS.index(v) if v in ACTIVATIONS else len(ACTIVATIONS)))
 
 
 def colours(arms: Sequence[str]) -> dict[str, str]:

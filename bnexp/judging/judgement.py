@@ -15,7 +15,7 @@ from bnexp.judging.claim import BN, Claim, Outcome, Peculiar, Verdict
 from bnexp.judging.comparing import compare
 from bnexp.judging.identity import digest
 from bnexp.judging.measures import epochs
-from bnexp.judging.words import arm_name, level_in, percent
+from bnexp.judging.words import arm_name, kind_name, level_in, percent
 from bnexp.runs.records import Record, Records
 
 
@@ -150,7 +150,7 @@ def _sentence(claim: Claim | Peculiar, runs: Sequence[Record], treated: str) -> 
     filled = unfilled(claim.sentence, epochs(runs), **words)
     kinds = {str(run.value("model.activation")) for run in runs}
     if len(kinds) == 1:
-        kind = kinds.pop().replace("relu", "ReLU")
+        kind = kind_name(kinds.pop())
         filled = re.sub(r"whatever the nonlinearity(?! and)", f"with {kind}", filled)
     return filled if treated == BN else re.sub(r"\bBN\b", arm_name(treated), filled)
 

@@ -98,7 +98,7 @@ def measured(
     if len(arms) == 2:
         by_cell = {cell: difference_in(estimate.effect, unit) for cell, estimate in estimates.items()}
         if overall is None and len(cells) <= FEW:
-            by_cell = {cell: f"{told}: {_levels(arms, [cell], unit)}" for cell, told in by_cell.items()}
+            by_cell = {cell: f"{effect}: {_levels(arms, [cell], unit)}" for cell, effect in by_cell.items()}
         ranked = sorted(estimates, key=lambda cell: estimates[cell].effect)
     else:
         of_cells = {cell: mean(arms[0].by_seed([cell]).values()) for cell in cells}

@@ -119,6 +119,11 @@ def setting_label(setting: str, value: Any = None) -> str:
     )
 
 
+def kind_name(activation: str) -> str:
+    """A nonlinearity, as it is written."""
+    return activation.replace("relu", "ReLU")
+
+
 def percent(x: float, digits: int = 0) -> str:
     """A fraction in words."""
     return f"{100 * x:.{digits}f} %"

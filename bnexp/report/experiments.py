@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -60,11 +60,17 @@ def chosen_data(name: str, of_files: Mapping[str, Path]) -> str | None:
         defaults, below = own.get("defaults", []), _builds_on(own)
     except (OSError, ValueError, AttributeError, yaml.YAMLError):  # it was another when Hydra composed it
         return None
-    for choice in defaults:
-        if isinstance(choice, dict) and "override /data" in choice:
-            return str(choice["override /data"])
+    if (data_of_file := chosen(defaults, "data")) is not None:
+        return data_of_file
     inherited = [data for base in below if (data := chosen_data(base, of_files))]
     return inherited[-1] if inherited else "auto"
+
+
+def chosen(defaults: Sequence[Any], group: str) -> str | None:
+    """The option of a group that a list of defaults chooses, of several the last; None for the usual one."""
+    key = f"override /{group}"
+    options = [str(each[key]) for each in defaults if isinstance(each, dict) and key in each]
+    return options[-1] if options else None
 
 
 def _builds_on(own: Mapping[str, Any]) -> list[str]:
@@ -139,4 +145,4 @@ def values_of(file: Path) -> dict[str, Any]:
     of_files = available(file.parent.parent)
     below = [values_of(of_files[name]) for name in _builds_on(own) if name in of_files]
     values = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.merge(*below, own)))
-    return values | {"defaults": [chosen for each in (*below, own) for chosen in each.get("defaults") or ()]}
+    return values | {"defaults": [choice for each in (*below, own) for choice in each.get("defaults") or ()]}

@@ -56,16 +56,17 @@ def summarise(gathered: Records, judgements: Sequence[Judgement], figures: Mappi
     for old in (board, sessions):
         shutil.rmtree(old, ignore_errors=True)
     judged = matching.shown(gathered)
-    axes, named = judged.axes(), _named(judged)
+    axes, every_axis = judged.axes(), gathered.axes()
+    named = _named(judged, axes)
     shown = {name: named[name] for name in _best(named, gathered.label)}
     for name, runs in shown.items():
         with SummaryWriter(str(board / _path(name))) as writer:
             _write_arm(writer, name, runs)
         _link(runs[0], folder.parent / "runs", board / "runs" / _path(f"{name} seed={runs[0].seed}"))
         _write_session(board / "hparams" / _path(f"{name} seed={runs[0].seed}"), runs[0], axes)
-    for name, runs in _named(gathered).items():
+    for name, runs in _named(gathered, every_axis).items():
         for run in runs:
-            _write_session(sessions / _path(f"{name} seed={run.seed}"), run, gathered.axes())
+            _write_session(sessions / _path(f"{name} seed={run.seed}"), run, every_axis)
     with SummaryWriter(str(board / "report")) as writer:
         writer.file_writer.add_summary(_layout(shown))
         for stem, png in figures.items():
@@ -76,9 +77,9 @@ def summarise(gathered: Records, judgements: Sequence[Judgement], figures: Mappi
             writer.add_text("verdict", "\n".join([gathered.caption, "", *table]))
 
 
-def _named(records: Records) -> dict[str, Sequence[Record]]:
+def _named(records: Records, axes: Sequence[str]) -> dict[str, Sequence[Record]]:
     """The arms by their names."""
-    axes, label = records.axes(), records.label
+    label = records.label
     return {_name(label, axes, key): runs for key, runs in records.arms(label, *axes).items()}
 
 
