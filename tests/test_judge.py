@@ -421,12 +421,15 @@ def test_an_example_is_judged_from_end_to_end(command: Command, tmp_path: Path) 
     assert "runs to train: about" in done.out
     folder = tmp_path / "results" / "smoke" / "digits" / "judge" / "RMSNorm"
     assert "with RMSNorm: " in done.out
-    assert {path.name for path in folder.iterdir()} == {"README.md", "verdict.json", "profile.png", "figures"}
+    assert {path.name for path in folder.iterdir()} == {"README.md", "verdict.json", "profile.png", "figures", "claims"}
     found = json.loads((folder / "verdict.json").read_text())
+    measured = {e["id"] for e in found["claims"] if any(norm["values"] for norm in e["norms"].values())}
+    assert {path.stem for path in (folder / "claims" / "saturating").iterdir()} == measured
+    text = (folder / "README.md").read_text()
+    assert set(re.findall(r"\(claims/saturating/([\w.-]+)\.png\)", text)) == measured
     assert len(found["contract"]) == 30
     assert {tuple(entry["norms"]) for entry in found["claims"]} == {("batch", "rms_norm:RMSNorm")}
     assert {entry["experiment"] for entry in found["claims"]} == {"saturating"}
-    text = (folder / "README.md").read_text()
     assert "STAND-IN" in text
     assert "RMSNorm against BN" in text
     again = command(*words)

@@ -1,17 +1,20 @@
-"""The profile of a candidate at a glance."""
+"""The profile of a candidate at a glance, and each claim with every seed."""
 
 from __future__ import annotations
 
 import itertools
 import textwrap
 from collections.abc import Mapping, Sequence
+from statistics import fmean, geometric_mean
 from typing import Any
 
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
+from bnexp.claims import PLAIN, Records
+from bnexp.drawing import plots
 from bnexp.judge.profile import Entry, beside, text_of
-from bnexp.judging.words import arm_name
+from bnexp.judging.words import arm_label, arm_name
 from bnexp.report import effects
 from bnexp.report.forest import COLOURS
 
@@ -23,6 +26,9 @@ TEXT, COLUMN = 8.0, 1.7
 
 LETTERS = 108
 """Of a sentence in a line; there are two."""
+
+LINE = 0.22
+"""Inches a line of dots."""
 
 
 def profile_figure(name: str, target: str, scale: str, entries: Sequence[Entry]) -> Figure:
@@ -58,6 +64,48 @@ def profile_figure(name: str, target: str, scale: str, entries: Sequence[Entry])
                 if judgement is not None:
                     _cell(axes, TEXT + COLUMN * (i + 0.5), y + ROW / 2, judgement.as_dict())
             y += ROW
+    return figure
+
+
+def claim_figure(entry: Entry, records: Records, target: str, name: str) -> Figure | None:
+    """A line of dots, a seed each, by cell for no norm and every norm in BN's place; None where nothing was measured.
+
+    `target` is what records call the candidate, `name` what the figure does.
+    """
+    unit, claim = entry.claim.quantity.unit, entry.claim
+    found = {norm: judgement.as_dict() for norm, judgement in entry.judgements.items()}
+    labels = {norm: arm_label(claim.treated, norm) for norm in found}
+    norms = {label: norm for norm, label in labels.items()}
+    lines: dict[tuple[str, str], dict[int, float]] = {}
+    for value in itertools.chain.from_iterable(of_norm["values"] for of_norm in found.values()):
+        if value["value"] is not None:
+            lines.setdefault((value["cell"], norms.get(value["arm"], PLAIN)), {})[value["seed"]] = value["value"]
+    if not lines:
+        return None
+    order = [PLAIN, *found]
+    cells = list(dict.fromkeys(cell for cell, _ in lines))
+    rows = sorted(lines, key=lambda line: (cells.index(line[0]), order.index(line[1])))
+    called = {PLAIN: arm_name(PLAIN), **labels, target: labels[target].replace(target, name)}
+    verdicts = ", ".join(f"{of_norm['verdict']} {called[norm]}" for norm, of_norm in found.items())
+    quantity = claim.quantity.name
+    shows = f"{quantity[:1].upper()}{quantity[1:]}. A dot a seed, a stroke their mean. Verdicts: {verdicts}."
+    size = (9.0, 1.5 + LINE * len(rows))
+    figure, ((axes,),) = plots.sheet(records, text_of(entry), shows, size)
+    colours = plots.colours(order)
+    log = unit == "ratio" and min(min(of_line.values()) for of_line in lines.values()) > 0
+    for y, line in enumerate(rows):
+        values, colour = list(lines[line].values()), colours[line[1]]
+        axes.plot(values, [y] * len(values), "o", color=colour, ms=5, alpha=0.6, mew=0)
+        axes.plot((geometric_mean if log else fmean)(values), y, "|", color=colour, ms=14, mew=2)
+    axes.set_yticks(range(len(rows)), [", ".join(filter(None, (cell, called[norm]))) for cell, norm in rows])
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    if unit in ("points", "share"):
+        axes.xaxis.set_major_formatter(lambda x, _: f"{100 * x:.4g} %")
+    elif log:
+        axes.set_xscale("log")
+        plots.log_numbers(axes.xaxis)
+    axes.grid(axis="x", color="0.9")
+    plots.plain_axes(axes)
     return figure
 
 

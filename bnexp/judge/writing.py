@@ -15,7 +15,7 @@ from bnexp.claims import BN, Judgement, Records
 from bnexp.files import write_atomically
 from bnexp.judge.asked import LAGS, USUAL, Request
 from bnexp.judge.candidate import Candidate
-from bnexp.judge.picture import profile_figure
+from bnexp.judge.picture import claim_figure, profile_figure
 from bnexp.judge.profile import Entry, beside, text_of
 from bnexp.judge.trial import Contract
 from bnexp.judging import rules
@@ -25,6 +25,9 @@ from bnexp.report import effects
 from bnexp.report.pictures import save, title
 from bnexp.report.readme import common_stamp
 from bnexp.report.tables import markdown
+
+CLAIMS = "claims"
+"""The folder of a figure for each claim, by experiment."""
 
 
 def write(
@@ -36,14 +39,15 @@ def write(
     missing: Mapping[str, int],
     kind: str = "png",
 ) -> None:
-    """Write `README.md`, `verdict.json`, `profile.png` and a figure for each experiment's subjects.
+    """Write `README.md`, `verdict.json`, `profile.png`, what each experiment's subjects draw, and a figure a claim.
 
     Figures of an earlier report go. `missing` has, by experiment that is not judged, how many runs it lacks; `kind` is
     that of the figures.
     """
     candidate = request.candidate
     shutil.rmtree(folder, ignore_errors=True)
-    (folder / "figures").mkdir(parents=True)
+    for name in ("figures", *(f"{CLAIMS}/{records.experiment}" for records in gathered)):
+        (folder / name).mkdir(parents=True, exist_ok=True)
     verdict = {
         "norm": candidate.target,
         "settings": dict(candidate.settings),
@@ -58,11 +62,16 @@ def write(
     }
     write_atomically(folder / "verdict.json", json.dumps(verdict, indent=1, ensure_ascii=False) + "\n")
     drawn = {records.experiment: _figures(records, entries) for records in gathered}
+    by_name = {records.experiment: records for records in gathered}
+    of_claims = [claim_figure(e, by_name[e.experiment], candidate.target, candidate.name) for e in entries]
     pictures = {name: {stem: title(figure) for stem, figure in made.items()} for name, made in drawn.items()}
     write_atomically(folder / "README.md", _readme(request, contract, entries, gathered, missing, pictures))
     for made in drawn.values():
         for stem, figure in made.items():
             save(figure, folder / "figures" / stem, kind)
+    for entry, figure in zip(entries, of_claims, strict=True):
+        if figure is not None:
+            save(figure, folder / _place(entry), kind)
     if entries:
         save(profile_figure(candidate.name, candidate.target, request.scale, entries), folder / "profile", kind)
 
@@ -154,8 +163,15 @@ def _table(candidate: Candidate, entries: Sequence[Entry]) -> list[str]:
     rows = []
     for entry in entries:
         judged = [*(entry.judgements.get(norm) for norm in norms), entry.against_bn]
-        rows.append([text_of(entry), *("–" if judgement is None else _cell(judgement) for judgement in judged)])
+        measured = any(judgement.outcome.values for judgement in entry.judgements.values())
+        sentence = f"[{text_of(entry)}]({_place(entry)}.png)" if measured else text_of(entry)
+        rows.append([sentence, *("–" if judgement is None else _cell(judgement) for judgement in judged)])
     return markdown(("claim", *heads, f"{candidate.name} against BN"), rows)
+
+
+def _place(entry: Entry) -> str:
+    """Of a claim's figure, within the report."""
+    return f"{CLAIMS}/{entry.experiment}/{entry.claim.id}"
 
 
 def _cell(judgement: Judgement) -> str:
