@@ -109,5 +109,5 @@ def figures(records: Records) -> dict[str, Figure]:
 
 def _arm(run: Record) -> str:
     if run.value("trained") == "norms":
-        return "γ and β alone"
-    return "all but γ and β" if run.value("norm.affine") is False else "all"
+        return "γ and β trained alone"
+    return "γ and β left at 1 and 0" if run.value("norm.affine") is False else run.norm

@@ -169,6 +169,7 @@ def curves(
         else:
             panel.set_xscale("log")
             few_decades(panel.xaxis)
+            panel.xaxis.set_major_formatter(_in_thousands)
             panel.set_xlabel("training steps")
         _upright(panel, label, limits, mark)
     _labels_outside(panels)
@@ -416,10 +417,14 @@ def plain_axes(axes: Axes) -> None:
 
 
 def steps_axis(axes: Axes, last: float) -> None:
-    """Training steps, linear as in Figure 1, written 10K."""
+    """Training steps, linear as in Figure 1."""
     axes.set_xlim(0, last)
     axes.set_xlabel("training steps")
-    axes.xaxis.set_major_formatter(lambda x, _: f"{x / 1000:g}K" if x >= 1000 else f"{x:g}")
+    axes.xaxis.set_major_formatter(_in_thousands)
+
+
+def _in_thousands(steps: float, _: int | None = None) -> str:
+    return f"{steps / 1000:g}K" if steps >= 1000 else f"{steps:g}"
 
 
 def log_numbers(axis: Axis) -> None:
