@@ -249,6 +249,25 @@ def test_nothing_in_common_is_nothing_to_compare() -> None:
     assert outcome.why == "there are no matched runs to compare"
 
 
+@pytest.mark.parametrize("lacking", ["none", "batch"])
+@pytest.mark.parametrize("tuned", [False, True])
+def test_a_sentence_about_every_cell_is_undecided_where_an_arm_lacks_one(lacking: str, tuned: bool) -> None:
+    """Also where its tuning runs alone are there, the judged ones having other settings than the best."""
+    runs = sweep(better, seeds=SEEDS, model_activation=("relu", "sigmoid"), lr=(0.1,))
+    every = claim(Rule("difference", 0.001, universal=True), cells=("model.activation",), selected=("lr",) * tuned)
+    assert compare(every, runs).verdict == "reproduced"
+
+    def lacks(run: Record) -> bool:
+        judged_one = not tuned or run.seed not in TUNING
+        return run.norm == lacking and run.value("model.activation") == "sigmoid" and judged_one
+
+    few = [run for run in runs if not lacks(run)]
+    outcome = compare(every, few)
+    assert outcome.verdict == "undecided"
+    assert outcome.flags["cells"] == "nothing is said of sigmoid, of which the sentence speaks, too"
+    assert compare(replace(every, rule=Rule("difference", 0.001)), few).verdict == "reproduced", "it is an average"
+
+
 def test_cells_are_in_order_of_their_numbers() -> None:
     cells = by_cell(sweep(better, batch=(1024, 2, 60)), ["batch"])
     assert [dict(cell)["batch"] for cell in cells] == [2, 60, 1024]

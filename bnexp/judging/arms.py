@@ -16,12 +16,14 @@ from bnexp.judging.matching import (
     UNBOUNDED,
     Cell,
     Choosing,
+    by_cell,
     choose,
     having,
     judged,
     judged_at,
     side_by_side,
     tuning,
+    varied,
 )
 from bnexp.judging.measures import length
 from bnexp.judging.words import arm_label, setting_label
@@ -46,6 +48,8 @@ class Arm:
     """By cell, values that are missing because there was nothing to measure."""
     chosen: dict[Cell, dict[str, Any]] = field(default_factory=dict)
     edges: list[str] = field(default_factory=list)
+    lost: list[Cell] = field(default_factory=list)
+    """Cells that one of the arms has, and not both at the settings that are compared."""
     hopeless: list[str] = field(default_factory=list)
     """Of what nothing learns at any of the settings of which one is chosen: the arm, and the cell."""
 
@@ -75,25 +79,28 @@ def measured(claim: Claim, runs: Sequence[Record], treated: str, choosing: Choos
     among = having(runs, claim.among, treated)
     settings = [claim.treated, *([claim.reference] if claim.reference is not None else [])]
     sides = [having(among, arm_settings, treated) for arm_settings in settings]
-    named = {name for arm_settings in settings for name in arm_settings}
-    apart = {*named, *claim.quantity.over, *claim.selected}
-    apart |= {follower for name in named for follower in FOLLOWS.get(name, ())}
-    if "arm" in named:  # a named arm differs from another in many settings
+    of_arms = {name for arm_settings in settings for name in arm_settings}
+    apart = {*of_arms, *claim.quantity.over, *claim.selected}
+    apart |= {follower for name in of_arms for follower in FOLLOWS.get(name, ())}
+    if "arm" in of_arms:  # a named arm differs from another in many settings
         apart |= {name for side in sides for run in side for name in run.fields if name not in claim.cells}
+    every = [run for side in sides for run in side]
+    named = varied(every, set(claim.cells) - apart)
     arms = [Arm(arm_label(arm_settings, treated)) for arm_settings in settings]
     final = [judged(side) for side in sides]
     if claim.selected:
-        compared = {name for name in claim.selected if name in named}
+        compared = {name for name in claim.selected if name in of_arms}
         tried = {name: [run.value(name) for run in among] for name in compared}
         chosen_on = sides if claim.best_of is None else [having(among, claim.best_of, treated)] * len(sides)
         final = [
             _at_the_best(claim, arm, side, chooses, choosing, tried, treated)
             for arm, side, chooses in zip(arms, sides, chosen_on, strict=True)
         ]
-    for arm, fine in zip(arms, side_by_side(final, apart), strict=True):
+    for arm, fine in zip(arms, side_by_side(final, apart, named), strict=True):
         for cell, by_seed in fine.items():
             coarse = tuple((name, value) for name, value in cell if name in claim.cells)
             _measure(claim, arm, coarse, by_seed)
+        arm.lost = [cell for cell in by_cell(every, named) if named and cell not in arm.values]
     _keep_complete(arms)
     return arms
 

@@ -6,7 +6,7 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 
-from bnexp.judging.arms import Arm, mean
+from bnexp.judging.arms import Arm, cell_name, mean
 from bnexp.judging.claim import Claim, Verdict
 from bnexp.judging.measures import rises
 from bnexp.judging.rules import Estimate
@@ -21,6 +21,9 @@ def raised(claim: Claim, arms: Sequence[Arm]) -> dict[str, str]:
         found["edge"] = f"chosen at the edge of the grid: {'; '.join(edges)}"
     elif ends := [arm.label for arm in arms if any(arm.beyond.values()) and not arm.never]:
         found["edge"] = f"could lie beyond the end of the grid, and its interval is open there: {', '.join(ends)}"
+    lost = [cell_name(cell) for cell in arms[0].lost]
+    if lost and (claim.rule.universal or claim.rule.kind == "rate"):
+        found["cells"] = f"nothing is said of {'; '.join(lost)}, of which the sentence speaks, too"
     never = [f"{count(arm.never.total(), 'run')} {arm.label}" for arm in arms if arm.never]
     if never:
         found["censored"] = f"the target is not reached in {' and '.join(never)}; the last step stands in"
@@ -84,6 +87,8 @@ def turned(claim: Claim, verdict: Verdict, arms: Sequence[Arm], flags: Mapping[s
         return verdict, []
     if any(arm.edges for arm in arms):
         return "undecided", [f"would be {verdict}, but a best setting stands at the edge of its grid"]
+    if "cells" in flags:
+        return "undecided", [f"would be {verdict}, but in some cells there is nothing to compare"]
     if "opposite" in flags and verdict != "mixed":
         return "undecided", [f"would be {verdict}, but by a mean over cells that say the opposite"]
     if "rising" in flags and "{epochs}" not in claim.sentence:

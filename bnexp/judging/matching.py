@@ -81,18 +81,22 @@ Choosing = Callable[[Iterable[Record]], list[Record]]
 """Of runs, those by which settings are chosen."""
 
 
-def side_by_side(arms: Sequence[Sequence[Record]], apart: Iterable[str]) -> list[Runs]:
+def side_by_side(arms: Sequence[Sequence[Record]], apart: Iterable[str], named: Iterable[str] = ()) -> list[Runs]:
     """Each arm's runs by cell and seed, in the cells that all arms have.
 
-    Cells are all settings that vary, but the seed, the norms' and those of `apart`.
+    Cells are all settings that vary, but the seed, the norms' and those of `apart`; and those that are `named`.
     """
     every = [run for arm in arms for run in arm]
     fields = {name for run in every for name in run.fields if not name.startswith("norm.")}
-    names = sorted(fields - {"seed", *apart})
-    varying = [name for name in names if len({repr(run.fields.get(name)) for run in every}) > 1]
+    varying = sorted({*varied(every, fields - {"seed", *apart}), *named})
     cells = [by_cell(arm, varying) for arm in arms]
     shared = set.intersection(*(set(arm) for arm in cells))
     return [{cell: seeds for cell, seeds in arm.items() if cell in shared} for arm in cells]
+
+
+def varied(runs: Sequence[Record], names: Iterable[str]) -> list[str]:
+    """Those of these settings that differ among the runs."""
+    return sorted(name for name in names if len({repr(run.fields.get(name)) for run in runs}) > 1)
 
 
 def by_cell(runs: Iterable[Record], names: Sequence[str]) -> Runs:

@@ -32,7 +32,7 @@ def lacks(arms: Sequence[Arm], cells: Sequence[Cell]) -> list[str]:
         f"nothing learns at any setting tried: {each}"
         for each in dict.fromkeys(each for arm in arms for each in arm.hopeless)
     ]
-    lost = [cell_name(cell) for cell in arms[0].values if cell not in cells]
+    lost = [cell_name(cell) for cell in (*arms[0].values, *arms[0].lost) if cell not in cells]
     return [*notes, *([f"nothing is said of {'; '.join(lost)}"] if lost else [])]
 
 
