@@ -221,6 +221,8 @@ EXPECTED: dict[str, dict[str, Mapping[int, str]]] = {
         "whitening-zca": NO_MARGIN,
         "whitening-pixels": NO_MARGIN,
         "whitening-standardised": NO_WORSE,
+        "whitening-standardised-raw": NO_MARGIN,
+        "whitening-training": OPPOSITE,
     },
     "absolute_scale": {
         "absolute-scale-more": OPPOSITE,

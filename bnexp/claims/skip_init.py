@@ -1,7 +1,8 @@
 """De & Smith 2020: in residual networks BN makes blocks begin near the identity, and a factor of 0 does as much.
 
 Deep residual ReLU networks without BN, with it, and with SkipInit: a learnt factor on every branch, 0 at first. Each is
-at its own best learning rate.
+at its own best learning rate. Branches are an affine map, BN and ReLU; nothing normalises the sum, which grows with the
+depth.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ CLAIMS = [
     Claim(
         "skip-init-steps",
         SOURCE,
-        f"At each one's own best rate, SkipInit reaches {percent(NEAR)} in at most {ALIKE:g} times the steps of BN.",
+        f"At each one's own best rate, SkipInit reaches {percent(NEAR)} in at most {ALIKE:g} times the steps of BN, in "
+        "front of the ReLU of every branch.",
         steps_to(NEAR),
         Rule("no_worse", math.log(ALIKE), less=True),
         PAPER,
@@ -48,7 +50,8 @@ CLAIMS = [
     Claim(
         "skip-init-accuracy",
         SOURCE,
-        "Within {epochs}, at each one's own best rate, SkipInit ends no lower than BN.",
+        "Within {epochs}, at each one's own best rate, SkipInit ends no lower than BN, in front of the ReLU "
+        "of every branch.",
         ACCURACY,
         Rule("no_worse", 3 * SMALLEST),
         PAPER,
