@@ -6,12 +6,15 @@ import math
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from handmade import BN, Fields, sweep
 from tiny import RUN, dataset
 from torch import Tensor, nn
 
 from bnexp import data, models
+from bnexp.claims.scale_invariance import apart_along
 from bnexp.config import TRANSFERS, Config, ConfigError, DataConfig, NormConfig, RunConfig, run_id, validate
 from bnexp.data import Transfer, View
 from bnexp.data.dataset import CONTRASTS
@@ -23,6 +26,7 @@ from bnexp.launch.stacks import form
 from bnexp.models.mlp import SkipInit
 from bnexp.norms import BatchNorm, NaiveNorm, ZCANorm, estimate_population
 from bnexp.norms.zca import InverseRoot
+from bnexp.runs.records import Record
 
 ZCA = NormConfig("zca", groups=2, batches=2)
 NAIVE = [NormConfig("naive", outside=outside, batches=2) for outside in ("mean", "both", "averages")]
@@ -346,3 +350,30 @@ def test_what_does_not_fit_is_refused(changes: dict[str, Any], message: str) -> 
 
 def test_what_is_outside_makes_another_run() -> None:
     assert len({run_id(replace(RUN, norm=norm)) for norm in NAIVE}) == 3
+
+
+def by_law(of_lr: float, of_l2: float, slope: float, loud: float, drawn_by: int = 0) -> list[Record]:
+    draw = np.random.default_rng(drawn_by)
+
+    def final(fields: Fields) -> float:
+        drawn = float(draw.normal(0, loud))
+        return 0.8 + slope * (of_lr * math.log10(fields["lr"]) + of_l2 * math.log10(fields["l2"])) + drawn
+
+    return sweep(final, (BN,), range(40), lr=(0.1, 0.316, 1.0), l2=(3.16e-2, 1e-1, 3.16e-1))
+
+
+@pytest.mark.parametrize(
+    ("of_lr", "of_l2", "part"),
+    [(1, 1, 0), (1, 0, 1), (0, 1, 1), (1, -1, 4 / 3)],
+    ids=["by the product", "by the rate", "by L2", "by the quotient"],
+)
+def test_the_part_of_the_variance_between_equal_products(of_lr: float, of_l2: float, part: float) -> None:
+    runs = by_law(of_lr, of_l2, 0.02, 0.001)
+    assert apart_along(runs) == pytest.approx(part, abs=0.05)
+    assert apart_along([run for run in runs if run.value("lr") == 0.1]) is None
+
+
+def test_the_noise_of_seeds_lies_not_between_equal_products() -> None:
+    """Here it makes up a quarter of the variance of the means."""
+    found = [apart_along(by_law(1, 1, 0.003, 0.005, i)) for i in range(20)]
+    assert np.mean([part for part in found if part is not None]) == pytest.approx(0, abs=0.12)

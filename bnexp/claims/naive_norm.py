@@ -27,8 +27,11 @@ SHOWS_TUNING = True
 GENTLE = {"sigmoid": Of("among", (0.316, 1)), "relu": Of("among", (0.0316, 0.1))}
 """By nonlinearity, learning rates at which networks train without a norm."""
 
-COARSE = {"lr": Of("among", (0.01, 0.0316, 0.1, 0.316, 1, 3.16, 10))}
-"""The learning rates that all arms have; where the largest that trains is sought, there are more between them."""
+COARSE = {"lr": Of("among", (0.000316, 0.001, 0.00316, 0.01, 0.0316, 0.1, 0.316, 1, 3.16, 10))}
+"""Learning rates of which an arm has the best; where the largest that trains is sought, there are more between them."""
+
+FINE = {"lr": Of("above", (0.005,))}
+"""Those among which it is sought, in steps of a quarter of a decade."""
 
 LARGER = 0.1
 """Of slopes, the smallest difference that counts: over a tenfold number of steps a quarter more."""
@@ -126,6 +129,7 @@ CLAIMS = [
         (BOTH, NONE),
         HIGHEST,
         Rule("range", NARROWEST, less=True, universal=True),
+        FINE,
         selected=False,
     ),
     _claim(

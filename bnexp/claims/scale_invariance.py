@@ -54,20 +54,26 @@ LAARHOVEN = "van Laarhoven 2017"
 def apart_along(runs: Sequence[Record]) -> float | None:
     """Of the variance of the final accuracy over learning rates and L2 weights, the part between equal products.
 
-    Of the networks whose weights have settled; None where no two of them have the same product. Were L2 all that
-    counts, it would be 0.75 on the grid of `overnight`, were the rate or chance, 1; of estimates the quotient can be
-    more.
+    Of the networks whose weights have settled, means over the seeds; what the seeds' noise adds to either variance is
+    taken off. None where no two have the same product, or nothing varies. On the grid of `overnight` it would be 1 were
+    L2 all that counts, or the rate, and 0 were the product; of estimates the quotient can be more, or negative.
     """
-    products: dict[float, list[float]] = {}
+    cells: dict[tuple[float, float], list[float]] = {}
     for run in runs:
-        product = run.fields["lr"] * run.fields["l2"]
-        if product * run.fields["steps"] >= SETTLED:
-            products.setdefault(round(math.log10(product), 1), []).append(final_accuracy(run))
-    several = [values for values in products.values() if len(values) > 1]
-    if not several:
+        lr, l2 = run.fields["lr"], run.fields["l2"]
+        if lr * l2 * run.fields["steps"] >= SETTLED:
+            cells.setdefault((lr, l2), []).append(final_accuracy(run))
+    products: dict[float, list[list[float]]] = {}
+    for (lr, l2), seeds in cells.items():
+        products.setdefault(round(math.log10(lr * l2), 1), []).append(seeds)
+    several = [of_product for of_product in products.values() if len(of_product) > 1]
+    every = [seeds for of_product in several for seeds in of_product]
+    if not every:
         return None
-    within = statistics.fmean(map(statistics.variance, several))
-    return within / max(statistics.variance([value for values in several for value in values]), 1e-12)
+    noise = statistics.fmean(statistics.variance(seeds) / len(seeds) if len(seeds) > 1 else 0.0 for seeds in every)
+    within = statistics.fmean(statistics.variance(map(statistics.fmean, of_product)) for of_product in several) - noise
+    total = statistics.variance(map(statistics.fmean, every)) - noise
+    return within / total if total > 0 else None
 
 
 def grown(run: Record) -> float | None:
@@ -95,7 +101,7 @@ def product(run: Record) -> float | None:
 
 
 GROWTH = Quantity("growth of the weights", of_run(slope(mean_of_layers("weight_norm"))), "decades per decade")
-APART = Quantity("part of the accuracy's variance between equal lr·L2", apart_along, "share", over=GRID)
+APART = Quantity("part of the accuracy's variance between equal lr·L2", apart_along, "share", GRID, True)
 
 CLAIMS = [
     *(
