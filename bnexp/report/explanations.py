@@ -163,7 +163,12 @@ EXPLANATIONS = (
         "Networks that start well need no BN.",
         "De & Smith 2020, Zhang et al. 2019",
         (
-            Witness("skip_init", "skip-init-steps"),
+            Witness(
+                "skip_init",
+                "skip-init-steps",
+                reservation="it is asked of residual networks alone, whose branches end in a ReLU, and nothing "
+                "normalises their sum: BN is not at its best in them",
+            ),
             Witness("skip_init", "skip-init-accuracy"),
             Witness("init_robustness", "init-own-best", denies=True),
         ),
