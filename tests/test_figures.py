@@ -17,7 +17,8 @@ from sweeps import MADE, made
 
 from bnexp import claims
 from bnexp.claims import stability
-from bnexp.drawing import overview
+from bnexp.drawing import overview, plots
+from bnexp.drawing.colours import COLOURS, colours
 from bnexp.judging.matching import judged
 from bnexp.runs.records import Record
 
@@ -82,6 +83,21 @@ def test_figures_can_be_read_alone(name: str, dataset: dict[str, Any]) -> None:
 @pytest.mark.parametrize("name", claims.REGISTRY)
 def test_without_runs_nothing_is_drawn(name: str) -> None:
     assert claims.REGISTRY[name].figures(records([])) == {}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_arm_has_a_colour_of_its_own_in_all_figures(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arms are drawn in what one table says of them, and no two of a figure alike."""
+    drawn: list[dict[str, str]] = []
+
+    def spied(arms: Sequence[str]) -> dict[str, str]:
+        drawn.append(colours(arms))
+        return drawn[-1]
+
+    monkeypatch.setattr(plots, "colours", spied)
+    claims.REGISTRY[name].figures(records(drawable(name)))
+    assert {arm for of_figure in drawn for arm in of_figure} <= COLOURS.keys()
+    assert all(len(set(of_figure.values())) == len(of_figure) for of_figure in drawn)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
+from bnexp.claims.speed import TARGETS
 from bnexp.drawing import plots
 from bnexp.judging.claim import Claim, Paper, Quantity, Rule, of_run
 from bnexp.judging.measures import common_chance, final_accuracy
@@ -45,6 +46,7 @@ def figures(records: Records, images: str = "") -> dict[str, Figure]:
             "test accuracy",
             limits=(lowest, 1),
             fill=common_chance(records.runs),
+            mark=TARGETS[0],
             linear=True,
         )
     }

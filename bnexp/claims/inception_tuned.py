@@ -19,6 +19,7 @@ from bnexp.claims.accuracy import ACCURACY
 from bnexp.claims.inception import SMALLEST, arm, speed_ups, target_of
 from bnexp.claims.inception_steps import STEPS
 from bnexp.drawing import plots
+from bnexp.drawing.colours import COLOURS
 from bnexp.drawing.plots import Layout
 from bnexp.judging.claim import SMALLEST as SHORTEST
 from bnexp.judging.claim import Claim, Of, Paper, Rule
@@ -162,7 +163,7 @@ def _tuning_curve(records: Records) -> Figure:
             continue
         tries = np.arange(1, min(map(len, found)) + 1)
         mean, lowest, highest = np.mean([seed[: len(tries)] for seed in found], axis=0).T
-        colour = plots.COLOURS[name]
+        colour = COLOURS[name]
         axes.fill_between(tries, lowest, highest, color=colour, alpha=0.15, lw=0)
         for seed in found:
             axes.plot(tries, seed[: len(tries), 0], color=colour, lw=0.6)

@@ -306,4 +306,4 @@ def figures(records: Records) -> dict[str, Figure]:
 
 def _arm(run: Record) -> str:
     ghost, rate = run.value("norm.ghost"), run.value("model.dropout")
-    return f"ghost batches of {ghost}" if ghost else f"dropout {percent(rate)}" if rate else "neither"
+    return f"ghost batches of {ghost}" if ghost else f"dropout {percent(rate)}" if rate else run.norm

@@ -276,7 +276,7 @@ def figures(records: Records) -> dict[str, Figure]:
 
 def _scale(run: Record) -> str:
     factor, rate = run.value("norm.weights"), run.value("norm.rate")
-    return "as usual" if factor is None else f"weights × {factor:g}{'' if rate is None else f', rate × {rate:g}'}"
+    return run.norm if factor is None else f"weights × {factor:g}{'' if rate is None else f', rate × {rate:g}'}"
 
 
 def _lengths(run: Record) -> tuple[list[float], list[float]]:

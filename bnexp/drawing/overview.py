@@ -9,6 +9,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from bnexp.drawing import plots
+from bnexp.drawing.colours import colours as colours_of
 from bnexp.drawing.plots import Layout
 from bnexp.judging.measures import common_chance, diverged, final_accuracy
 from bnexp.judging.words import arm_name, setting_label
@@ -97,7 +98,7 @@ def _curves_of(records: Records) -> Figure:
         (9, 4.2),
         columns=2,
     )
-    colours = plots.colours([run.norm])
+    colours = colours_of([run.norm])
     steps = run.metrics["step"]
     for panel, measure in ((accuracy, "accuracy"), (loss, "loss")):
         panel.plot(steps, run.metrics[measure], color=colours[run.norm], label="test")

@@ -22,42 +22,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from bnexp.config import ACTIVATIONS
-from bnexp.judging.claim import BN, PLAIN
+from bnexp.drawing.colours import colours
+from bnexp.judging.claim import PLAIN
 from bnexp.judging.matching import at_their_best, having, judged, shown
 from bnexp.judging.measures import common_chance, curve, epochs
 from bnexp.judging.words import arm_name, setting_label
 from bnexp.runs.records import Record, Records
 from bnexp.stats import PERCENTILES
-
-PALETTE = (
-    *("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999"),
-    *("#882255", "#DDCC77", "#332288"),
-)
-"""Okabe and Ito's colours, which colour-blind readers can tell apart; then some of Tol's."""
-
-PLAIN_COLOUR, BN_COLOUR, OTHER_COLOUR = "#D55E00", "#0072B2", "#009E73"
-"""Of the two networks that are compared most, and of any other beside them."""
-
-COLOURS = {
-    **{PLAIN: PLAIN_COLOUR, BN: BN_COLOUR, "inception": PLAIN_COLOUR, "bn_baseline": BN_COLOUR},
-    **{
-        "layer": "#009E73",
-        "group": "#CC79A7",
-        "batch_renorm": "#E69F00",
-        "instance": "#56B4E9",
-        "noisy_batch": "#882255",
-        "zca": "#999999",
-        "naive": "#000000",
-    },
-    "BN before the nonlinearity": BN_COLOUR,
-    **{"bn_x5": "#009E73", "bn_x30": "#CC79A7", "bn_x5_sigmoid": "#E69F00"},
-    **{"inception_x5": "#000000", "inception_sigmoid": "#999999", "inception_changes": "#56B4E9"},
-    "inception_decayed": "#882255",
-}
-"""Of arms by name, the same in all figures."""
-
-OF_THE_USER = "#332288"
-"""Of a norm that does not come with bnexp."""
 
 Measure = Callable[[Record], float | None]
 Arm = Callable[[Record], str]
@@ -404,13 +375,6 @@ def values(runs: Iterable[Record], setting: str | None) -> list[Any]:
     return sorted(known, key=lambda v: (v != PLAIN, ACTIVATIONS.index(v) if v in ACTIVATIONS else len(ACTIVATIONS)))
 
 
-def colours(arms: Sequence[str]) -> dict[str, str]:
-    """A colour for each arm, in their order; the first that has none of its own has the one of the user's norms."""
-    taken = {COLOURS.get(arm) for arm in arms}
-    spare = iter(itertools.cycle([OF_THE_USER, *(c for c in PALETTE if c not in {*taken, OF_THE_USER})]))
-    return {arm: COLOURS.get(arm) or next(spare) for arm in arms}
-
-
 def plain_axes(axes: Axes) -> None:
     """Take away the frame that carries no data."""
     axes.spines[["top", "right"]].set_visible(False)
@@ -423,7 +387,7 @@ def steps_axis(axes: Axes, last: float) -> None:
     axes.xaxis.set_major_formatter(_in_thousands)
 
 
-def _in_thousands(steps: float, _: int | None = None) -> str:
+def _in_thousands(steps: float, _: float) -> str:
     return f"{steps / 1000:g}K" if steps >= 1000 else f"{steps:g}"
 
 

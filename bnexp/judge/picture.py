@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from bnexp.claims import PLAIN, Records
 from bnexp.drawing import plots
+from bnexp.drawing.colours import colours
 from bnexp.judge.profile import Entry, beside, text_of
 from bnexp.judging.words import arm_label, arm_name
 from bnexp.report import effects
@@ -91,10 +92,10 @@ def claim_figure(entry: Entry, records: Records, target: str, name: str) -> Figu
     shows = f"{quantity[:1].upper()}{quantity[1:]}. A dot a seed, a stroke their mean. Verdicts: {verdicts}."
     size = (9.0, 1.5 + LINE * len(rows))
     figure, ((axes,),) = plots.sheet(records, text_of(entry), shows, size)
-    colours = plots.colours(order)
+    hues = colours(order)
     log = unit == "ratio" and min(min(of_line.values()) for of_line in lines.values()) > 0
     for y, line in enumerate(rows):
-        values, colour = list(lines[line].values()), colours[line[1]]
+        values, colour = list(lines[line].values()), hues[line[1]]
         axes.plot(values, [y] * len(values), "o", color=colour, ms=5, alpha=0.6, mew=0)
         axes.plot((geometric_mean if log else fmean)(values), y, "|", color=colour, ms=14, mew=2)
     axes.set_yticks(range(len(rows)), [", ".join(filter(None, (cell, called[norm]))) for cell, norm in rows])

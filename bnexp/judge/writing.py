@@ -69,9 +69,9 @@ def write(
     for made in drawn.values():
         for stem, figure in made.items():
             save(figure, folder / "figures" / stem, kind)
-    for entry, figure in zip(entries, of_claims, strict=True):
-        if figure is not None:
-            save(figure, folder / _place(entry), kind)
+    for entry, of_claim in zip(entries, of_claims, strict=True):
+        if of_claim is not None:
+            save(of_claim, folder / _place(entry), kind)
     if entries:
         save(profile_figure(candidate.name, candidate.target, request.scale, entries), folder / "profile", kind)
 

@@ -50,9 +50,9 @@ def forest(claims: Sequence[Mapping[str, Any]]) -> Figure | None:
         return None
     labels = {unit: [_label(claim) for claim in rows] for unit, rows in by_unit.items()}
     heights = [sum(map(_height, of_unit)) + 0.55 for of_unit in labels.values()]
-    figure = Figure(figsize=(10, sum(heights) + 0.6), dpi=100, layout="constrained")
+    figure = Figure(figsize=(10, sum(heights) + 0.8), dpi=100, layout="constrained")
     axes = figure.subplots(len(by_unit), 1, squeeze=False, height_ratios=heights)
-    title = "The main claims: effect and 95 % interval, > where it is open; thin: of each cell; | cells of a mean"
+    title = "The main claims: effect and 95 % interval, > where it is open; thin: of each cell;\n| cells of a mean"
     title += "; ▽ the paper's figure" if any(claim.get("paper_effect") is not None for claim in shown) else ""
     figure.suptitle(title, x=0.01, ha="left", fontsize=12)
     for (unit, rows), (panel,) in zip(by_unit.items(), axes, strict=True):

@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
-from bnexp.drawing.plots import COLOURS, OTHER_COLOUR
+from bnexp.drawing.colours import COLOURS, OTHER_COLOUR
 from bnexp.judging.claim import Verdict
 from bnexp.judging.words import arm_name, count
 from bnexp.report import effects, explanations, sayings

@@ -184,7 +184,7 @@ def table(found: Found) -> list[str]:
     words: dict[str, list[str]] = {}
     for explanation in explanations.EXPLANATIONS:
         words.setdefault(explanations.word(explanation, found), []).append(explanation.name.lower())
-    lines = [f"**{word.capitalize()}**: {', '.join(names)}" for word, names in words.items()]
+    lines = [f"**{word[:1].upper()}{word[1:]}**: {', '.join(names)}" for word, names in words.items()]
     rows.append(("[Why it works](results/explanations.md).", "<br>".join(lines)))
     return markdown(("what is said of BN", "what we find, and how sure"), rows)
 
