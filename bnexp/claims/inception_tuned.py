@@ -171,7 +171,7 @@ def _tuning_curve(records: Records) -> Figure:
     axes.set_xlabel("tries")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylabel("best validation accuracy")
-    axes.yaxis.set_major_formatter(lambda y, _: f"{100 * y:.4g} %")
+    plots.in_percent(axes.yaxis)
     axes.grid(axis="y", color="0.9")
     axes.legend(frameon=False)
     plots.plain_axes(axes)

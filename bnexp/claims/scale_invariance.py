@@ -101,7 +101,7 @@ def product(run: Record) -> float | None:
 
 
 GROWTH = Quantity("growth of the weights", of_run(slope(mean_of_layers("weight_norm"))), "decades per decade")
-APART = Quantity("part of the accuracy's variance between equal lr·L2", apart_along, "share", GRID, True)
+APART = Quantity("part of the accuracy's variance between equal lr·L2", apart_along, "share", over=GRID, pooled=True)
 
 CLAIMS = [
     *(

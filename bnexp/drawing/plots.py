@@ -399,6 +399,11 @@ def log_numbers(axis: Axis) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
+def in_percent(axis: Axis) -> None:
+    """Fractions in percent."""
+    axis.set_major_formatter(lambda of, _: f"{100 * of:.4g} %")
+
+
 def few_decades(axis: Axis) -> None:
     """Of a log axis: the numbers of `log_numbers` where it spans less than two decades, or they would run together."""
     low, high = axis.get_data_interval()
@@ -418,7 +423,7 @@ def _upright(
     if mark is not None:
         panel.axhline(mark, color="0.4", lw=0.9, ls=":")
     if fraction or (fraction is None and (limits is not None or "accuracy" in label or "fraction" in label)):
-        panel.yaxis.set_major_formatter(lambda y, _: f"{100 * y:.4g} %")
+        in_percent(panel.yaxis)
 
 
 def _mean_and_seeds(

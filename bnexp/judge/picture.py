@@ -101,7 +101,7 @@ def claim_figure(entry: Entry, records: Records, target: str, name: str) -> Figu
     axes.set_yticks(range(len(rows)), [", ".join(filter(None, (cell, called[norm]))) for cell, norm in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     if unit in ("points", "share"):
-        axes.xaxis.set_major_formatter(lambda x, _: f"{100 * x:.4g} %")
+        plots.in_percent(axes.xaxis)
     elif log:
         axes.set_xscale("log")
         plots.log_numbers(axes.xaxis)

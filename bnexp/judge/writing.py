@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,15 +63,18 @@ def write(
     write_atomically(folder / "verdict.json", json.dumps(verdict, indent=1, ensure_ascii=False) + "\n")
     drawn = {records.experiment: _figures(records, entries) for records in gathered}
     by_name = {records.experiment: records for records in gathered}
-    of_claims = [claim_figure(e, by_name[e.experiment], candidate.target, candidate.name) for e in entries]
+    of_claims = {
+        _place(entry): figure
+        for entry in entries
+        if (figure := claim_figure(entry, by_name[entry.experiment], candidate.target, candidate.name)) is not None
+    }
     pictures = {name: {stem: title(figure) for stem, figure in made.items()} for name, made in drawn.items()}
-    write_atomically(folder / "README.md", _readme(request, contract, entries, gathered, missing, pictures))
+    write_atomically(folder / "README.md", _readme(request, contract, entries, gathered, missing, pictures, of_claims))
     for made in drawn.values():
         for stem, figure in made.items():
             save(figure, folder / "figures" / stem, kind)
-    for entry, of_claim in zip(entries, of_claims, strict=True):
-        if of_claim is not None:
-            save(of_claim, folder / _place(entry), kind)
+    for place, of_claim in of_claims.items():
+        save(of_claim, folder / place, kind)
     if entries:
         save(profile_figure(candidate.name, candidate.target, request.scale, entries), folder / "profile", kind)
 
@@ -131,6 +134,7 @@ def _readme(
     gathered: Sequence[Records],
     missing: Mapping[str, int],
     pictures: Mapping[str, Mapping[str, str]],
+    of_claims: Container[str],
 ) -> str:
     candidate = request.candidate
     broken = [result for result in contract.results if not result.passed]
@@ -147,7 +151,7 @@ def _readme(
     for records in gathered:
         of_experiment = [entry for entry in entries if entry.experiment == records.experiment]
         lines += ["", f"## {records.title}", "", f"`{records.experiment}`: {shown(records).caption}.", ""]
-        lines += _table(candidate, of_experiment)
+        lines += _table(candidate, of_experiment, of_claims)
         of_pictures = pictures[records.experiment].items()
         lines += [line for stem, caption in of_pictures for line in ("", f"![{caption}](figures/{stem}.png)")]
     rows = [(f"`{r.check}`", r.promise, "yes" if r.passed else f"**no**: {r.sentence}") for r in contract.results]
@@ -155,7 +159,7 @@ def _readme(
     return "\n".join([*lines, "", "</details>"]) + "\n"
 
 
-def _table(candidate: Candidate, entries: Sequence[Entry]) -> list[str]:
+def _table(candidate: Candidate, entries: Sequence[Entry], of_claims: Container[str]) -> list[str]:
     if not entries:
         return ["It has no claim that can be asked of another norm."]
     norms = [*beside(entries), candidate.target]
@@ -163,8 +167,8 @@ def _table(candidate: Candidate, entries: Sequence[Entry]) -> list[str]:
     rows = []
     for entry in entries:
         judged = [*(entry.judgements.get(norm) for norm in norms), entry.against_bn]
-        measured = any(judgement.outcome.values for judgement in entry.judgements.values())
-        sentence = f"[{text_of(entry)}]({_place(entry)}.png)" if measured else text_of(entry)
+        place = _place(entry)
+        sentence = f"[{text_of(entry)}]({place}.png)" if place in of_claims else text_of(entry)
         rows.append([sentence, *("–" if judgement is None else _cell(judgement) for judgement in judged)])
     return markdown(("claim", *heads, f"{candidate.name} against BN"), rows)
 

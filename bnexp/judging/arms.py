@@ -100,7 +100,10 @@ def measured(claim: Claim, runs: Sequence[Record], treated: str, choosing: Choos
         for cell, by_seed in fine.items():
             coarse = tuple((name, value) for name, value in cell if name in claim.cells)
             _measure(claim, arm, coarse, by_seed)
-        arm.lost = [cell for cell in by_cell(every, named) if named and cell not in arm.values]
+    if named:
+        lost = [cell for cell in by_cell(every, named) if cell not in arms[0].values]
+        for arm in arms:
+            arm.lost = lost
     _keep_complete(arms)
     return arms
 
