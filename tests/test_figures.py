@@ -209,3 +209,21 @@ def test_figure_1_takes_the_lowest_seed() -> None:
 
     assert drawn(runs) == drawn(runs[::-1])
     assert drawn(runs) == drawn([run for run in runs if run.seed == 0])
+
+
+@pytest.mark.parametrize("name", claims.REGISTRY)
+def test_what_a_figure_is_said_to_show_are_claims_of_its_subject(name: str) -> None:
+    subject = claims.REGISTRY[name]
+    assert {of for shown in subject.shown.values() for of in shown} <= {claim.id for claim in subject.claims}
+    if name in NAMES:
+        assert subject.shown.keys() <= subject.figures(records(drawable(name))).keys()
+
+
+@pytest.mark.parametrize(("panels", "rows"), [(1, [1]), (3, [3]), (4, [2, 2]), (5, [3, 2]), (7, [3, 3, 1])])
+def test_panels_that_are_many_stand_in_several_rows(panels: int, rows: list[int]) -> None:
+    measures = {f"measure {i}": lambda run: float(run.seed) for i in range(panels)}
+    figure = plots.dots(records(activations()), "A title", "Dots.", measures)
+    places = [axes.get_subplotspec() for axes in figure.axes]
+    starts = [place.rowspan.start for place in places if place is not None]
+    assert [starts.count(row) for row in sorted(set(starts))] == rows
+    assert figure.get_size_inches()[0] <= 11.5

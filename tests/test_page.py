@@ -101,6 +101,16 @@ def test_a_figure_that_is_drawn_no_longer_goes(tmp_path: Path) -> None:
     assert set((tmp_path / "affine" / "figures").iterdir()) == drawn
 
 
+def test_a_figure_has_the_verdict_on_what_it_shows_in_its_caption(results: Path) -> None:
+    alt = re.findall(r"!\[(.*?)\]\(figures/(\w+)\.png\)", (results / "signal_depth" / "README.md").read_text())
+    said = {stem: words for words, stem in alt}
+    verdicts = {c["id"]: c for c in json.loads((results / "signal_depth" / "verdict.json").read_text())["claims"]}
+    for stem, claim in (("rank", "depth-rank"), ("small_changes", "depth-small-changes")):
+        told = f"{verdicts[claim]['verdict'].capitalize()}: {verdicts[claim]['claim']}"
+        assert [told in words for words in said.values()] == [name == stem for name in said]
+    assert not any("- " in words.replace(" - ", "") for words in said.values()), "a word broken at its hyphen"
+
+
 def test_verdicts_alone_are_linked_to_as_there_is_no_report(results: Path, tmp_path: Path) -> None:
     alone = tmp_path / "laptop" / "statistics"
     alone.mkdir(parents=True)

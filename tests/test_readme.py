@@ -12,7 +12,7 @@ import yaml
 from bnexp import claims, paths
 from bnexp.report import experiments
 from bnexp.report.explanations import EXPLANATIONS, SUFFIX
-from bnexp.report.sayings import SAYINGS
+from bnexp.report.sayings import LABELS, SAYINGS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -21,6 +21,20 @@ README = (ROOT / "README.md").read_text()
 def test_its_verdicts_are_those_of_the_results() -> None:
     script = runpy.run_path(str(ROOT / "scripts" / "readme.py"))
     assert script["with_verdicts"](README) == README, "run scripts/readme.py"
+
+
+def test_its_table_has_about_twelve_rows_and_the_overview_all_of_them() -> None:
+    rows = [
+        line
+        for line in README.partition("<!-- verdicts")[2].partition("<!-- end of verdicts")[0].splitlines()
+        if line.startswith("| ")
+    ]
+    assert 10 <= len(rows) - 1 <= 13
+    overview = (ROOT / "results" / "README.md").read_text()
+    rare = [saying for saying in SAYINGS if not saying.first]
+    assert rare
+    assert not any(f"| {saying.sentence} |" in README for saying in rare)
+    assert sum(f"| {saying.sentence} |" in overview for saying in SAYINGS) >= len(rows) - 1
 
 
 def test_every_main_claim_bears_on_a_saying_or_an_explanation() -> None:
@@ -41,6 +55,7 @@ def test_every_main_claim_bears_on_a_saying_or_an_explanation() -> None:
     main = {of for of, claim in judged.items() if claim.primary and claim.control is None and of[0] != "paper"}
     assert len(main) > 40
     assert main - told == set()
+    assert {of for of in main if of not in LABELS} == set(), "the forest plot has no short words for it"
 
 
 def test_what_it_links_to_is_there() -> None:

@@ -73,6 +73,7 @@ def _subject(module: ModuleType) -> Subject:
         figures=getattr(module, "figures", lambda records: {}),
         tables=getattr(module, "tables", lambda records: {}),
         reads=getattr(module, "READS", ()),
+        shown=getattr(module, "SHOWN", {}),
         shows_tuning=getattr(module, "SHOWS_TUNING", False),
         about=(module.__doc__ or "").partition("\n")[0],
     )

@@ -106,7 +106,7 @@ CLAIMS = [
     *(_brings_back(shift, statistics) for statistics in STATISTICS for shift in SHIFTS),
     Claim(
         "adapts-unchanged",
-        "–",
+        "own check",
         f"On digits as they are, recomputed population statistics change the accuracy by at most {100 * NOTHING:g} "
         "points, whatever the nonlinearity.",
         Quantity("accuracy that recomputed statistics add on digits as they are", of_run(changed)),
@@ -122,6 +122,10 @@ CLAIMS = [
         ),
     ),
 ]
+
+SHOWN = {
+    "adaptation_own": ("adapts-own-blurred", "adapts-own-noisy"),
+}
 
 
 def figures(records: Records) -> dict[str, Figure]:

@@ -72,7 +72,7 @@ CLAIMS = [
     ),
     Claim(
         "affine-untrained",
-        "–",
+        "own check",
         f"Before any training, these networks have less than {percent(LITTLE)} of the test images right, whatever the "
         "nonlinearity.",
         Quantity("test accuracy at step 0", of_run(accuracy_at_first)),

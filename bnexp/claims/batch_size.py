@@ -72,7 +72,7 @@ def _tuned(
     """Of two arms, each at its own best learning rate for every size."""
     return Claim(
         id=identity,
-        source=paper.outside.rpartition("(")[2].removesuffix(")") or "–",
+        source=paper.outside.rpartition("(")[2].removesuffix(")") or "popular accounts",
         sentence=sentence,
         quantity=ACCURACY,
         rule=rule,
@@ -141,7 +141,7 @@ CLAIMS = [
     ),
     Claim(
         id="ghost-costs",
-        source="–",
+        source="Hoffer et al. 2017",
         sentence=f"Within {{epochs}}, with mini-batches of {REFERENCE}, normalising parts of {GHOST} by themselves "
         "lowers the accuracy.",
         quantity=ACCURACY,
@@ -154,7 +154,7 @@ CLAIMS = [
     ),
     Claim(
         id="ghost-explains",
-        source="–",
+        source="Hoffer et al. 2017",
         sentence=f"Within {{epochs}}, in mini-batches of {REFERENCE}, too, BN by the statistics of parts of {GHOST} "
         "ends lower than no BN.",
         quantity=ACCURACY,

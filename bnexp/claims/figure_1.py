@@ -52,6 +52,12 @@ CLAIMS = [
     *(_on("grey", claim) for claim in (*accuracy.CLAIMS, *speed.CLAIMS, *stability.CLAIMS[:2])),
 ]
 
+SHOWN = {
+    "figure_1a_grey": ("higher-accuracy-grey", "fewer-steps-95-grey"),
+    "figure_1bc": ("stable-mean", "stable-spread"),
+    "wander": ("stable-mean", "stable-spread"),
+}
+
 
 def figures(records: Records) -> dict[str, Figure]:
     """`figure_1a` on binary and grey images, `figure_1bc` by each of BN's statistics or each norm, and `wander`."""

@@ -121,6 +121,10 @@ CLAIMS = [
     ),
 ]
 
+SHOWN = {
+    "gap_dropout": ("gap-dropout-bn", "gap-dropout-without"),
+}
+
 
 def figures(records: Records) -> dict[str, Figure]:
     """`gap`, by the size of the training set at each training loss; `gap_dropout`, with and without Dropout."""

@@ -111,6 +111,12 @@ def tables(records: Records) -> dict[str, pd.DataFrame]:
     return made
 
 
+SHOWN = {
+    "settings": (),
+    "tuning_curve": (),
+}
+
+
 def figures(records: Records) -> dict[str, Figure]:
     """`tuned`: each arm at its best; `tuning_curve`: against tries; `settings`: the accuracy at all settings."""
     made = {}

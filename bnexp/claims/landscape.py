@@ -48,7 +48,7 @@ CLAIMS = [
 ] + [
     Claim(
         "landscape-seen",
-        "–",
+        "own check",
         "With BN, the loss varies more along the first step and up to four times as far at the largest learning rate "
         "than at the smallest, whatever the nonlinearity.",
         Quantity("range of the loss at step 0", of_run(first_range), "ratio"),

@@ -146,6 +146,11 @@ CLAIMS = [
     ),
 ]
 
+SHOWN = {
+    "naive_accuracy": ("naive-scaled", "naive-mean"),
+    "naive_biases": ("naive-biases-sigmoid", "naive-biases-relu"),
+}
+
 
 def figures(records: Records) -> dict[str, Figure]:
     """`naive_accuracy` and `naive_biases`, against the rate."""

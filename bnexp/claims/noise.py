@@ -112,7 +112,7 @@ def _fits(identity: str, words: str, fits: Callable[[Record], float], fails: str
     """That networks have come to fit their training images so well."""
     return Claim(
         identity,
-        "–",
+        "own check",
         f"Networks {words}, however many examples are normalised together.",
         Quantity("networks that fit their training images", of_run(fits), "share"),
         Rule("rate"),
@@ -223,7 +223,7 @@ CLAIMS = [
     *(
         Claim(
             f"noise-size-{ghost}",
-            "–",
+            "own check",
             f"At a training loss of {FITTED:g} nats, Dropout of {percent(rate)} makes as much noise as parts of "
             f"{ghost} do, within a tenth.",
             Quantity("noise that companions and dropout make", of_run(NOISE), "ratio"),
@@ -275,6 +275,10 @@ CLAIMS = [
         ),
     ),
 ]
+
+SHOWN = {
+    "noise_classes": ("noise-of-1-class", "noise-of-2-classes"),
+}
 
 
 def figures(records: Records) -> dict[str, Figure]:

@@ -99,6 +99,10 @@ CLAIMS = [
     ),
 ]
 
+SHOWN = {
+    "noisy_moves": ("noisy-unstable",),
+}
+
 
 def figures(records: Records) -> dict[str, Figure]:
     """`noisy_norm`: test accuracy of each at its own best rate; `noisy_moves`: how its inputs move."""

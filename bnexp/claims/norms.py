@@ -90,6 +90,10 @@ CLAIMS = [
     ),
 ]
 
+SHOWN = {
+    "norms_rates": (),
+}
+
 
 def figures(records: Records) -> dict[str, Figure]:
     """`norms`: each at its best rate; `norms_rates`: validation accuracy against the rate, in short trainings."""

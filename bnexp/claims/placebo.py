@@ -48,7 +48,7 @@ EDGE = {"lr": Of("above", (1.0,))}
 
 
 def _claim(identity: str, quantity: Quantity, rule: Rule, among: Settings) -> Claim:
-    return Claim(identity, "–", "One network is told from itself.", quantity, rule, Paper("–"), among=among)
+    return Claim(identity, "own check", "One network is told from itself.", quantity, rule, Paper("–"), among=among)
 
 
 RULES = [
@@ -95,7 +95,7 @@ def _judge(claim: Claim) -> Callable[[Records], Outcome]:
 CLAIMS = [
     Peculiar(
         f"placebo-{claim.id}",
-        "–",
+        "own check",
         f"The rule `{claim.rule.kind}`"
         + (f" with its margin of {claim.rule.margin:g}" if claim.rule.margin else "")
         + " does not tell a network from itself.",

@@ -51,7 +51,7 @@ def _shape(name: str) -> Callable[[Record], float | None]:
     return lambda run: metric_at_end(f"{name}/hidden{run.value('model.depth')}")(run)
 
 
-SOURCES = {ACCOUNTS: "popular accounts", OURS: "–"}
+SOURCES = {ACCOUNTS: "popular accounts", OURS: "own check"}
 
 
 def wander_where_it_trains(run: Record) -> float | None:
@@ -154,6 +154,13 @@ CLAIMS = [
         Paper("Not tried."),
     ),
 ]
+
+SHOWN = {
+    "placement_gain": ("placement-accuracy", "placement-input"),
+    "placement_accuracy": ("placement-speed",),
+    "placement_shape": ("placement-skewness", "placement-kurtosis"),
+    "wander": ("placement-stability",),
+}
 
 
 def figures(records: Records) -> dict[str, Figure]:

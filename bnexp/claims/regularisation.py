@@ -132,6 +132,12 @@ CLAIMS = [
     ),
 ]
 
+SHOWN = {
+    "dropout": ("dropout-can-go-bn", "dropout-can-go-bn-small"),
+    "l2": ("l2-can-go-bn", "l2-can-go-bn-small"),
+    "companion_noise": (),
+}
+
 
 def figures(records: Records) -> dict[str, Figure]:
     """`dropout` and `l2`, what they add; `companion_noise`."""

@@ -61,7 +61,7 @@ CLAIMS = [
     ),
     Claim(
         "robust-clean",
-        "–",
+        "own check",
         f"On clean images, networks end as accurate with BN as without, within {100 * ALIKE:g} point, each at its own "
         "best rate, whatever the nonlinearity.",
         Quantity("accuracy on clean images", of_run(metric_at_end("clean"))),

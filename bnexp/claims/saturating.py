@@ -95,7 +95,7 @@ CLAIMS = [
     ),
     Claim(
         id="sigmoid-trains-shallow",
-        source="–",
+        source="own check",
         sentence="Without BN, the shallowest sigmoid networks train within {epochs} (3 layers, He weights, lr 0.1).",
         quantity=TRAINED,
         rule=Rule("rate"),
@@ -143,6 +143,10 @@ CLAIMS = [
         cells=("model.activation", "model.depth"),
     ),
 ]
+
+SHOWN = {
+    "saturation": ("less-saturated",),
+}
 
 
 def figures(records: Records) -> dict[str, Figure]:

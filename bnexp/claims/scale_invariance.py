@@ -234,6 +234,12 @@ CLAIMS = [
     ),
 ]
 
+SHOWN = {
+    "weight_growth": ("scale-growth", "scale-longer"),
+    "gradients": ("scale-gradient", "scale-gradient-alone"),
+    "l2_rate": ("scale-l2",),
+}
+
 
 def figures(records: Records) -> dict[str, Figure]:
     """`weight_growth` over the steps; `gradients` against lengths; `l2_rate`: accuracy over rates and L2 weights."""

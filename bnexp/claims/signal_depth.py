@@ -167,6 +167,10 @@ CLAIMS = [
     ),
 ]
 
+SHOWN = {
+    "rank": ("depth-rank", "depth-collapse"),
+}
+
 
 def figures(records: Records) -> dict[str, Figure]:
     """`rank`: directions against depth; `small_changes`: their growth."""

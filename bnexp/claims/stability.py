@@ -69,6 +69,12 @@ def typical_unit(q: np.ndarray) -> int:
     return int(ranked[(len(ranked) - 1) // 2])
 
 
+SHOWN = {
+    "figure_1bc": ("stable-mean", "stable-spread"),
+    "wander": ("stable-mean", "stable-spread"),
+}
+
+
 def figures(records: Records) -> dict[str, Figure]:
     """`figure_1bc`: one unit's percentiles, without and with BN; `wander`: how far the units' distributions do."""
     norms = dict.fromkeys((PLAIN, BN, *(run.norm for run in records.runs)))

@@ -145,6 +145,14 @@ def arm(run: Record) -> str:
     return f"moving averages, {run.value('norm.momentum'):g}" if how == "moving" else "test batch's own"
 
 
+SHOWN = {
+    "statistics_accuracy": ("one-batch-is-too-few", "moving-averages-lag", "own-statistics"),
+    "statistics_small": ("small-batches-moving", "small-batches-own"),
+    "wander": ("moving-averages-wobble",),
+    "statistics_trap": ("moving-averages-wobble",),
+}
+
+
 def figures(records: Records) -> dict[str, Figure]:
     """`statistics_accuracy` minus that by Algorithm 2, and so with small mini-batches; `wander`; `statistics_trap`."""
     usual = records.of(having(records.runs, {"batch": USUAL}))

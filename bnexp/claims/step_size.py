@@ -171,6 +171,12 @@ def _saved(runs: Sequence[Record], choices: Mapping[str, Choice]) -> dict[str, s
     }
 
 
+SHOWN = {
+    "step_size": ("step-size-plain", "step-size-survives"),
+    "step_size_growth": (),
+}
+
+
 def figures(records: Records) -> dict[str, Figure]:
     """`step_size`: final accuracy against the rate; `step_size_growth`: how the gradient grows through the layers."""
     if not (runs := judged(records.runs)):

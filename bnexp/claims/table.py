@@ -95,6 +95,12 @@ CLAIMS = [
     ),
 ]
 
+SHOWN = {
+    "table_accuracy": ("table-trains", "table-own-best-binary"),
+    "table_difference": ("table-accuracy",),
+    "table_steps": ("table-steps-90",),
+}
+
 
 def figures(records: Records) -> dict[str, Figure]:
     """`table_accuracy`: both arms; `table_difference`; `table_steps`: the ratio of steps."""

@@ -56,6 +56,27 @@ def sheet(
     return figure, axes.tolist()
 
 
+ACROSS = 3
+"""Panels beside each other; of more, a README shows letters that are too small to read."""
+
+NARROWEST = 6.8
+"""Inches, in which titles and captions have room."""
+
+
+def strip(
+    records: Records, title: str, shows: str, panel: tuple[float, float], panels: int, **grid: Any
+) -> tuple[Figure, list[Axes]]:
+    """A figure of so many panels, in one row or, of more than `ACROSS`, in several; size of a panel in inches."""
+    columns = panels if panels <= ACROSS else min(ACROSS, math.ceil(panels / 2))
+    rows = math.ceil(panels / columns)
+    size = (max(panel[0] * columns + 0.8, NARROWEST), panel[1] * rows + 0.8)
+    figure, axes = sheet(records, title, shows, size, rows, columns, **grid)
+    every = list(itertools.chain.from_iterable(axes))
+    for unused in every[panels:]:
+        unused.remove()
+    return figure, every[:panels]
+
+
 def add_to_caption(figure: Figure, sentence: str) -> None:
     """Put a sentence behind what stands under a figure."""
     _caption(figure, f"{' '.join(figure.get_supxlabel().split())} {sentence}")
@@ -173,9 +194,8 @@ def dots(
     """
     arms = _arms(records, Layout(arm=arm))
     known = values(records.runs, across) if across else [None]
-    size = (max(3.9 * len(measures) + 1.4, 6.8), 4.2)
     words = f"{shows} A dot a run, a dash their mean."
-    figure, (axes,) = sheet(records, title, words, size, columns=len(measures))
+    figure, axes = strip(records, title, words, (3.4, 3.4), len(measures))
     for panel, (label, measure) in zip(axes, measures.items(), strict=True):
         for i, (name, colour) in enumerate(colours(arms).items()):
             for j, value in enumerate(known):
@@ -263,7 +283,7 @@ def heat_maps(
 ) -> Figure:
     """A measure of a cell's runs over two settings, one panel per value of two more, shared colours."""
     across, up = values(records.runs, x), values(records.runs, y)
-    size = (max(1.4 + 0.62 * len(across), 2.8), 1.0 + 0.4 * len(up))
+    size = (max(1.2 + 0.5 * len(across), 2.8), 1.0 + 0.4 * len(up))
     figure, panels = _panels(records, title, shows, layout, size)
     shades = matplotlib.colormaps[colour_map].with_extremes(bad="0.85")
     for panel, runs in panels:
@@ -337,9 +357,7 @@ def fans(
 
     `axis`: the vertical axis goes from −axis to axis; what lies beyond is told in the panel's title.
     """
-    figure, (axes,) = sheet(
-        records, title, shows, (max(2.9 * len(runs) + 0.8, 6.8), 4.4), columns=len(runs), sharey=True
-    )
+    figure, axes = strip(records, title, shows, (2.9, 3.6), len(runs), sharey=True)
     for panel, (name, (run, unit)) in zip(axes, runs.items(), strict=True):
         q = until_divergence(run.percentiles)[:, unit]
         steps = run.metrics["step"].to_numpy()[: len(q)]
@@ -355,7 +373,9 @@ def fans(
         plain_axes(panel)
     if axis is not None:
         axes[0].set_ylim(-axis, axis)
-    axes[0].set_ylabel("nonlinearity's input")
+    for panel in axes:
+        panel.set_ylabel("nonlinearity's input")
+    _labels_outside([(panel, None) for panel in axes])
     return figure
 
 
@@ -449,16 +469,20 @@ def _panels(
 ) -> tuple[Figure, list[tuple[Axes, list[Record]]]]:
     """The sheet, and each panel with its runs; `size` of a panel in inches."""
     up, across = values(records.runs, layout.rows), values(records.runs, layout.columns)
-    inches = max(size[0] * len(across) + 0.6, 6.8), size[1] * len(up) + 1.5
-    figure, axes = sheet(records, title, shows, inches, rows=len(up), columns=len(across), **grid)
+    if len(up) == 1:
+        figure, axes = strip(records, title, shows, size, len(across), **grid)
+    else:
+        wide = size[0] if len(across) <= ACROSS else 0.8 * size[0]
+        inches = max(wide * len(across) + 0.6, NARROWEST), size[1] * len(up) + 1.5
+        figure, lines = sheet(records, title, shows, inches, rows=len(up), columns=len(across), **grid)
+        axes = list(itertools.chain.from_iterable(lines))
     panels = []
-    for row, line in zip(up, axes, strict=True):
-        for column, panel in zip(across, line, strict=True):
-            wanted = [(layout.rows, row), (layout.columns, column)]
-            runs = [run for run in records.runs if all(s is None or run.value(s) == of for s, of in wanted)]
-            named = [setting_label(setting, of) for setting, of in wanted if setting is not None]
-            panel.set_title(", ".join(named), fontsize=10)
-            panels.append((panel, runs))
+    for (row, column), panel in zip(itertools.product(up, across), axes, strict=True):
+        wanted = [(layout.rows, row), (layout.columns, column)]
+        runs = [run for run in records.runs if all(s is None or run.value(s) == of for s, of in wanted)]
+        named = [setting_label(setting, of) for setting, of in wanted if setting is not None]
+        panel.set_title(", ".join(named), fontsize=10)
+        panels.append((panel, runs))
     return figure, panels
 
 
@@ -467,13 +491,12 @@ def _arms(records: Records, layout: Layout) -> list[str]:
 
 
 def _labels_outside(panels: Sequence[tuple[Axes, Any]]) -> None:
-    """What the axes of all panels show alike is written at the left and at the bottom of the figure alone."""
-    for panel, _ in panels:
-        place = panel.get_subplotspec()
-        assert place is not None
-        if not place.is_first_col():
+    """What the axes of all panels show alike is written at the left, and where nothing is below, alone."""
+    columns = [place.colspan.start for panel, _ in panels if (place := panel.get_subplotspec()) is not None]
+    for i, (panel, _) in enumerate(panels):
+        if columns[i] > 0:
             panel.set_ylabel("")
-        if not place.is_last_row():
+        if columns[i] in columns[i + 1 :]:
             panel.set_xlabel("")
 
 
@@ -503,4 +526,6 @@ def _caption(figure: Figure, text: str) -> None:
 
 
 def _wrapped(text: str, inches: float, points: float) -> str:
-    return textwrap.fill(text, int(inches * 72 / (points * 0.58)))  # 0.58: mean width of a letter, in its height
+    return textwrap.fill(
+        text, int(inches * 72 / (points * 0.58)), break_on_hyphens=False
+    )  # 0.58: mean width of a letter, in its height

@@ -265,6 +265,8 @@ class Subject:
     """Title to a table of text for the report."""
     reads: tuple[str, ...] = ()
     """Which of `percentiles` and `moments` must be among the committed records; they are most of a record's size."""
+    shown: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By the stem of a figure the claims that it shows, which may be none; one that is not here shows the main ones."""
     shows_tuning: bool = False
     """Whether its figures and tables are given tuning runs, too."""
     about: str = ""

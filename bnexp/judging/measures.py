@@ -54,6 +54,11 @@ def final_accuracy(run: Record) -> float:
     return chance(run) if diverged(run) else float(run.metrics["accuracy"].iloc[-1])
 
 
+def highest_accuracy(run: Record) -> float:
+    """The maximum that the paper gives (§4.2.2): on test images, of all evaluations; chance where there is none."""
+    return max((y for y in curve(run)[1] if not math.isnan(y)), default=chance(run))
+
+
 def points_ahead(
     of: Iterable[Record], same: Callable[[Record], Hashable], measure: Callable[[Record], float] = final_accuracy
 ) -> Callable[[Record], float | None]:

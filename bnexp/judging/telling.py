@@ -67,7 +67,8 @@ def why(claim: Claim, overall: Estimate, decision: Decision, cells: Sequence[Ver
     if decision.verdict == "mixed":
         return f"some of {len(cells)} cells say so and some the opposite"
     if rule.universal and len(set(cells)) > 1:
-        return f"it is said of every one of {len(cells)} cells: {tally(cells)}"
+        doubt = "; after Holm over the cells not both" if {"reproduced", "contradicted"} <= set(cells) else ""
+        return f"it is said of every one of {len(cells)} cells: {tally(cells)}{doubt}"
     scope = "in every cell, the" if rule.universal and len(cells) > 1 else "the"
     if decision.verdict in ranges:
         return f"{scope} 95 % interval lies {ranges[decision.verdict]}"

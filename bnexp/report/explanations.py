@@ -42,6 +42,12 @@ class Witness:
     """Why it decides nothing here, though it is a main claim of its experiment."""
     reservation: str = ""
     """What may be said against it."""
+    short: str = ""
+    """What it says, in a few words; of a main claim that no saying has."""
+
+    def on(self, network: str) -> tuple[str, str]:
+        """The experiment that judges it on a network, and the claim."""
+        return self.subject + (SUFFIX if network == INCEPTION else ""), self.claim
 
     @property
     def primary(self) -> bool:
@@ -66,7 +72,7 @@ EXPLANATIONS = (
         "BN works because it keeps the distributions of layers' inputs from moving while the layers below learn.",
         "the paper's title",
         (
-            Witness("covariate_shift", "shift-fed", both=True),
+            Witness("covariate_shift", "shift-fed", short="layers' inputs move less", both=True),
             Witness("covariate_shift", "shift-front", both=True),
             Witness("covariate_shift", "shift-w1", both=True),
             Witness("covariate_shift", "shift-mean", both=True),
@@ -74,11 +80,17 @@ EXPLANATIONS = (
             Witness("covariate_shift", "shift-mean-training", both=True),
             Witness("covariate_shift", "shift-spread-training", both=True),
             Witness("covariate_shift", "shift-w1-training", both=True),
-            Witness("covariate_shift", "shift-gradient", both=True),
+            Witness(
+                "covariate_shift",
+                "shift-gradient",
+                short="a layer's gradient changes less when those below have moved",
+                both=True,
+            ),
             Witness("covariate_shift", "shift-direction", both=True),
             Witness(
                 "noisy_norm",
                 "noisy-faster",
+                short="against it: BN made unstable is faster than no norm",
                 denies=True,
                 both=True,
                 reservation="its noise is drawn anew at every step and is not there at inference, so that inputs move "
@@ -87,6 +99,7 @@ EXPLANATIONS = (
             Witness(
                 "noisy_norm",
                 "noisy-speed",
+                short="against it: BN made unstable is as fast as BN",
                 denies=True,
                 both=True,
                 aside="noisy BN may be slower than BN and still learn without stable inputs",
@@ -98,7 +111,9 @@ EXPLANATIONS = (
         "BN makes the loss and its gradient change more smoothly.",
         "Santurkar et al. 2018",
         (
-            Witness("landscape", "landscape-gradient-change", both=True),
+            Witness(
+                "landscape", "landscape-gradient-change", short="the gradient changes less along a step", both=True
+            ),
             Witness("landscape", "landscape-loss-range", both=True),
             Witness("landscape", "landscape-smoothness", both=True),
         ),
@@ -108,7 +123,7 @@ EXPLANATIONS = (
         "BN allows larger learning rates, and these are what helps.",
         "Bjorck et al. 2018",
         (
-            Witness("step_size", "step-size-gain", both=True),
+            Witness("step_size", "step-size-gain", short="at the plain network's rate BN gains little", both=True),
             Witness("step_size", "step-size-own", both=True),
             Witness("step_size", "step-size-survives"),
             Witness("step_size", "step-size-plain", both=True),
@@ -121,10 +136,15 @@ EXPLANATIONS = (
         "BN does not see the scale of the weights, so that growing weights make steps smaller by themselves.",
         "§3.3, van Laarhoven 2017, Arora et al. 2018",
         (
-            Witness("scale_invariance", "scale-l2"),
+            Witness(
+                "scale_invariance",
+                "scale-l2",
+                short="L2 acts through the learning rate",
+            ),
             Witness(
                 "scale_invariance",
                 "scale-growth",
+                short="weights grow less",
                 aside="that growth is stabilised is said in §3.3; weights whose scale is not seen can only grow",
             ),
             Witness("scale_invariance", "scale-longer"),
@@ -148,8 +168,8 @@ EXPLANATIONS = (
         "values near 1.",
         "§3.3",
         (
-            Witness("jacobian", "jacobian-spread", both=True),
-            Witness("jacobian", "jacobian-median", both=True),
+            Witness("jacobian", "jacobian-spread", short="singular values of Jacobians spread less", both=True),
+            Witness("jacobian", "jacobian-median", short="these have medians nearer to 1", both=True),
             Witness("jacobian", "jacobian-unequal", both=True),
             Witness("gradient_flow", "gradient-flow"),
             Witness("gradient_flow", "explodes-at-initialisation", denies=True),
@@ -166,10 +186,15 @@ EXPLANATIONS = (
             Witness(
                 "skip_init",
                 "skip-init-steps",
+                short="SkipInit is as fast as BN, to a factor of 1.5",
                 reservation="it is asked of residual networks alone, whose branches end in a ReLU, and nothing "
                 "normalises their sum: BN is not at its best in them",
             ),
-            Witness("skip_init", "skip-init-accuracy"),
+            Witness(
+                "skip_init",
+                "skip-init-accuracy",
+                short="SkipInit ends no lower than BN",
+            ),
             Witness("init_robustness", "init-own-best", denies=True),
         ),
     ),
@@ -192,7 +217,7 @@ def networks(witness: Witness) -> tuple[str, ...]:
 
 def entry(witness: Witness, network: str, found: Found) -> Mapping[str, Any] | None:
     """What was judged of a witness on a network, if it was."""
-    return found.get((witness.subject + (SUFFIX if network == INCEPTION else ""), witness.claim))
+    return found.get(witness.on(network))
 
 
 def speaks(witness: Witness, judged: Mapping[str, Any] | None) -> Speaks:
@@ -290,7 +315,7 @@ def _row(witness: Witness, network: str, found: Found) -> tuple[str, ...]:
     says = side(witness, network, found)
     if judged is None:
         return _marked(witness, sentence(witness)), network, says, "–", "–"
-    experiment = witness.subject + (SUFFIX if network == INCEPTION else "")
+    experiment, _ = witness.on(network)
     flags = "".join(f", *{flag}*" for flag in judged["flags"])
     verdict = f"[{judged['verdict']}]({experiment}/README.md){flags}"
     return _marked(witness, judged["claim"]), network, says, verdict, judged["measured"]

@@ -15,6 +15,8 @@ from matplotlib.markers import CARETLEFTBASE, CARETRIGHTBASE
 from matplotlib.ticker import NullLocator
 from matplotlib.transforms import ScaledTranslation
 
+from bnexp.report.sayings import LABELS
+
 COLOURS = {
     "reproduced": "#009E73",
     "contradicted": "#D55E00",
@@ -45,6 +47,8 @@ def forest(claims: Sequence[Mapping[str, Any]]) -> Figure | None:
     """The picture, a panel for every unit, of what is no control; None without claims that have an effect."""
     about = [claim for claim in claims if not claim.get("control")]
     shown = [claim for claim in about if claim["effect"] is not None and claim["unit"] in UNITS]
+    order = list(LABELS)
+    shown.sort(key=lambda claim: order.index(_key(claim)) if _key(claim) in LABELS else len(order))
     by_unit = {unit: rows for unit in UNITS if (rows := [claim for claim in shown if claim["unit"] == unit])}
     if not by_unit:
         return None
@@ -68,7 +72,8 @@ def forest(claims: Sequence[Mapping[str, Any]]) -> Figure | None:
 def _draw_cells(panel: Axes, cells: Sequence[Mapping[str, Any]], factor: float, middle: float) -> None:
     """A thin interval each, beneath one another in the row, in the colour of what the cell says."""
     ordered = sorted(cells, key=lambda cell: float(cell["effect"]))
-    for cell, offset in zip(ordered, np.linspace(-0.13, 0.13, len(ordered)), strict=True):
+    reach = min(0.1, 0.04 * (len(ordered) - 1))
+    for cell, offset in zip(ordered, np.linspace(-reach, reach, len(ordered)), strict=True):
         _draw_interval(panel, cell, factor, middle + offset, 1.0, 2.5)
 
 
@@ -83,10 +88,15 @@ def _draw_interval(panel: Axes, of: Mapping[str, Any], factor: float, at: float,
     panel.plot(effect, at, "o", color=colour, ms=size)
 
 
+def _key(claim: Mapping[str, Any]) -> tuple[str, str]:
+    return claim["experiment"], claim["id"]
+
+
 def _label(claim: Mapping[str, Any]) -> str:
-    """The sentence, the experiment, n, and what makes the verdict doubtful, in lines."""
-    about = [claim["experiment"], f"n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{claim['n']}", *claim.get("flags", ())]
-    return textwrap.fill(f"{claim['claim']} ({', '.join(about)})", 78)
+    """What it answers, else the sentence, with n and what makes the verdict doubtful, in lines."""
+    about = ", ".join([f"n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{claim['n']}", *claim.get("flags", ())])
+    said = LABELS.get(_key(claim), f"{claim['experiment']}: {claim['claim']}")
+    return textwrap.fill(f"{said} ({about})", 82)
 
 
 def _height(label: str) -> float:
@@ -109,6 +119,8 @@ def _draw(panel: Axes, unit: str, rows: Sequence[Mapping[str, Any]], labels: Seq
             _draw_interval(panel, claim, factor, i, 2.5, 7)
         if claim.get("paper_effect") is not None:
             panel.plot(factor * claim["paper_effect"], i - 0.14, "v", color="black", ms=6, mfc="none")
+    for end in ends[:-1]:
+        panel.axhline(end, color="0.9", lw=0.8)
     panel.set_yticks(middles, labels, fontsize=9)
     panel.set_ylim(ends[-1], 0)
     if unit == "ratio":

@@ -14,7 +14,7 @@ from bnexp.config import flatten
 from bnexp.judging.matching import shown
 from bnexp.judging.measures import epochs
 from bnexp.judging.words import percent, span, three_digits
-from bnexp.report.experiments import header
+from bnexp.report.experiments import header, read
 from bnexp.report.score import counted
 from bnexp.report.size import model_size
 from bnexp.report.tables import markdown, of_frame, readable
@@ -36,7 +36,8 @@ def readme(
 
     `altered`: not as the experiment's file has it.
     """
-    lines = [f"# {gathered.experiment}", "", f"{gathered.title}.", "", *_in_short(gathered, judgements), ""]
+    lines = [f"# {gathered.experiment}", "", f"{gathered.title}.{_question(gathered)}", ""]
+    lines += [*_in_short(gathered, judgements), ""]
     if gathered.partial:
         lines[2:2] = [f"**Partial: {gathered.partial}**; the verdicts are on these alone.", ""]
     if judgements:
@@ -50,6 +51,12 @@ def readme(
     if by_arm["diverged"].any():
         lines += ["", "A run that diverged counts as chance."]
     return "\n".join([*lines, "", "</details>"]) + "\n"
+
+
+def _question(gathered: Records) -> str:
+    """What one of our experiments asks."""
+    file = paths.experiments().get(gathered.experiment)
+    return f" {question}" if file is not None and (question := read(file).question) else ""
 
 
 def _in_short(gathered: Records, judgements: Sequence[Judgement]) -> list[str]:

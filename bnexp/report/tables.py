@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from statistics import fmean
 from typing import Any
 
 import pandas as pd
 
 from bnexp.claims.speed import TARGETS, reached
 from bnexp.judging import rules
-from bnexp.judging.measures import diverged, final_accuracy
+from bnexp.judging.measures import diverged, final_accuracy, highest_accuracy
 from bnexp.runs.records import Records
 
 TARGETED = ("mnist", "digits")
@@ -17,7 +18,7 @@ TARGETED = ("mnist", "digits")
 
 
 def arms(gathered: Records) -> pd.DataFrame:
-    """A row per arm: what varies, runs, final test accuracy with its 95 % interval, steps to the targets.
+    """A row per arm: what varies, runs, final test accuracy with its 95 % interval and the highest, steps to targets.
 
     A run that diverged counts as chance, as in the claims.
     """
@@ -29,6 +30,7 @@ def arms(gathered: Records) -> pd.DataFrame:
         row: dict[str, Any] = dict(zip((gathered.label, *axes), key, strict=True))
         row |= {"n": len(replicates), "diverged": sum(map(diverged, replicates))}
         row |= {"accuracy": interval.effect, "accuracy_lo": interval.lo, "accuracy_hi": interval.hi}
+        row["highest"] = fmean(map(highest_accuracy, replicates))
         for target in targets:
             steps = reached(replicates, target)
             row |= {f"steps_to_{100 * target:.0f}": steps.mean, f"reached_{100 * target:.0f}": steps.runs}
@@ -46,6 +48,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
         lo, hi = (min(max(100 * row[end], 0), 100) for end in ("accuracy_lo", "accuracy_hi"))
         interval = f" [{lo:.2f}, {hi:.2f}]" if n > 1 else ""
         cells["final accuracy %"] = f"{100 * row['accuracy']:.2f}{interval}"
+        cells["highest %"] = f"{100 * row['highest']:.2f}"
         for target in TARGETS:
             if f"steps_to_{100 * target:.0f}" not in row:
                 continue

@@ -94,16 +94,20 @@ def _drawn(gathered: Records, judgements: Sequence[claims.Judgement]) -> tuple[d
             of_subject = subject.figures(drawn)
             tables |= subject.tables(drawn)
         ids = {claim.id for claim in subject.claims}
-        verdicts_in_words = _in_words([each for each in judgements if each.id in ids])
-        for figure in of_subject.values():
-            plots.add_to_caption(figure, verdicts_in_words)
+        of_its_claims = [each for each in judgements if each.id in ids]
+        main = [each.id for each in of_its_claims if each.claim.primary]
+        for stem, figure in of_subject.items():
+            shows = subject.shown.get(stem)
+            if shows != ():
+                plots.add_to_caption(figure, _in_words(of_its_claims, main if shows is None else shows))
         figures |= of_subject
     return figures or overview.figures(shown(gathered)), tables
 
 
-def _in_words(judgements: Sequence[claims.Judgement]) -> str:
-    """The verdicts on what a figure shows, counted."""
-    return " ".join(f"{part}." for part in counted([each.as_dict() for each in judgements]))
+def _in_words(judgements: Sequence[claims.Judgement], shown_by_it: Sequence[str]) -> str:
+    """The verdicts on what a figure shows; where that is no claim of its own, all of its subject's, counted."""
+    told = [f"{each.verdict.capitalize()}: {each.sentence}" for each in judgements if each.id in shown_by_it]
+    return " ".join(told or (f"{part}." for part in counted([each.as_dict() for each in judgements])))
 
 
 def _verdict(gathered: Records, judgements: list[claims.Judgement]) -> dict[str, Any]:
