@@ -157,7 +157,7 @@ MODELS = {
     "mlp": ModelKind(("depth", "width", "activation", "residual", "skip_init", "dropout"), stacked=True),
     "inception": INCEPTION,
     "inception_small": INCEPTION,
-    "recurrent": ModelKind(("width", "cell", "scan", "normed"), without=("placement", "per_activation")),
+    "recurrent": ModelKind(("width", "cell", "scan", "normed", "first_gamma"), without=("placement", "per_activation")),
     "module": ModelKind(("target", "settings", "source"), without=("placement", "per_activation")),
 }
 """By name; `models.BUILDERS` makes them."""
@@ -195,6 +195,8 @@ class ModelConfig:
     normed: str = "all"
     """Of `recurrent`: norms on what comes from the `inputs`, or on `all`: from the last state, too, and on an LSTM's
     cell (Cooijmans et al. 2016)."""
+    first_gamma: float = field(default=0.1, metadata=LATER)
+    """Of `recurrent`: what BN's γ begins with; at 1 a tanh is at its steep end at once (Cooijmans et al. 2016, §4)."""
     dropout: float = 0.0
     """Probability with which an output of a hidden layer, in `inception` an input of the last layer, is left out."""
     modules: list[str] = field(default_factory=lambda: list(MODULES))

@@ -164,13 +164,16 @@ def recurrent(sign: Sign) -> list[Record]:
         at = 200 if not is_bn(fields) else {1: 100, 0: 200, -1: 750}[worth]
         if is_bn(fields) and on_all and worth:
             at = {1: 50, -1: 1000}[worth]
+        if fields.get("model.first_gamma") == 1:
+            at = 200
         high = 0.3 if fields["model.scan"] == "pixels" and worth >= 0 else 0.95
         return record(fields, high - 0.005 * (fields["lr"] != 0.1) + noise(fields), at)
 
     seeds, rates = (*range(6), 1000), (0.03, 0.1, 0.3)
-    normed = [BN | {"model.normed": where} for where in ("inputs", "all")]
+    normed = [BN | {"model.normed": where, "model.first_gamma": 0.1} for where in ("inputs", "all")]
+    steep = BN | {"model.normed": "all", "model.first_gamma": 1.0}
     return [
-        *sweep(run, (PLAIN, *normed), seeds, model_cell=("tanh", "lstm"), model_scan=("rows",), lr=rates),
+        *sweep(run, (PLAIN, *normed, steep), seeds, model_cell=("tanh", "lstm"), model_scan=("rows",), lr=rates),
         *sweep(run, (PLAIN,), seeds, model_cell=("tanh",), model_scan=("pixels",), lr=rates),
     ]
 

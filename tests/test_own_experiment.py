@@ -222,3 +222,14 @@ def test_a_file_under_the_name_of_another_experiment_is_refused(
     assert (said.code, said.out) == (2, "")
     assert "experiment=imposter: a file says `experiment: m" in said.line
     assert not (tmp_path / "outputs").exists()
+
+
+def test_a_number_among_the_values_of_grids_is_named(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "conf" / "experiment").mkdir(parents=True)
+    grids = (
+        "# @package _global_\nexperiment: mine\nhydra: {mode: MULTIRUN, sweeper: {grids: [{norm: none, lr: 0.1}]}}\n"
+    )
+    (tmp_path / "conf" / "experiment" / "mine.yaml").write_text(grids)
+    said = command("run", "--config-dir=conf", "experiment=mine", "data=digits")
+    assert said.code == 2
+    assert 'values are text, as on the command line: write "0.1"' in said.line

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from bnexp import models
 from bnexp.config import Config, ConfigError, DataConfig, ModelConfig, NormConfig, RunConfig, run_id, validate
 from bnexp.engine.train import train
-from bnexp.models.recurrent import FORGETS, GAMMA, Recurrent
+from bnexp.models.recurrent import FORGETS, Recurrent
 from bnexp.norms import BatchNorm, estimate_population
 
 NONE = NormConfig("none")
@@ -62,7 +62,9 @@ def test_every_time_step_has_statistics_of_its_own_and_the_same_gamma(cell: str,
     kinds = 1 if normed == "inputs" else 3 if cell == "lstm" else 2
     assert len(norms) == 6 * kinds
     assert len({norm.gamma for norm in norms}) == len({norm.beta for norm in norms}) == kinds
-    assert all((norm.gamma == GAMMA).all() for norm in norms)
+    assert all((norm.gamma == 0.1).all() for norm in norms)
+    steep = build(cell, NormConfig("batch"), normed=normed, first_gamma=1.0)
+    assert all((norm.gamma == 1).all() for norm in steep.modules() if isinstance(norm, BatchNorm))
     assert network.of_input.bias is None
     estimate_population(network, [images(), images()])
     seen = norms[:6]
@@ -75,7 +77,7 @@ def test_in_training_inputs_and_states_are_normalised_apart() -> None:
     x, state = images()[:, 0], torch.zeros(12, 8)
 
     def normalised(z: Tensor) -> Tensor:
-        return GAMMA * (z - z.mean(0)) * torch.rsqrt(z.var(0, correction=0) + 1e-5)
+        return 0.1 * (z - z.mean(0)) * torch.rsqrt(z.var(0, correction=0) + 1e-5)
 
     for t in range(6):
         of_state = normalised(network.of_state(state)) if t else 0

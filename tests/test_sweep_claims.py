@@ -241,7 +241,7 @@ EXPECTED: dict[str, dict[str, Mapping[int, str]]] = {
         "noise-of-mixed": dict.fromkeys(OPPOSITE, "reproduced"),
     },
     "recurrent": {
-        **{f"recurrent-{what}": NO_MARGIN for what in ("all", "inputs", "state")},
+        **{f"recurrent-{what}": NO_MARGIN for what in ("all", "inputs", "state", "gamma")},
         "recurrent-trains": dict.fromkeys(OPPOSITE, "reproduced"),
         "recurrent-pixels": NO_WORSE,
     },

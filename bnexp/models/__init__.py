@@ -95,7 +95,8 @@ def _inception(plan: Plan) -> nn.Module:
 
 def _recurrent(plan: Plan) -> nn.Module:
     model = plan.config.model
-    return Recurrent(plan.shape, model.width, plan.classes, plan.norm, model.cell, model.scan, model.normed)
+    how = model.cell, model.scan, model.normed, model.first_gamma
+    return Recurrent(plan.shape, model.width, plan.classes, plan.norm, *how)
 
 
 BUILDERS: dict[str, Callable[[Plan], nn.Module]] = {

@@ -9,21 +9,18 @@ from torch.nn import functional
 from bnexp.config import ConfigError
 from bnexp.norms import BatchNorm, NormFactory
 
-GAMMA = 0.1
-"""What γ begins with: at 1 a tanh would be at its steep end at once (Cooijmans et al. 2016, §4)."""
-
 FORGETS = 1.0
 """Added to the forget gate before its sigmoid, so that it begins open."""
 
 
 class Norms(nn.ModuleList):
-    """A norm for each time step, of statistics of its own; γ and β are those of the first."""
+    """A norm for each time step, of statistics of its own; γ, `gamma` at first, and β are those of the first."""
 
-    def __init__(self, norm: NormFactory, features: int, steps: int) -> None:
+    def __init__(self, norm: NormFactory, features: int, steps: int, gamma: float) -> None:
         first, *others = made = [norm(features) for _ in range(steps)]
         super().__init__(made)
         if isinstance(first, BatchNorm) and "gamma" in dict(first.named_parameters()):
-            nn.init.constant_(first.gamma, GAMMA)
+            nn.init.constant_(first.gamma, gamma)
         for other in others:
             for name, p in list(first.named_parameters()):
                 path, _, last = name.rpartition(".")
@@ -49,6 +46,7 @@ class Recurrent(nn.Module):
         cell: str = "tanh",
         scan: str = "rows",
         normed: str = "all",
+        gamma: float = 0.1,
     ) -> None:
         super().__init__()
         colours, height, across = shape
@@ -60,12 +58,12 @@ class Recurrent(nn.Module):
         self.lstm = cell == "lstm"
         steps, inputs = (height, across) if scan == "rows" else (height // 2 * (across // 2), 1)
         wide = 4 * width if self.lstm else width
-        self.input_norms = Norms(norm, wide, steps)
+        self.input_norms = Norms(norm, wide, steps, gamma)
         replaced = getattr(self.input_norms[0], "replaces_bias", False)
         self.of_input = nn.Linear(inputs, wide, bias=not replaced)
         self.of_state = nn.Linear(width, wide, bias=False)
-        self.state_norms = Norms(norm, wide, steps) if normed == "all" else None
-        self.cell_norms = Norms(norm, width, steps) if normed == "all" and self.lstm else None
+        self.state_norms = Norms(norm, wide, steps, gamma) if normed == "all" else None
+        self.cell_norms = Norms(norm, width, steps, gamma) if normed == "all" and self.lstm else None
         self.hidden = nn.Tanh()
         self.classifier = nn.Linear(width, classes)
 
