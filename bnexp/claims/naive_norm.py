@@ -27,11 +27,8 @@ SHOWS_TUNING = True
 GENTLE = {"sigmoid": Of("among", (0.316, 1)), "relu": Of("among", (0.0316, 0.1))}
 """By nonlinearity, learning rates at which networks train without a norm."""
 
-COARSE = {"lr": Of("among", (0.000316, 0.001, 0.00316, 0.01, 0.0316, 0.1, 0.316, 1, 3.16, 10))}
-"""Learning rates of which an arm has the best; where the largest that trains is sought, there are more between them."""
-
 FINE = {"lr": Of("above", (0.005,))}
-"""Those among which it is sought, in steps of a quarter of a decade."""
+"""Learning rates in steps of a quarter of a decade, among which the largest that trains is sought."""
 
 LARGER = 0.1
 """Of slopes, the smallest difference that counts: over a tenfold number of steps a quarter more."""
@@ -115,7 +112,7 @@ CLAIMS = [
         )
     ),
     *(
-        _claim(identity, f"{BEST} {what} ends lower than no norm", (arm, NONE), ACCURACY, LOWER, COARSE)
+        _claim(identity, f"{BEST} {what} ends lower than no norm", (arm, NONE), ACCURACY, LOWER)
         for identity, what, arm in (
             ("mean", "the mean outside the gradient step", MEAN),
             ("scaled", "mean and variance outside the gradient step", BOTH),
@@ -138,7 +135,6 @@ CLAIMS = [
         ({"norm": TREATED, "norm.affine": False}, BOTH),
         ACCURACY,
         Rule("difference", SMALLEST, universal=True),
-        COARSE,
         control=Control(
             "No difference would say that it does not matter where the gradient goes.",
             guards=("naive-scaled", "naive-blows-up"),
