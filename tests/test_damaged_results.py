@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import Command
 
-from bnexp.report import index
+from bnexp.report import index, redraw
 
 ROOT = Path(__file__).parent.parent
 COMMITTED = ROOT / "results" / "laptop" / "inception_tiny"
@@ -145,3 +145,20 @@ def test_damaged_verdicts_and_experiments_do_not_hide_the_list(results: Command)
     assert said.code == 1
     assert "mine/experiment/mine.yaml cannot be read as an experiment" in said.line
     assert "there is no experiment in it" in results("list", "--config-dir", "nowhere").line
+
+
+def test_of_many_that_several_processes_draw_the_damaged_one_is_named_and_the_others_are_told_in_order(
+    results: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("another", "broken", "yet_another"):
+        shutil.copytree(COMMITTED, Path("results", name))
+    Path("results", "broken", "records", "runs.json").write_text("{")
+    alone = results("report", "inception_tiny").out.splitlines()
+    monkeypatch.setattr(redraw, "SEVERAL", 1)
+    monkeypatch.setattr(redraw, "cores", lambda: 2)
+    said = results("report")
+    assert said.code == 1
+    assert "results/broken/records/runs.json is damaged" in said.line
+    told = [line for line in said.out.splitlines() if line.startswith("Report: ")]
+    assert told == [f"Report: results/{name}/README.md" for name in ("another", "inception_tiny", "yet_another")]
+    assert set(alone) <= set(said.out.splitlines()), "a report is told as if it were alone"

@@ -290,12 +290,12 @@ def interaction(first: np.ndarray, second: np.ndarray) -> float:
     """
     deviations = np.concatenate([arm - arm.mean() for arm in (first, second)])
 
-    def apart(a: np.ndarray, b: np.ndarray) -> float:
-        difference = deviations[a].mean(0) - deviations[b].mean(0)
-        return float(np.var(difference))
+    def apart(a: np.ndarray, b: np.ndarray, axis: int) -> np.ndarray:
+        difference = deviations[a].mean(axis - 1) - deviations[b].mean(axis - 1)  # [resamples, cells]
+        return np.asarray(np.var(difference, axis=-1))
 
     arms = np.split(np.arange(len(deviations)), [len(first)])
-    test = distributions.permutation_test(arms, apart, n_resamples=1999, alternative="greater", rng=0)
+    test = distributions.permutation_test(arms, apart, vectorized=True, n_resamples=1999, alternative="greater", rng=0)
     return float(test.pvalue)
 
 

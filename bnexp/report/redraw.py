@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import multiprocessing
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from bnexp.config import ConfigError
 from bnexp.console import out
+from bnexp.machine import cores
 from bnexp.report import ReportError, index
 from bnexp.report.conclude import check_writable
 from bnexp.report.experiments import described, files
@@ -28,12 +33,7 @@ def redraw(names: Sequence[str], results: Path, config_dir: Path | None, kind: s
     experiments = [name for name in names if not holds_records(name)]
     if experiments or not names:
         folders += _under(results, experiments)
-    failures: list[str] = []
-    for folder in folders:
-        try:
-            _redraw(folder, known, kind)
-        except (RecordsError, ReportError, ConfigError) as error:
-            failures.append(str(error))
+    failures = [failure for failure in _each(folders, known, kind) if failure]
     for overview in {index.of(folder) for folder in folders if folder.resolve().is_relative_to(results.resolve())}:
         index.write(overview)
         if (page := overview / "index.html").is_file():
@@ -47,12 +47,47 @@ def _named(folder: Path) -> Path:
     return folder if folder.name not in ("", "..") else folder.resolve()
 
 
-def _redraw(folder: Path, known: dict[str, Path], kind: str) -> None:
-    gathered = described(records.load(folder / "records"), folder, known)
-    check_writable(str(folder))
-    judgements, _ = write(gathered, folder, kind)
+SEVERAL = 4
+"""Up to so many reports further processes would not be worth their start."""
+
+
+def _each(folders: Sequence[Path], known: dict[str, Path], kind: str) -> Iterator[str]:
+    """Of every folder why it could not be drawn, or nothing; many are drawn by as many processes as there are cores."""
+    if len(folders) <= SEVERAL or cores() == 1:
+        for folder in folders:
+            yield _redraw(folder, known, kind)
+        return
+    with ProcessPoolExecutor(cores(), multiprocessing.get_context("spawn"), _undisturbed) as pool:
+        try:
+            for printed, failure in pool.map(functools.partial(_silently, known=known, kind=kind), folders):
+                out.file.write(printed)
+                yield failure
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _undisturbed() -> None:
+    """Ctrl-C ends the command when the reports that are being drawn are whole."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _silently(folder: Path, known: dict[str, Path], kind: str) -> tuple[str, str]:
+    """What would be printed, to be printed in order, and the failure."""
+    with out.capture() as captured:
+        failure = _redraw(folder, known, kind)
+    return captured.get(), failure
+
+
+def _redraw(folder: Path, known: dict[str, Path], kind: str) -> str:
+    try:
+        gathered = described(records.load(folder / "records"), folder, known)
+        check_writable(str(folder))
+        judgements, _ = write(gathered, folder, kind)
+    except (RecordsError, ReportError, ConfigError) as error:
+        return str(error)
     print_report(gathered, judgements)
     out.print(f"Report: {folder / 'README.md'}\n")
+    return ""
 
 
 def holds_records(folder: str) -> bool:

@@ -12,10 +12,16 @@ from bnexp.runs.records import Record, Records
 INPUTS = {"mnist": (1, 28, 28), "digits": (1, 8, 8)}
 """Shapes of the images of data sets that are not cropped."""
 
+DECIDING = ("model.", "norm.", "data.")
+"""Groups of the settings that decide how large a network is; of thousands of runs few differ in these."""
+
 
 def model_size(gathered: Records) -> dict[str, Any] | None:
     """`layers` and `parameters`, each the smallest and the largest; None for networks of the user's."""
-    sizes = {_size(run) for run in gathered.runs}
+    different = {
+        repr(sorted((k, run.fields[k]) for k in run.fields if k.startswith(DECIDING))): run for run in gathered.runs
+    }
+    sizes = {_size(run) for run in different.values()}
     if None in sizes or not sizes:
         return None
     layers, parameters = zip(*(size for size in sizes if size is not None), strict=True)

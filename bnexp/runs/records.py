@@ -243,7 +243,9 @@ def load(folder: Path) -> Records:
     meant = {name.removesuffix(".npz"): path for name, path in zip(FILES[1:], array_files, strict=True)}
     with _reading(table_file or folder / FILES[0]) as path:
         table = pd.read_csv(path, dtype={"run": str, "step": int, "accuracy": float, "loss": float})
-        metrics = {run: rows.drop(columns="run").reset_index(drop=True) for run, rows in table.groupby("run")}
+        rows_of = table.groupby("run").indices
+        table = table.drop(columns="run").copy()  # in one block, of which rows are taken at once
+        metrics = {str(run): table.iloc[rows].reset_index(drop=True) for run, rows in rows_of.items()}
         if lost := runs.keys() - metrics.keys():
             raise ValueError(f"it lacks {len(lost)} of {len(runs)} runs")
     arrays = {name: _arrays(path) for name, path in meant.items() if name != "correct"}
