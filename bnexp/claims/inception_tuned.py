@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+import scipy
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from scipy.special import comb
 
 from bnexp.claims.accuracy import ACCURACY
 from bnexp.claims.inception import SMALLEST, arm, speed_ups, target_of
@@ -72,7 +72,7 @@ CLAIMS = [
 
 def best_of(n: int, tries: int) -> np.ndarray:
     """The probability of each of `n` sorted scores to be the best of so many tries, none made twice."""
-    return np.asarray(comb(np.arange(n), tries - 1) / comb(n, tries))
+    return np.asarray(scipy.special.comb(np.arange(n), tries - 1) / scipy.special.comb(n, tries))
 
 
 def searches(scores: Sequence[float]) -> np.ndarray:

@@ -48,7 +48,7 @@ COLOURS = {
     **{"with BN, frozen": ROSE, "with BN, recomputed": TEAL},
     **{"γ and β left at 1 and 0": CYAN, "γ and β trained alone": ROSE},
     **{"without BN, standardised pixels": ROSE, "without BN, whitened pixels": PURPLE},
-    **{"SkipInit": PURPLE, "with BN, on inputs alone": CYAN},
+    **{"SkipInit": PURPLE, "with BN, on inputs alone": CYAN, "with BN, γ of 1 at first": ROSE},
     **{"naive, mean": "#000000", "naive, both": ROSE, "naive, averages": OLIVE},
     **{"with BN, lr 0.1": CYAN, "with BN, lr 0.316": BN_COLOUR, "with BN, lr 1": GREEN},
     **{"without BN, lr 0.1": SAND, "without BN, lr 0.316": PLAIN_COLOUR, "without BN, lr 1": ROSE},

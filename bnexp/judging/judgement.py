@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, get_args
 
-from scipy.stats import false_discovery_control
+import scipy
 
 from bnexp.judging import rules
 from bnexp.judging.claim import BN, Claim, Outcome, Peculiar, Verdict
@@ -193,7 +193,7 @@ def _adjusted_ps(
 
 
 def _benjamini_hochberg(ps: Sequence[float]) -> list[float]:
-    return list(map(float, false_discovery_control(ps))) if ps else []
+    return list(map(float, scipy.stats.false_discovery_control(ps))) if ps else []
 
 
 def _further(judgement: Judgement, p: float | None) -> Judgement:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats as distributions
+import scipy
 
 from bnexp.judging.claim import Kind, Verdict
 
@@ -50,7 +50,7 @@ class Estimate:
     def _half(self) -> float:
         if self.n < 2:
             return math.inf
-        return float(distributions.t.ppf(1 - LEVEL, self.df)) * self.se if self.se else 0.0
+        return float(scipy.stats.t.ppf(1 - LEVEL, self.df)) * self.se if self.se else 0.0
 
     def above(self, bound: float) -> float:
         """The p of an effect of at most `bound`."""
@@ -65,7 +65,7 @@ class Estimate:
             return 1.0
         if not self.se:
             return 0.0 if distance > 0 else 1.0
-        return float(distributions.t.sf(distance / self.se, self.df))
+        return float(scipy.stats.t.sf(distance / self.se, self.df))
 
 
 NOTHING = Estimate(math.nan, math.nan, math.nan, 0)
@@ -199,12 +199,12 @@ class Share:
     @property
     def exact(self) -> tuple[float, float]:
         """Clopper and Pearson's interval."""
-        ends = distributions.binomtest(self.yes, self.n).proportion_ci(1 - 2 * LEVEL, "exact")
+        ends = scipy.stats.binomtest(self.yes, self.n).proportion_ci(1 - 2 * LEVEL, "exact")
         return float(ends.low), float(ends.high)
 
     @property
     def wilson(self) -> tuple[float, float]:
-        ends = distributions.binomtest(self.yes, self.n).proportion_ci(1 - 2 * LEVEL, "wilson")
+        ends = scipy.stats.binomtest(self.yes, self.n).proportion_ci(1 - 2 * LEVEL, "wilson")
         return float(ends.low), float(ends.high)
 
 
@@ -213,7 +213,7 @@ def decide_rate(share: Share) -> Decision:
     if share.n < FEWEST:
         return Decision("undecided", 1.0)
     more, fewer = (
-        float(distributions.binomtest(share.yes, share.n, 0.5, alternative=side).pvalue) for side in ("greater", "less")
+        float(scipy.stats.binomtest(share.yes, share.n, 0.5, alternative=side).pvalue) for side in ("greater", "less")
     )
     low, high = share.exact
     if low > 0.5:
@@ -240,7 +240,7 @@ def decide_rates(a: Share, b: Share, margin: float = 0.0) -> Decision:
     low, high = newcombe(a, b)
     table = [[a.yes, b.yes], [a.n - a.yes, b.n - b.yes]]
     side = "greater" if a.rate >= b.rate else "less"
-    p = float(distributions.boschloo_exact(table, alternative=side).pvalue)
+    p = float(scipy.stats.boschloo_exact(table, alternative=side).pvalue)
     if low > margin and p < LEVEL:
         return Decision("reproduced", p)
     if high < -margin and p < LEVEL:
@@ -295,7 +295,7 @@ def interaction(first: np.ndarray, second: np.ndarray) -> float:
         return np.asarray(np.var(difference, axis=-1))
 
     arms = np.split(np.arange(len(deviations)), [len(first)])
-    test = distributions.permutation_test(arms, apart, vectorized=True, n_resamples=1999, alternative="greater", rng=0)
+    test = scipy.stats.permutation_test(arms, apart, vectorized=True, n_resamples=1999, alternative="greater", rng=0)
     return float(test.pvalue)
 
 
@@ -311,6 +311,6 @@ def seeds_for(half: float, spreads: Sequence[float], images: Images | None = Non
         variance = sum(s * s for s in spreads) / n + fixed.variance
         parts = sum((s * s / n) ** 2 / (n - 1) for s in spreads) + fixed.variance**2 / fixed.df
         df = variance * variance / parts if parts else 1.0  # Satterthwaite's: what spreads most counts most
-        if distributions.t.ppf(1 - LEVEL, df) * math.sqrt(variance) < half:
+        if scipy.stats.t.ppf(1 - LEVEL, df) * math.sqrt(variance) < half:
             return n
     return None

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scipy import stats as distributions
+import scipy
 
 from bnexp.judging import rules
 from bnexp.judging.arms import Arm, cell_name, mean
@@ -163,10 +163,10 @@ def _log_rank(claim: Claim, arms: Sequence[Arm], cells: Sequence[Cell]) -> float
         steps = [claim.quantity.measure([run]) for run in arm.runs]
         reached = [s for s in steps if s is not None and s != math.inf]
         missed = [length(run) for run, s in zip(arm.runs, steps, strict=True) if s == math.inf]
-        samples.append(distributions.CensoredData(uncensored=reached, right=missed))
+        samples.append(scipy.stats.CensoredData(uncensored=reached, right=missed))
     if not all(sample.num_censored() < len(sample) for sample in samples):
         return None
-    return float(distributions.logrank(samples[0], samples[1]).pvalue)
+    return float(scipy.stats.logrank(samples[0], samples[1]).pvalue)
 
 
 def selected(arms: Sequence[Arm]) -> dict[str, Any] | None:
