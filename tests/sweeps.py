@@ -187,7 +187,7 @@ def gap(sign: Sign) -> list[Record]:
     def run(fields: Fields) -> Record:
         worth, dropout = sign(fields), fields["model.dropout"] > 0
         wide = 0.4 - 0.2 * worth * is_bn(fields) - 0.1 * worth * dropout
-        trained = [2.3, 1.0, 0.4, 0.2, 0.08, 0.04, 0.01]
+        trained = [2.3, 1.0, 0.4, 0.2, 0.08, 0.008, 0.001]
         measured = {
             "train_loss_at_inference": trained,
             "train_accuracy": [0.1, *[0.99] * 6],

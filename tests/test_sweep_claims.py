@@ -46,6 +46,8 @@ EXPECTED: dict[str, dict[str, Mapping[int, str]]] = {
     "table": {
         "table-accuracy": OPPOSITE,
         "table-trains": OPPOSITE,
+        "table-trains-fair": OPPOSITE,
+        **{f"table-own-best-steps-{of}{images}": NO_MARGIN for of in (90, 95) for images in ("-binary", "")},
         "table-steps-90": NO_MARGIN,
         "table-own-best-binary": OPPOSITE,
         "table-own-best": OPPOSITE,
@@ -89,6 +91,7 @@ EXPECTED: dict[str, dict[str, Mapping[int, str]]] = {
     },
     "gradient_flow": {
         "gradient-flow": OPPOSITE,
+        "gradient-flow-later": OPPOSITE,
         "gradient-flow-start": {1: "contradicted", 0: "no difference", -1: "reproduced"},
         "no-vanishing-with-bn": {**OPPOSITE, 0: "contradicted"},
         "explodes-at-initialisation": NO_MARGIN,
@@ -117,6 +120,9 @@ EXPECTED: dict[str, dict[str, Mapping[int, str]]] = {
         "placement-sparsity": NO_WORSE,
         "placement-stability": NO_MARGIN,
         "placement-stability-at-rates": NO_MARGIN,
+        "placement-stability-at-rates-raw": NO_MARGIN,
+        "placement-stable-mean": NO_MARGIN,
+        "placement-stable-spread": NO_MARGIN,
         "placement-skewness": OPPOSITE,
         "placement-kurtosis": OPPOSITE,
         "placement-control": OPPOSITE,
@@ -135,6 +141,9 @@ EXPECTED: dict[str, dict[str, Mapping[int, str]]] = {
         "gap-narrower": OPPOSITE,
         "gap-narrower-0.3": OPPOSITE,
         "gap-narrower-0.05": OPPOSITE,
+        "gap-narrower-0.01": OPPOSITE,
+        "gap-narrower-0.002": OPPOSITE,
+        "gap-at-every-loss": OPPOSITE,
         "gap-accuracies": OPPOSITE,
         "gap-dropout-bn": OPPOSITE,
         "gap-dropout-without": OPPOSITE,
@@ -301,7 +310,7 @@ OF_NO_CELLS = {
 }
 
 MIXED: dict[str, tuple[Sign, set[str]]] = {
-    "table": (by("data.binarize", True), {"table-accuracy", "table-trains", "table-steps-90"}),
+    "table": (by("data.binarize", True), {"table-accuracy", "table-trains", "table-trains-fair", "table-steps-90"}),
     "lr_tolerance": (by("model.activation", "relu"), {i for i in EXPECTED["lr_tolerance"] if "trains" not in i}),
     "optimizers": (by("optimizer.name", "sgd"), {"optimizers-speed", "optimizers-speed-95"}),
     "init_robustness": (
@@ -311,7 +320,7 @@ MIXED: dict[str, tuple[Sign, set[str]]] = {
     "saturating": (by("model.activation", "sigmoid"), {"less-saturated"}),
     "gradient_flow": (
         by("model.activation", "relu"),
-        {"gradient-flow", "gradient-flow-start", "no-vanishing-with-bn"},
+        {"gradient-flow", "gradient-flow-later", "gradient-flow-start", "no-vanishing-with-bn"},
     ),
     "batch_size": (
         by("batch", 2),

@@ -141,7 +141,7 @@ CLAIMS = [
     ),
     Claim(
         id="ghost-costs",
-        source="Hoffer et al. 2017",
+        source="own check",
         sentence=f"Within {{epochs}}, with mini-batches of {REFERENCE}, normalising parts of {GHOST} by themselves "
         "lowers the accuracy.",
         quantity=ACCURACY,
@@ -154,7 +154,7 @@ CLAIMS = [
     ),
     Claim(
         id="ghost-explains",
-        source="Hoffer et al. 2017",
+        source="own check",
         sentence=f"Within {{epochs}}, in mini-batches of {REFERENCE}, too, BN by the statistics of parts of {GHOST} "
         "ends lower than no BN.",
         quantity=ACCURACY,
@@ -168,7 +168,7 @@ CLAIMS = [
     *(
         Claim(
             id=f"few-classes-{identity}",
-            source="Ioffe 2017",
+            source="Ioffe 2017" if identity == "batch_renorm" else "own check",
             sentence=f"Within {{epochs}}, where every mini-batch has examples of two classes only, {sentence}.",
             quantity=ACCURACY,
             rule=Rule("difference", SMALLEST, less=identity == "bn"),
@@ -179,7 +179,7 @@ CLAIMS = [
             selected=("lr",),
         )
         for identity, sentence, arms in (
-            ("bn", "BN with the usual moving averages ends lower than no BN", (MOVING, {"norm": PLAIN})),
+            ("bn", "BN with moving averages ends lower than no BN", (MOVING, {"norm": PLAIN})),
             (
                 "statistics",
                 "BN by Algorithm 2 on mini-batches of all classes ends higher than by moving averages",

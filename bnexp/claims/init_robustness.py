@@ -62,11 +62,11 @@ def _trains(identity: str, words: str, scale: Any) -> Claim:
     return Claim(
         id=f"init-{identity}-trains",
         source="§3.3",
-        sentence=f"Within {{epochs}}, with BN, networks whose weights {words} (to {percent(TRAINS)}, at one learning "
-        "rate of 0.3).",
+        sentence=f"Within {{epochs}}, with BN, networks whose weights, the last layer's among them, which has no BN, "
+        f"{words} (to {percent(TRAINS)}, at one learning rate of 0.3).",
         quantity=Quantity("networks that train", trains_at_all, "share"),
         rule=Rule("rate"),
-        paper=Paper("Scale of the weights does not matter to a BN layer; its gradients fall with it, as lr/a²."),
+        paper=Paper("The scale a of the weights does not matter to a BN layer, and its gradients are 1/a as large."),
         reference=None,
         among={"init.scheme": "gaussian", "init.scale": scale},
         cells=("model.activation",),
@@ -88,8 +88,8 @@ CLAIMS = [
     Claim(
         id="init-share",
         source=SOURCE,
-        sentence=f"Within {{epochs}} at a learning rate of 0.3, of initial schemes at 0.001 to 10 times their scale "
-        f"more train with BN (at least {percent(TRAINS)}), whatever the nonlinearity.",
+        sentence="Within {epochs} at a learning rate of 0.3, of initial schemes with factors, or standard deviations, "
+        f"from 0.001 to 10 more train with BN (at least {percent(TRAINS)}), whatever the nonlinearity.",
         quantity=SHARE,
         rule=Rule("difference", COARSE, universal=True),
         paper=PAPER,

@@ -1,4 +1,4 @@
-"""The rules put to the test: one network on disjoint sets of seeds, compared with itself in pairs by every rule.
+"""The rules put to the test: one network on disjoint sets of seeds, compared with itself in pairs by each kind of rule.
 
 A rule that tells a network from itself raises a false alarm. With a margin of 0 a rule may do so in one pair of twenty
 by its own level, and more than three are an alarm; with a margin any is one. Where a rule asks whether two are alike,
@@ -48,7 +48,15 @@ EDGE = {"lr": Of("above", (1.0,))}
 
 
 def _claim(identity: str, quantity: Quantity, rule: Rule, among: Settings) -> Claim:
-    return Claim(identity, "own check", "One network is told from itself.", quantity, rule, Paper("–"), among=among)
+    return Claim(
+        identity,
+        "own check",
+        "Within {epochs}, one network is told from itself.",
+        quantity,
+        rule,
+        Paper("–"),
+        among=among,
+    )
 
 
 RULES = [

@@ -51,7 +51,13 @@ def _shape(name: str) -> Callable[[Record], float | None]:
     return lambda run: metric_at_end(f"{name}/hidden{run.value('model.depth')}")(run)
 
 
-SOURCES = {ACCOUNTS: "popular accounts", OURS: "own check"}
+FIGURE_1 = Paper("Figure 1(b, c): much more stable, at one setting; the learning rate is not given.")
+SOURCES = {ACCOUNTS: "popular accounts", OURS: "own check", FIGURE_1: "§4.1, Figure 1(b, c)"}
+
+
+def raw_wander_where_it_trains(run: Record) -> float | None:
+    """The same as it is, not in widths."""
+    return wander(run, "mean", relative=False) if trains(run) else None
 
 
 def wander_where_it_trains(run: Record) -> float | None:
@@ -119,20 +125,38 @@ CLAIMS = [
         Rule("difference", less=True, universal=True),
         REASON,
     ),
-    replace(
+    *(
+        replace(
+            _claim(
+                f"stability-at-rates{suffix}",
+                f"At equal learning rates from {RATES[0]:g} to {RATES[-1]:g}, where both train, BN before the "
+                f"nonlinearity gives its input a more stable mean, {words}, than BN after it.",
+                (BEFORE, AFTER),
+                Quantity(wandering("mean", relative=not suffix).name, of_run(measure), "ratio"),
+                Rule("difference", less=True, universal=True),
+                REASON,
+            ),
+            among={"lr": Of("among", RATES)},
+            cells=("model.activation", "lr"),
+            selected=(),
+            primary=not suffix,
+        )
+        for suffix, words, measure in (
+            ("", "in widths", wander_where_it_trains),
+            ("-raw", "as it is", raw_wander_where_it_trains),
+        )
+    ),
+    *(
         _claim(
-            "stability-at-rates",
-            "At equal learning rates, where both train, BN before the nonlinearity gives its input a more stable mean, "
-            "in widths, than BN after it.",
-            (BEFORE, AFTER),
-            Quantity(wandering("mean").name, of_run(wander_where_it_trains), "ratio"),
+            f"stable-{what}",
+            f"Before the nonlinearity, BN gives the nonlinearity's input a more stable {what}, in widths, than no BN, "
+            "each at the learning rate that suits it best.",
+            (BEFORE, {"norm": PLAIN}),
+            wandering(what),
             Rule("difference", less=True, universal=True),
-            REASON,
-        ),
-        among={"lr": Of("among", RATES)},
-        cells=("model.activation", "lr"),
-        selected=(),
-        primary=True,
+            FIGURE_1,
+        )
+        for what in ("mean", "spread")
     ),
     *(
         _claim(
@@ -159,7 +183,7 @@ SHOWN = {
     "placement_gain": ("placement-accuracy", "placement-input"),
     "placement_accuracy": ("placement-speed",),
     "placement_shape": ("placement-skewness", "placement-kurtosis"),
-    "wander": ("placement-stability",),
+    "wander": ("placement-stability", "placement-stable-mean", "placement-stable-spread"),
 }
 
 

@@ -135,7 +135,7 @@ CLAIMS = [
         id="less-saturated",
         source="§2",
         sentence="From weights three times He's, at a rate of 0.1, fewer sigmoid and tanh units are saturated during "
-        "training with BN, at every depth.",
+        "training with BN, at every depth tried.",
         quantity=SATURATED,
         rule=Rule("difference", MORE, less=True, universal=True),
         paper=Paper("BN keeps the inputs of a nonlinearity from the saturated regime; no number is given."),

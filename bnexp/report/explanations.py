@@ -158,7 +158,7 @@ EXPLANATIONS = (
         (
             Witness("noise", "noise-gap"),
             *(Witness("noise", f"noise-{of}-{ghost}") for of in ("helps", "of") for ghost in (30, 10)),
-            Witness("gap", "gap-narrower"),
+            Witness("gap", "gap-at-every-loss"),
             Witness("regularisation", "weaker-dropout"),
         ),
     ),

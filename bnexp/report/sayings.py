@@ -38,6 +38,7 @@ SAYINGS = (
         "Networks learn faster with it.",
         (
             Answer("mnist_activations", "fewer-steps-95", "MNIST, one setting"),
+            Answer("mnist_table", "table-own-best-steps-95-binary", "MNIST, each at its own best settings"),
             Answer("optimizers", "optimizers-speed-95", f"MNIST, four optimizers, {ITS_BEST}"),
             Answer("inception", "steps-bn_baseline", "Inception, BN alone, under half the steps"),
             Answer("inception", "steps-bn_x5", "Inception, with all that BN allows"),
@@ -91,7 +92,7 @@ SAYINGS = (
     Saying(
         "It regularises.",
         (
-            Answer("gap", "gap-narrower", "a narrower gap to the training images"),
+            Answer("gap", "gap-at-every-loss", "a narrower gap to the training images, wherever it is read"),
             Answer("noise", "noise-gap", "the more, the noisier its statistics are"),
             Answer("ablation", "companions", "Inception gains by companions that change"),
         ),
