@@ -33,7 +33,7 @@ class Said:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--every", type=int, default=7, help="kill at every so manieth call (default: 7); see test_crash.py"
+        "--every", type=int, default=11, help="kill at every so manieth call (default: 11); see test_crash.py"
     )
 
 

@@ -1,6 +1,6 @@
 """Killed at its k-th call that changes a file, with what a power cut loses, a run is finished or it is not.
 
-As SQLite is tested: every seventh k here, all of them and all losses by `make crash`.
+As SQLite is tested: every eleventh k here, all of them and all losses by `make crash`.
 """
 
 from __future__ import annotations

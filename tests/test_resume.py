@@ -17,7 +17,7 @@ Spawn = Callable[..., subprocess.Popen[str]]
 
 SWEEP = (
     *("run", "-m", "norm=none,batch", "model.dropout=0,0.3", "seed=0,1", "data=digits", "evaluations=12"),
-    *("steps=3000", "processes=2"),
+    *("steps=1500", "processes=2"),
 )
 
 
