@@ -195,7 +195,7 @@ class ModelConfig:
     normed: str = "all"
     """Of `recurrent`: norms on what comes from the `inputs`, or on `all`: from the last state, too, and on an LSTM's
     cell (Cooijmans et al. 2016)."""
-    first_gamma: float = field(default=0.1, metadata=LATER)
+    first_gamma: float = 0.1
     """Of `recurrent`: what BN's γ begins with; at 1 a tanh is at its steep end at once (Cooijmans et al. 2016, §4)."""
     dropout: float = 0.0
     """Probability with which an output of a hidden layer, in `inception` an input of the last layer, is left out."""
