@@ -405,6 +405,14 @@ def test_judged_runs_of_other_lengths_choose_nothing() -> None:
     assert compare(BEST, runs).verdict == "reproduced"
 
 
+def test_judged_runs_as_long_as_those_for_tuning_choose_though_others_are_longer() -> None:
+    short = judged_prefer(tuned({"none": 0.1, "batch": 0.1}), {"none": 0.1, "batch": 1.0})
+    long = [replace(run, fields=run.fields | {"steps": 2000}) for run in short if run.seed in JUDGED]
+    outcome = compare(BEST, [*short, *long])
+    assert (outcome.verdict, outcome.flags.keys() - {"conditional"}) == ("undecided", {"choice"})
+    assert outcome.selected == {"with BN": {"lr": 0.1}, "without BN": {"lr": 0.1}}
+
+
 def test_where_nothing_learns_no_rate_is_best_and_none_at_the_edge() -> None:
     runs = [
         record({"lr": lr, "seed": seed}, 0.1, validation_accuracy=0.1 + 0.05 * (lr == 10.0))

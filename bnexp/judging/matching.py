@@ -72,9 +72,22 @@ def longest(runs: Sequence[Record]) -> list[Record]:
 
 
 def of_one_length(runs: Iterable[Record]) -> list[Record]:
-    """The judged runs, by which settings may be chosen, too, where all are equally long; else none."""
+    """The judged runs by which settings may be chosen, too: all, if equally long, else those as long as tuning was.
+
+    None where some settings have no run of that length.
+    """
+    runs = list(runs)
     kept = judged(runs)
-    return kept if len({run.value("steps") for run in kept}) == 1 else []
+    if len({run.value("steps") for run in kept}) == 1:
+        return kept
+    lengths = {run.value("steps") for run in longest(tuning(runs))}
+    as_long = [run for run in kept if run.value("steps") in lengths]
+    return as_long if set(map(_setting, as_long)) == set(map(_setting, kept)) else []
+
+
+def _setting(run: Record) -> str:
+    """All but the seed and the length."""
+    return repr(sorted((name, value) for name, value in run.fields.items() if name not in ("seed", "steps")))
 
 
 Choosing = Callable[[Iterable[Record]], list[Record]]
