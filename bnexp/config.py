@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import hashlib
 import json
+import math
 import os
 import re
 from collections.abc import Iterable
@@ -196,7 +197,8 @@ class ModelConfig:
     """Of `recurrent`: norms on what comes from the `inputs`, or on `all`: from the last state, too, and on an LSTM's
     cell (Cooijmans et al. 2016)."""
     first_gamma: float = 0.1
-    """Of `recurrent`: what BN's γ begins with; at 1 a tanh is at its steep end at once (Cooijmans et al. 2016, §4)."""
+    """Of `recurrent` with BN: what γ begins with; at 1 a tanh saturates, and gradients vanish (Cooijmans et al. 2016,
+    §4)."""
     dropout: float = 0.0
     """Probability with which an output of a hidden layer, in `inception` an input of the last layer, is left out."""
     modules: list[str] = field(default_factory=lambda: list(MODULES))
@@ -803,6 +805,8 @@ def _check_recurrent(config: Config) -> None:
     _choice("model.cell", model.cell, CELLS)
     _choice("model.scan", model.scan, SCANS)
     _choice("model.normed", model.normed, NORMED)
+    if not 0 < model.first_gamma < math.inf:
+        raise ConfigError(f"model.first_gamma={model.first_gamma}: it must be a number above 0")
     if norm.name not in ("none", "batch", "layer"):
         raise ConfigError(f"norm={norm.name} with model=recurrent: choose from none, batch, layer")
     if norm.placement != "before":

@@ -17,7 +17,7 @@ def with_verdicts(readme: str) -> str:
     """The README with score and table as the verdicts are now."""
     verdict_files = verdicts.read_all(ROOT / "results")[0]
     told = score([verdict for _, verdict in verdict_files if not verdicts.is_old(verdict)])
-    rows = "\n".join(sayings.table(explanations.found_in(verdict_files), "results/", first=True))
+    rows = "\n".join(sayings.table(explanations.found_in(verdict_files), "results/", common=True))
     readme = SCORE.sub(lambda match: f"{match[1]}**{told}**\n{match[2]}", readme)
     return BETWEEN.sub(lambda match: f"{match[1]}{rows}\n{match[2]}", readme)
 

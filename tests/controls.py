@@ -171,9 +171,9 @@ def recurrent(sign: Sign) -> list[Record]:
 
     seeds, rates = (*range(6), 1000), (0.03, 0.1, 0.3)
     normed = [BN | {"model.normed": where, "model.first_gamma": 0.1} for where in ("inputs", "all")]
-    steep = BN | {"model.normed": "all", "model.first_gamma": 1.0}
+    saturated = BN | {"model.normed": "all", "model.first_gamma": 1.0}
     return [
-        *sweep(run, (PLAIN, *normed, steep), seeds, model_cell=("tanh", "lstm"), model_scan=("rows",), lr=rates),
+        *sweep(run, (PLAIN, *normed, saturated), seeds, model_cell=("tanh", "lstm"), model_scan=("rows",), lr=rates),
         *sweep(run, (PLAIN,), seeds, model_cell=("tanh",), model_scan=("pixels",), lr=rates),
     ]
 

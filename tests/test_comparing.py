@@ -24,6 +24,7 @@ from bnexp.judging.matching import by_cell, choose, having, judged, side_by_side
 from bnexp.judging.measures import (
     decades_that_train,
     final_accuracy,
+    highest_accuracy,
     highest_rate,
     lowest_rate,
     steps_to_reach,
@@ -959,3 +960,10 @@ def test_steps_that_are_read_between_few_evaluations_are_rough(every: int, rough
     flag = compare(FASTER, sweep(run)).flags.get("coarse", "")
     assert flag.endswith(rough)
     assert bool(flag) == bool(rough)
+
+
+def test_the_highest_accuracy_is_at_least_the_last_though_that_is_of_other_images() -> None:
+    run = record({"seed": 0}, 0.9, monitored_accuracy=[0.1, 0.2, 0.5, 0.8, 0.7, 0.85, 0.88])
+    assert highest_accuracy(run) == 0.9
+    better_before = record({"seed": 0}, 0.9, monitored_accuracy=[0.1, 0.2, 0.95, 0.8, 0.7, 0.85, 0.88])
+    assert highest_accuracy(better_before) == 0.95

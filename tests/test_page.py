@@ -18,12 +18,15 @@ from matplotlib.figure import Figure
 from sweeps import made
 
 from bnexp.report import index, redraw, reproducibility
+from bnexp.report.forest import forest
 from bnexp.report.page import score, strip
 from bnexp.report.pictures import MOST, svg
 from bnexp.report.writing import _draw_for_the_page as draw_for_the_page
 from bnexp.report.writing import write
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+ROOT = Path(__file__).parent.parent
 
 SUBJECTS = ("statistics", "signal_depth")
 
@@ -349,6 +352,31 @@ def test_the_stamp_has_machine_versions_engine_and_date(results: Path, tmp_path:
         "Linux x86_64, on cpu, threads a process: 1 or 2, Python 3.12.1, torch 2.14.1, bnexp 0.1.0, engine 4, "
         f"begun 2026-11-22 to 2026-11-23, commit {'a' * 10}</dd>"
     ) in text(tmp_path)
+
+
+def test_every_main_claim_with_effects_is_in_the_forest() -> None:
+    claims = [
+        {**claim, "experiment": verdict["experiment"]}
+        for path in sorted((ROOT / "results").glob("*/verdict.json"))
+        for verdict in [json.loads(path.read_text())]
+        for claim in verdict["claims"]
+        if claim.get("primary") and not claim.get("control")
+    ]
+    picture = forest(claims)
+    assert picture is not None
+    drawn = sum(len(axes.get_yticks()) for axes in picture.axes)
+    assert drawn == len([claim for claim in claims if claim["values"] or claim["effect"] is not None])
+
+
+def test_of_explanations_nothing_is_said_where_none_of_their_claims_is_judged(tmp_path: Path) -> None:
+    write(
+        replace(records(made("optimizers", 1), claims=("optimizers",)), experiment="optimizers"),
+        tmp_path / "optimizers",
+    )
+    index.write(tmp_path)
+    overview = (tmp_path / "README.md").read_text()
+    assert "| Networks learn faster with it. |" in overview
+    assert "explanations.md" not in overview
 
 
 def test_the_page_says_how_many_claims_on_explanations_are_judged(results: Path) -> None:

@@ -63,8 +63,8 @@ def test_every_time_step_has_statistics_of_its_own_and_the_same_gamma(cell: str,
     assert len(norms) == 6 * kinds
     assert len({norm.gamma for norm in norms}) == len({norm.beta for norm in norms}) == kinds
     assert all((norm.gamma == 0.1).all() for norm in norms)
-    steep = build(cell, NormConfig("batch"), normed=normed, first_gamma=1.0)
-    assert all((norm.gamma == 1).all() for norm in steep.modules() if isinstance(norm, BatchNorm))
+    large = build(cell, NormConfig("batch"), normed=normed, first_gamma=1.0)
+    assert all((norm.gamma == 1).all() for norm in large.modules() if isinstance(norm, BatchNorm))
     assert network.of_input.bias is None
     estimate_population(network, [images(), images()])
     seen = norms[:6]
@@ -119,6 +119,8 @@ def test_its_settings_are_part_of_a_run_and_of_no_other_models() -> None:
     ("changes", "message"),
     [
         ({"model": {"cell": "gru"}}, "model.cell=gru: choose from tanh, lstm"),
+        ({"model": {"first_gamma": 0.0}}, "model.first_gamma=0.0: it must be a number above 0"),
+        ({"model": {"first_gamma": float("nan")}}, "model.first_gamma=nan: it must be a number above 0"),
         ({"norm": {"name": "group"}}, "norm=group with model=recurrent: choose from none, batch, layer"),
         ({"norm": {"placement": "after"}}, "norm.placement=after with model=recurrent"),
         ({"data": {"crop": 8}}, "data.crop=8 with model=recurrent"),

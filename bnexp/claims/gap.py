@@ -9,7 +9,7 @@ larger sets the gap is so small that it cannot be seen to be narrowed: they are 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -38,10 +38,10 @@ from bnexp.judging.rules import Decision, over_cells
 from bnexp.runs.records import Record, Records
 
 FITTED = 0.1
-"""Nats, the training loss at which gaps are compared; every network reached it on tuning seeds."""
+"""Nats, the training loss at which Dropout and accuracies are compared; every network reached it on tuning seeds."""
 
 LOSSES = (0.3, FITTED, 0.05, 0.01, 0.002)
-"""Those at which gaps are read; `FITTED` is the first that was."""
+"""Nats, those at which gaps are read."""
 
 LEAST = 0.01
 """Nats, the smallest difference of gaps that counts."""
@@ -114,31 +114,36 @@ WHERE_READ = {
 }
 
 
-def at_every_loss(records: Records) -> Outcome:
+def _at_every_loss(claims: Mapping[float, Claim]) -> Callable[[Records], Outcome]:
     """What the claims about each training loss say together."""
-    every = {loss: compare(claim, records.runs) for loss, claim in WHERE_READ.items()}
-    found = {loss: outcome for loss, outcome in every.items() if outcome.effect is not None}
-    if not found:
-        return Outcome("undecided", "no network's training loss falls so far", "nothing to compare")
-    decided = [Decision(outcome.verdict, 1.0 if outcome.p is None else outcome.p) for outcome in found.values()]
-    decision = over_cells(Decision("undecided", 1.0), decided, universal=True)
-    by_verdict: dict[str, list[str]] = {}
-    for loss, outcome in found.items():
-        by_verdict.setdefault(outcome.verdict, []).append(f"{loss:g}")
-    said = [f"{verdict} at {', '.join(losses)} nats" for verdict, losses in by_verdict.items()]
-    return Outcome(
-        decision.verdict if len(found) == len(LOSSES) else "undecided",
-        f"it is said of a training loss of {', '.join(f'{loss:g}' for loss in LOSSES)} nats",
-        f"test minus training loss ({'; '.join(said)})",
-        n=min(outcome.n for outcome in found.values()),
-        p=decision.p,
-        values=[
-            {**value, "cell": f"{value['cell']}, {loss:g} nats"} for loss, of in found.items() for value in of.values
-        ],
-        cells=[replace(cell, cell=f"{cell.cell}, {loss:g} nats") for loss, of in found.items() for cell in of.cells],
-        by_cells=True,
-        flags={flag: words for outcome in found.values() for flag, words in outcome.flags.items()},
-    )
+
+    def judge(records: Records) -> Outcome:
+        every = {loss: compare(claim, records.runs) for loss, claim in claims.items()}
+        found = {loss: outcome for loss, outcome in every.items() if outcome.effect is not None}
+        if not found:
+            return Outcome("undecided", "no network's training loss falls so far", "nothing to compare")
+        decided = [Decision(outcome.verdict, 1.0 if outcome.p is None else outcome.p) for outcome in found.values()]
+        decision = over_cells(Decision("undecided", 1.0), decided, universal=True)
+        by_verdict: dict[str, list[str]] = {}
+        flags: dict[str, str] = {}
+        for loss, outcome in found.items():
+            by_verdict.setdefault(outcome.verdict, []).append(f"{loss:g}")
+            for flag, words in outcome.flags.items():
+                flags[flag] = "; ".join(filter(None, (flags.get(flag), f"at {loss:g} nats {words}")))
+        said = [f"{verdict} at {', '.join(losses)} nats" for verdict, losses in by_verdict.items()]
+        return Outcome(
+            decision.verdict if len(found) == len(claims) else "undecided",
+            f"it is said of a training loss of {', '.join(f'{loss:g}' for loss in claims)} nats",
+            f"test minus training loss ({'; '.join(said)})",
+            n=min(outcome.n for outcome in found.values()),
+            p=decision.p,
+            values=[{**of, "cell": f"{of['cell']}, {loss:g} nats"} for loss in found for of in found[loss].values],
+            cells=[replace(of, cell=f"{of.cell}, {loss:g} nats") for loss in found for of in found[loss].cells],
+            by_cells=True,
+            flags=flags,
+        )
+
+    return judge
 
 
 def _dropout(identity: str, words: str, norm: object, control: Control | None) -> Claim:
@@ -160,7 +165,7 @@ CLAIMS = [
         f"At the same training loss, from {max(LOSSES):g} to {min(LOSSES):g} nats, the gap between test and training "
         "loss is narrower with BN, for small training sets (500 and 2,000 images, at one learning rate).",
         SAID,
-        at_every_loss,
+        _at_every_loss(WHERE_READ),
         "nats",
         primary=True,
     ),

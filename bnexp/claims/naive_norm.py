@@ -22,13 +22,11 @@ from bnexp.judging.measures import TRAINS, final_accuracy, mean_of_layers, metri
 from bnexp.judging.words import kind_name, percent
 from bnexp.runs.records import Record, Records
 
-SHOWS_TUNING = True
-
 GENTLE = {"sigmoid": Of("among", (0.316, 1)), "relu": Of("among", (0.0316, 0.1))}
 """By nonlinearity, learning rates at which networks train without a norm."""
 
 FINE = {"lr": Of("above", (0.005,))}
-"""Learning rates in steps of a quarter of a decade, among which the largest that trains is sought."""
+"""Learning rates that all arms have, among which the largest that trains is sought."""
 
 LARGER = 0.1
 """Of slopes, the smallest difference that counts: over a tenfold number of steps a quarter more."""
@@ -185,4 +183,6 @@ def figures(records: Records) -> dict[str, Figure]:
 
 
 def _arm(run: Record) -> str:
-    return run.norm if run.norm != "naive" else f"naive, {run.value('norm.outside') or 'mean'}"
+    if run.norm == "naive":
+        return f"naive, {run.value('norm.outside') or 'mean'}"
+    return "γ and β left at 1 and 0" if run.value("norm.affine") is False else run.norm

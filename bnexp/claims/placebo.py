@@ -48,6 +48,7 @@ EDGE = {"lr": Of("above", (1.0,))}
 
 
 def _claim(identity: str, quantity: Quantity, rule: Rule, among: Settings) -> Claim:
+    # its epochs are named, or what is still rising would be undecided, and no false alarm could be seen
     return Claim(
         identity,
         "own check",

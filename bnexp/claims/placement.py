@@ -55,14 +55,14 @@ FIGURE_1 = Paper("Figure 1(b, c): much more stable, at one setting; the learning
 SOURCES = {ACCOUNTS: "popular accounts", OURS: "own check", FIGURE_1: "§4.1, Figure 1(b, c)"}
 
 
-def raw_wander_where_it_trains(run: Record) -> float | None:
-    """The same as it is, not in widths."""
-    return wander(run, "mean", relative=False) if trains(run) else None
-
-
 def wander_where_it_trains(run: Record) -> float | None:
     """How far the units' means wander, in widths; None for a run that does not train."""
     return wander(run, "mean") if trains(run) else None
+
+
+def raw_wander_where_it_trains(run: Record) -> float | None:
+    """The same as it is, not in widths."""
+    return wander(run, "mean", relative=False) if trains(run) else None
 
 
 def _claim(

@@ -25,7 +25,7 @@ COOIJMANS = "Cooijmans et al. 2016"
 CELLS = ("model.cell",)
 ROWS = {"model.scan": "rows"}
 ALL, INPUTS = ({"norm": TREATED, "model.normed": where, "model.first_gamma": 0.1} for where in ("all", "inputs"))
-STEEP = ALL | {"model.first_gamma": 1.0}
+SATURATED = ALL | {"model.first_gamma": 1.0}
 NONE = {"norm": PLAIN}
 PAPER = Paper("Future work, where vanishing and exploding gradients are worst.")
 LSTM = Paper(PAPER.text, outside="LSTM on pixel by pixel MNIST: sooner, and 99.0 against 98.9 % (Cooijmans et al.)")
@@ -68,7 +68,7 @@ CLAIMS = [
         Rule("time", less=True),
         Paper("γ of 1 at first.", outside="γ of 0.1, as at 1 gradients vanish through tanh (Cooijmans et al.)"),
         ALL,
-        STEEP,
+        SATURATED,
         ROWS | {"model.cell": "tanh"},
         selected=("lr",),
     ),
@@ -123,5 +123,5 @@ def figures(records: Records) -> dict[str, Figure]:
 
 def _arm(run: Record) -> str:
     on = ", on inputs alone" if run.value("model.normed") == "inputs" else ""
-    steep = ", γ of 1 at first" if run.value("model.first_gamma") == 1 else ""
-    return f"{arm_name(run.norm)}{on}{steep}" if on or steep else run.norm
+    saturated = ", γ of 1 at first" if run.value("model.first_gamma") == 1 else ""
+    return f"{arm_name(run.norm)}{on}{saturated}" if on or saturated else run.norm

@@ -111,8 +111,8 @@ def _explain_hydra(error: BaseException) -> str:
         return f"there is no {group}={option}{did_you_mean(option, options, ALL if group == 'experiment' else '')}"
     if absent := re.search(r"Interpolation key 'budget\.(\w+)", text):
         return f"the experiment has no scale={absent[1]}; bnexp list EXPERIMENT says which it has"
-    if "hydra.sweeper.grids" in text and (unquoted := re.search(r"Value '?(.+?)'? \((int|float|bool)\)", text)):
-        return f'hydra.sweeper.grids: values are text, as on the command line: write "{unquoted[1]}"'
+    if "hydra.sweeper.grids[" in text:
+        return 'hydra.sweeper.grids: values are text, as on the command line: lr: "0.1,1"'
     if "hydra.sweeper.grids" in text:
         return f"hydra.sweeper.grids with another hydra/sweeper: {NO_GRIDS}"
     if swept := re.search(r"Ambiguous value for argument '(.+)'|Sweep parameters '(.+)' requires", text):

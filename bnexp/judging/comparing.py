@@ -32,11 +32,11 @@ def compare(claim: Claim, runs: Sequence[Record], treated: str = BN) -> Outcome:
 
 def _unless_chosen_otherwise(outcome: Outcome, other: Outcome) -> Outcome:
     """Undecided where other seeds' choice of settings gives another verdict, or one at the edge of the grid."""
-    if other.selected in (None, outcome.selected) or [cell.cell for cell in other.cells] != [
-        cell.cell for cell in outcome.cells
-    ]:
+    if other.selected in (None, outcome.selected):
         return outcome
-    if edge := other.flags.get("edge") if "edge" not in outcome.flags else None:
+    if [cell.cell for cell in other.cells] != [cell.cell for cell in outcome.cells] or not other.n:
+        doubt = {"choice": "the settings that the judged seeds' validation images choose have not been trained as long"}
+    elif edge := other.flags.get("edge") if "edge" not in outcome.flags else None:
         doubt = {"edge": f"by the judged seeds' validation images, {edge}"}
     elif other.verdict != outcome.verdict:
         doubt = {"choice": f"with the settings that the judged seeds' validation images choose, {other.verdict}"}

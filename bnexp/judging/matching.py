@@ -74,7 +74,7 @@ def longest(runs: Sequence[Record]) -> list[Record]:
 def of_one_length(runs: Iterable[Record]) -> list[Record]:
     """The judged runs by which settings may be chosen, too: all, if equally long, else those as long as tuning was.
 
-    None where some settings have no run of that length.
+    No runs where some settings have none of that length.
     """
     runs = list(runs)
     kept = judged(runs)

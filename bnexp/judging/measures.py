@@ -55,8 +55,8 @@ def final_accuracy(run: Record) -> float:
 
 
 def highest_accuracy(run: Record) -> float:
-    """The maximum that the paper gives (§4.2.2): on test images, of all evaluations; chance where there is none."""
-    return max((y for y in curve(run)[1] if not math.isnan(y)), default=chance(run))
+    """The maximum that the paper gives (§4.2.2): of all evaluations, those before the last on the monitored images."""
+    return max([final_accuracy(run), *(y for y in curve(run)[1] if not math.isnan(y))])
 
 
 def points_ahead(

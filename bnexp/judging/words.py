@@ -49,6 +49,8 @@ SETTINGS = {
     "model.dropout": "dropout",
     "model.residual": "residual connections",
     "model.skip_init": "SkipInit",
+    "model.normed": "norms on",
+    "model.first_gamma": "first γ",
     "data.pixels": "pixels",
     "optimizer.name": "optimiser",
     "norm.placement": "placed",

@@ -43,10 +43,10 @@ class Recurrent(nn.Module):
         width: int,
         classes: int,
         norm: NormFactory,
-        cell: str = "tanh",
-        scan: str = "rows",
-        normed: str = "all",
-        gamma: float = 0.1,
+        cell: str,
+        scan: str,
+        normed: str,
+        gamma: float,
     ) -> None:
         super().__init__()
         colours, height, across = shape

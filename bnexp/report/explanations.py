@@ -90,7 +90,7 @@ EXPLANATIONS = (
             Witness(
                 "noisy_norm",
                 "noisy-faster",
-                short="against it: BN made unstable is faster than no norm",
+                short="BN made unstable is faster than no norm",
                 denies=True,
                 both=True,
                 reservation="its noise is drawn anew at every step and is not there at inference, so that inputs move "
@@ -99,7 +99,7 @@ EXPLANATIONS = (
             Witness(
                 "noisy_norm",
                 "noisy-speed",
-                short="against it: BN made unstable is as fast as BN",
+                short="BN made unstable is as fast as BN",
                 denies=True,
                 both=True,
                 aside="noisy BN may be slower than BN and still learn without stable inputs",
@@ -208,6 +208,12 @@ def found_in(verdict_files: Iterable[tuple[Path, Mapping[str, Any]]]) -> Found:
     """The claims of these reports, but for those that were judged by old rules."""
     judged = [verdict for _, verdict in verdict_files if not is_old(verdict)]
     return {(verdict["experiment"], claim["id"]): claim for verdict in judged for claim in verdict["claims"]}
+
+
+def judged(found: Found) -> bool:
+    """Whether something is found that bears on an explanation."""
+    covered = {witness.subject for explanation in EXPLANATIONS for witness in explanation.witnesses}
+    return any(name in covered for name, _ in found)
 
 
 def networks(witness: Witness) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ UNITS = {
     "ratio": ("ratio", 1.0),
     "decades": ("decades", 1.0),
     "decades per layer": ("decades per layer", 1.0),
+    "decades per decade": ("decades per decade", 1.0),
     "deviations": ("skewness or excess kurtosis", 1.0),
     "nats": ("nats", 1.0),
 }
@@ -46,7 +47,7 @@ LINE = 0.165
 def forest(claims: Sequence[Mapping[str, Any]]) -> Figure | None:
     """The picture, a panel for every unit, of what is no control; None without claims that have an effect."""
     about = [claim for claim in claims if not claim.get("control")]
-    shown = [claim for claim in about if claim["effect"] is not None and claim["unit"] in UNITS]
+    shown = [claim for claim in about if claim["unit"] in UNITS and _has_effect(claim)]
     order = list(LABELS)
     shown.sort(key=lambda claim: order.index(_key(claim)) if _key(claim) in LABELS else len(order))
     by_unit = {unit: rows for unit in UNITS if (rows := [claim for claim in shown if claim["unit"] == unit])}
@@ -67,6 +68,12 @@ def forest(claims: Sequence[Mapping[str, Any]]) -> Figure | None:
             axes[0][0].plot([], [], "o", color=colour, label=verdict)
     figure.legend(loc="outside lower left", ncols=5, frameon=False, fontsize=10)
     return figure
+
+
+def _has_effect(claim: Mapping[str, Any]) -> bool:
+    """Of its own, or in its cells where their mean is no answer."""
+    in_cells = claim.get("by_cells") and any(cell["effect"] is not None for cell in claim["cells"])
+    return claim["effect"] is not None or bool(in_cells)
 
 
 def _draw_cells(panel: Axes, cells: Sequence[Mapping[str, Any]], factor: float, middle: float) -> None:

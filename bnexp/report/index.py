@@ -34,9 +34,6 @@ QUESTIONS = (
 
 OTHERS = "Other questions"
 
-COVERED = {witness.subject for explanation in explanations.EXPLANATIONS for witness in explanation.witnesses}
-"""The experiments that bear on an explanation of BN."""
-
 COLUMNS = ("claim", "measured", "n", "verdict", "flags")
 """What the overview says of a claim."""
 
@@ -56,7 +53,7 @@ def write(results: Path) -> None:
         damaged.append(left_out)
         left_out = {}
     found = explanations.found_in(verdict_files)
-    explained = any(name in COVERED for name, _ in found)
+    explained = explanations.judged(found)
     if explained:
         write_atomically(results / "explanations.md", explanations.page(found))
         write_atomically(results / "explanations.png", png(explanations.figure(found)))

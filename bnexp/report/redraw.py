@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 import multiprocessing
-import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+from bnexp import interrupt
 from bnexp.config import ConfigError
 from bnexp.console import out
 from bnexp.machine import cores
@@ -57,18 +57,15 @@ def _each(folders: Sequence[Path], known: dict[str, Path], kind: str) -> Iterato
         for folder in folders:
             yield _redraw(folder, known, kind)
         return
-    with ProcessPoolExecutor(cores(), multiprocessing.get_context("spawn"), _undisturbed) as pool:
+    with ProcessPoolExecutor(cores(), multiprocessing.get_context("spawn")) as pool:
+        with interrupt.blocked():  # whoever ends the command has the reports whole that are being drawn
+            drawn = pool.map(functools.partial(_silently, known=known, kind=kind), folders)
         try:
-            for printed, failure in pool.map(functools.partial(_silently, known=known, kind=kind), folders):
+            for printed, failure in drawn:
                 out.file.write(printed)
                 yield failure
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def _undisturbed() -> None:
-    """Ctrl-C ends the command when the reports that are being drawn are whole."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _silently(folder: Path, known: dict[str, Path], kind: str) -> tuple[str, str]:

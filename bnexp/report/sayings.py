@@ -27,7 +27,7 @@ class Saying:
 
     sentence: str
     answers: tuple[Answer, ...]
-    first: bool = True
+    common: bool = True
     """Whether it is said so often that the project's README answers it."""
 
 
@@ -120,7 +120,7 @@ SAYINGS = (
     Saying(
         "Statistics of mini-batches keep what tells examples apart.",
         (Answer("absolute_scale", "absolute-scale-more", "contrasts, which an example's own statistics discard"),),
-        first=False,
+        common=False,
     ),
     Saying(
         "γ and β are needed, and learn much.",
@@ -128,7 +128,7 @@ SAYINGS = (
             Answer("affine", "affine-sigmoid", "sigmoid networks end higher with them"),
             Answer("affine", "affine-alone", "half of the digits, all else left at random"),
         ),
-        first=False,
+        common=False,
     ),
     Saying(
         "It hurts with small mini-batches, and on noisy images.",
@@ -144,7 +144,7 @@ SAYINGS = (
             Answer("more_gaussian", "gaussian-skew", "less skewed than what comes out"),
             Answer("more_gaussian", "gaussian-tails", "its tails, too"),
         ),
-        first=False,
+        common=False,
     ),
     Saying(
         "The gradient must go through the normalisation.",
@@ -153,7 +153,7 @@ SAYINGS = (
             Answer("naive_norm", "naive-biases-relu", "so do those of ReLU networks"),
             Answer("naive_norm", "naive-scaled", "with the variance outside it, too, networks end lower"),
         ),
-        first=False,
+        common=False,
     ),
     Saying(
         "Whitening is not worth its price.",
@@ -161,12 +161,12 @@ SAYINGS = (
             Answer("whitening", "whitening-cheap", "BN is as fast, to a factor of 1.5"),
             Answer("whitening", "whitening-pixels", "whitened pixels train faster than raw ones, on test images"),
         ),
-        first=False,
+        common=False,
     ),
     Saying(
         "Six networks together are better than the best of them.",
         (Answer("ensemble", "ensemble-best", "Inception"),),
-        first=False,
+        common=False,
     ),
 )
 """With the explanations they have every main claim that is no control, but for `paper`'s."""
@@ -188,7 +188,7 @@ def _labels() -> Iterator[tuple[tuple[str, str], str]]:
     for explanation in explanations.EXPLANATIONS:
         for witness in explanation.witnesses:
             for network in explanations.networks(witness) if witness.short else ():
-                words = f"{explanation.name}: {witness.short}"
+                words = f"{explanation.name}{', against it' * witness.denies}: {witness.short}"
                 on_inception = network == explanations.INCEPTION
                 yield witness.on(network), f"{words}, {network}" if on_inception else words
 
@@ -197,14 +197,14 @@ LABELS = dict(_labels())
 """By experiment and main claim what it answers, in the order in which people ask."""
 
 
-def table(found: Found, results: str = "", first: bool = False) -> list[str]:
+def table(found: Found, results: str = "", common: bool = False) -> list[str]:
     """In Markdown, a row for each saying that something is found of, and one of the explanations.
 
-    `results` is the way from the page to the folder of results; `first` leaves out what is seldom said.
+    `results` is the way from the page to the folder of results; `common` leaves out what is seldom said.
     """
     rows = []
     for saying, answers in answered(found):
-        if first and not saying.first:
+        if common and not saying.common:
             continue
         lines = []
         for answer, claim in answers:
@@ -212,10 +212,11 @@ def table(found: Found, results: str = "", first: bool = False) -> list[str]:
             lines.append(f"**{claim['verdict'].capitalize()}**, {where}: {told(claim)}")
         rows.append((saying.sentence, "<br>".join(lines)))
     words: dict[str, list[str]] = {}
-    for explanation in explanations.EXPLANATIONS:
+    for explanation in explanations.EXPLANATIONS if explanations.judged(found) else ():
         words.setdefault(explanations.word(explanation, found), []).append(explanation.name.lower())
     lines = [f"**{word[:1].upper()}{word[1:]}**: {', '.join(names)}" for word, names in words.items()]
-    rows.append((f"[Why it works]({results}explanations.md).", "<br>".join(lines)))
+    if lines:
+        rows.append((f"[Why it works]({results}explanations.md).", "<br>".join(lines)))
     return markdown(("what is said of BN", "what we find, and how sure"), rows)
 
 
