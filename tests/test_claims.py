@@ -445,7 +445,7 @@ def test_verdicts_are_the_five_words() -> None:
 def test_stand_in_data_are_named_in_every_judgement() -> None:
     runs = figure_1(0.01, 0.01)
     found = claims.judge(records(runs, DIGITS), FIGURE_1)
-    assert len(found) == 19
+    assert len(found) == 24
     for each in found:
         assert each.sentence.endswith(" [stand-in]")
         assert each.flags["stand-in"] == "on UCI digits, not on MNIST"
