@@ -125,7 +125,7 @@ def lines(
             panel.xaxis.set_minor_locator(NullLocator())
         panel.set_xlabel(setting_label(axis))
         _upright(panel, label, limits, mark)
-    _labels_outside(panels)
+    _labels_outside([panel for panel, _ in panels])
     _legend(figure, panels)
     return figure
 
@@ -164,7 +164,7 @@ def curves(
             panel.xaxis.set_major_formatter(_in_thousands)
             panel.set_xlabel("training steps")
         _upright(panel, label, limits, mark)
-    _labels_outside(panels)
+    _labels_outside([panel for panel, _ in panels])
     _legend(figure, panels)
     return figure
 
@@ -303,7 +303,7 @@ def heat_maps(
         panel.set_xlabel(setting_label(x))
         panel.set_ylabel(setting_label(y))
         panel.spines[:].set_visible(False)
-    _labels_outside(panels)
+    _labels_outside([panel for panel, _ in panels])
     bar = figure.colorbar(shown, ax=[panel for panel, _ in panels], extend="both")
     bar.ax.yaxis.set_major_formatter(lambda v, _: text(v))
     if isinstance(scale, LogNorm):
@@ -345,7 +345,7 @@ def by_layer(
         panel.set_xlabel("hidden layer")
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         _upright(panel, label, None, None)
-    _labels_outside(panels)
+    _labels_outside([panel for panel, _ in panels])
     _legend(figure, panels)
     return figure
 
@@ -375,7 +375,7 @@ def fans(
         axes[0].set_ylim(-axis, axis)
     for panel in axes:
         panel.set_ylabel("nonlinearity's input")
-    _labels_outside([(panel, None) for panel in axes])
+    _labels_outside(axes)
     return figure
 
 
@@ -490,14 +490,18 @@ def _arms(records: Records, layout: Layout) -> list[str]:
     return sorted(dict.fromkeys(layout.arm(run) for run in records.runs), key=lambda arm: arm != PLAIN)
 
 
-def _labels_outside(panels: Sequence[tuple[Axes, Any]]) -> None:
+def _labels_outside(panels: Sequence[Axes]) -> None:
     """What the axes of all panels show alike is written at the left, and where nothing is below, alone."""
-    columns = [place.colspan.start for panel, _ in panels if (place := panel.get_subplotspec()) is not None]
-    for i, (panel, _) in enumerate(panels):
-        if columns[i] > 0:
+    below: set[int] = set()
+    for panel in reversed(panels):
+        place = panel.get_subplotspec()
+        assert place is not None
+        column = place.colspan.start
+        if column > 0:
             panel.set_ylabel("")
-        if columns[i] in columns[i + 1 :]:
+        if column in below:
             panel.set_xlabel("")
+        below.add(column)
 
 
 def _legend(figure: Figure, panels: Sequence[tuple[Axes, Any]]) -> None:
@@ -525,7 +529,9 @@ def _caption(figure: Figure, text: str) -> None:
     figure.supxlabel(_wrapped(text, figure.get_size_inches()[0], 9.5), fontsize=9.5, x=0.01, ha="left")
 
 
+LETTER = 0.58
+"""The mean width of a letter, in its height."""
+
+
 def _wrapped(text: str, inches: float, points: float) -> str:
-    return textwrap.fill(
-        text, int(inches * 72 / (points * 0.58)), break_on_hyphens=False
-    )  # 0.58: mean width of a letter, in its height
+    return textwrap.fill(text, int(inches * 72 / (points * LETTER)), break_on_hyphens=False)

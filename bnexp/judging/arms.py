@@ -205,7 +205,7 @@ def _together(by_seed: Mapping[int, list[Record]], over: Sequence[str]) -> Itera
     for seed, runs in by_seed.items():
         for run in runs:
             apart = {name for name in run.fields if name in free or ("norm" in over and name.startswith("norm."))}
-            same = repr(sorted((name, value) for name, value in run.fields.items() if name not in {"seed", *apart}))
+            same = run.settings_but({"seed", *apart})
             variants.setdefault(same, {}).setdefault(seed, []).append(run)
     for seeds in variants.values():
         most = max(map(len, seeds.values()))

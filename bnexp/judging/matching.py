@@ -82,12 +82,8 @@ def of_one_length(runs: Iterable[Record]) -> list[Record]:
         return kept
     lengths = {run.value("steps") for run in longest(tuning(runs))}
     as_long = [run for run in kept if run.value("steps") in lengths]
-    return as_long if set(map(_setting, as_long)) == set(map(_setting, kept)) else []
-
-
-def _setting(run: Record) -> str:
-    """All but the seed and the length."""
-    return repr(sorted((name, value) for name, value in run.fields.items() if name not in ("seed", "steps")))
+    tried, trained_so_long = ({run.settings_but(("seed", "steps")) for run in of} for of in (kept, as_long))
+    return as_long if trained_so_long == tried else []
 
 
 Choosing = Callable[[Iterable[Record]], list[Record]]

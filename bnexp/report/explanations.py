@@ -136,11 +136,7 @@ EXPLANATIONS = (
         "BN does not see the scale of the weights, so that growing weights make steps smaller by themselves.",
         "§3.3, van Laarhoven 2017, Arora et al. 2018",
         (
-            Witness(
-                "scale_invariance",
-                "scale-l2",
-                short="L2 acts through the learning rate",
-            ),
+            Witness("scale_invariance", "scale-l2", short="L2 acts through the learning rate"),
             Witness(
                 "scale_invariance",
                 "scale-growth",
@@ -190,11 +186,7 @@ EXPLANATIONS = (
                 reservation="it is asked of residual networks alone, whose branches end in a ReLU, and nothing "
                 "normalises their sum: BN is not at its best in them",
             ),
-            Witness(
-                "skip_init",
-                "skip-init-accuracy",
-                short="SkipInit ends no lower than BN",
-            ),
+            Witness("skip_init", "skip-init-accuracy", short="SkipInit ends no lower than BN"),
             Witness("init_robustness", "init-own-best", denies=True),
         ),
     ),

@@ -54,6 +54,10 @@ class Record:
     def seed(self) -> int:
         return int(self.fields["seed"])
 
+    def settings_but(self, left_out: Collection[str]) -> str:
+        """All settings but these, as a text that is equal for equal ones."""
+        return repr(sorted((name, value) for name, value in self.fields.items() if name not in left_out))
+
     def value(self, setting: str) -> Any:
         """The run's value of a setting, `norm` being the norm in one word; None for one that it has not."""
         value = self.norm if setting == "norm" else self.fields.get(setting)
