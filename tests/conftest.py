@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import torch
 
-from bnexp import cli
+from bnexp import cli, machine
+
+machine.wait_without_spinning()  # two processes of two threads each on two cores: three minutes for what takes one
+
+import torch  # noqa: E402 (only now)
 
 
 @dataclass(frozen=True)
@@ -85,13 +88,20 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captu
             del sys.modules[name]
 
 
+def as_in_a_terminal() -> None:
+    """A shell starts background jobs deaf to Ctrl-C, `nohup` to its end, and the tests may run in either."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 @pytest.fixture(scope="session")
-def spawn() -> Callable[..., subprocess.Popen[str]]:
-    """Start `bnexp` as a process of its own, which leads a session."""
+def spawn() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start `bnexp` as a process of its own, which leads a session; what a failed test left of it is killed."""
     plain = {k: v for k, v in os.environ.items() if k != "HYDRA_FULL_ERROR"}
+    started = []
 
     def start(folder: Path, *arguments: str, environment: Mapping[str, str] = {}) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "bnexp", *arguments],
             cwd=folder,
             env=plain | {"PYTHONPATH": str(Path(cli.__file__).parent.parent)} | environment,
@@ -99,8 +109,13 @@ def spawn() -> Callable[..., subprocess.Popen[str]]:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            # a shell starts background jobs deaf to Ctrl-C, and the tests may run in one
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+            preexec_fn=as_in_a_terminal,
         )
+        started.append(process)
+        return process
 
-    return start
+    yield start
+    for process in started:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Command
+from test_resume import finish
 
 EXPERIMENT = """# @package _global_
 experiment: mine
@@ -31,12 +34,32 @@ RECORDS = REPORT / "records"
 PARTIAL = Path("results", "laptop", "digits", "partial", "mine")
 
 
+def written(folder: Path) -> Path:
+    """A folder with the file of an experiment of the user's."""
+    (folder / "mine" / "experiment").mkdir(parents=True)
+    (folder / "mine" / "experiment" / "mine.yaml").write_text(EXPERIMENT)
+    return folder
+
+
 @pytest.fixture
 def mine(tmp_path: Path) -> Path:
-    """The file of an experiment of the user's."""
-    (tmp_path / "mine" / "experiment").mkdir(parents=True)
-    (tmp_path / "mine" / "experiment" / "mine.yaml").write_text(EXPERIMENT)
-    return tmp_path
+    return written(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory, spawn: Callable[..., subprocess.Popen[str]]) -> Path:
+    """A folder in which it has been run."""
+    folder = written(tmp_path_factory.mktemp("once"))
+    finish(spawn(folder, *RUN))
+    return folder
+
+
+@pytest.fixture
+def ran(mine: Path, once: Path) -> Path:
+    """The same, to be changed."""
+    for name in ("outputs", "results"):
+        shutil.copytree(once / name, mine / name, symlinks=True)
+    return mine
 
 
 def runs(folder: Path = RECORDS) -> dict[str, dict[str, Any]]:
@@ -64,11 +87,11 @@ def trained() -> list[str]:
 
 @pytest.mark.parametrize("launcher", [(), ("hydra/launcher=basic",)], ids=["ours", "basic"])
 def test_runs_of_the_same_id_are_taken_over_and_keep_their_commit(
-    command: Command, mine: Path, launcher: tuple[str, ...]
+    command: Command, ran: Path, launcher: tuple[str, ...]
 ) -> None:
-    assert command(*RUN, "seed=0").code == 0  # altered: not the experiment's records
-    assert command(*RUN).code == 0
     before = runs()
+    assert command(*RUN, "seed=0").code == 0  # altered: not the experiment's records
+    assert runs() == before
     made_elsewhere()
     said = command(*RUN, "reuse=true", *launcher)
     assert said.code == 0, said.err
@@ -82,11 +105,10 @@ def test_runs_of_the_same_id_are_taken_over_and_keep_their_commit(
     }
 
 
-def test_only_what_is_missing_is_trained_and_each_run_keeps_its_own_commit(command: Command, mine: Path) -> None:
-    assert command(*RUN).code == 0
+def test_only_what_is_missing_is_trained_and_each_run_keeps_its_own_commit(command: Command, ran: Path) -> None:
     known = set(runs())
     made_elsewhere()
-    file = mine / "mine" / "experiment" / "mine.yaml"
+    file = ran / "mine" / "experiment" / "mine.yaml"
     file.write_text(EXPERIMENT.replace('seed: "0,1"', 'seed: "0,1,2"'))
     assert "2 of 6 runs to train" in " ".join(command(*RUN, "reuse=true", "dry_run=true").out.split())
     said = command(*RUN, "reuse=true")
@@ -106,26 +128,24 @@ def test_only_what_is_missing_is_trained_and_each_run_keeps_its_own_commit(comma
         ("data", f"of 4 runs in {RECORDS} the data is other than here; trained anew."),
     ],
 )
-def test_what_is_not_the_same_is_trained_and_said(command: Command, mine: Path, change: str, sentence: str) -> None:
-    if change != "none":
-        assert command(*RUN).code == 0
-        made_elsewhere(data="0" * 64 if change == "data" else "")
+def test_what_is_not_the_same_is_trained_and_said(command: Command, ran: Path, change: str, sentence: str) -> None:
+    made_elsewhere(data="0" * 64 if change == "data" else "")
+    if change == "none":
+        shutil.rmtree("results")
     said = command(*RUN, "reuse=true", *(["steps=5"] if change == "steps" else []))
     assert said.code == 0, said.err
     assert sentence in said.err
     assert len(trained()) == 4
 
 
-def test_without_it_or_without_an_experiment_records_are_no_runs(command: Command, mine: Path) -> None:
-    assert command(*RUN).code == 0
+def test_without_it_or_without_an_experiment_records_are_no_runs(command: Command, ran: Path) -> None:
     made_elsewhere()
     assert "4 of 4 runs to train" in " ".join(command(*RUN, "dry_run=true").out.split())
     said = command("run", "reuse=true", "data=digits")
     assert (said.code, "add experiment=NAME" in said.line) == (2, True)
 
 
-def test_damaged_records_are_not_taken_over(command: Command, mine: Path) -> None:
-    assert command(*RUN).code == 0
+def test_damaged_records_are_not_taken_over(command: Command, ran: Path) -> None:
     made_elsewhere()
     (RECORDS / "metrics.csv.gz").write_bytes(b"")
     said = command(*RUN, "reuse=true")
@@ -151,8 +171,7 @@ def test_a_part_of_an_experiment_is_reported_as_such_beside_the_whole(command: C
     assert "digits, laptop, partial (2 of 4 runs)" in command("list", "--config-dir=mine").out
 
 
-def test_runs_are_taken_over_from_the_report_of_a_part_of_them(command: Command, mine: Path) -> None:
-    command(*RUN)
+def test_runs_are_taken_over_from_the_report_of_a_part_of_them(command: Command, ran: Path) -> None:
     gone = next(Path("outputs", "runs").glob("*seed1*"))
     shutil.rmtree(gone)
     shutil.rmtree("results")
@@ -164,8 +183,7 @@ def test_runs_are_taken_over_from_the_report_of_a_part_of_them(command: Command,
     assert len(trained()) == 1
 
 
-def test_flags_of_a_partial_report_may_be_words_of_their_own(command: Command, mine: Path) -> None:
-    command(*RUN)
+def test_flags_of_a_partial_report_may_be_words_of_their_own(command: Command, ran: Path) -> None:
     words = ("report", "--partial", "mine", "-cd", "mine", "data=digits", "--results", "elsewhere")
     assert command(*words).code == 0
     assert Path("elsewhere", "laptop", "digits", "mine", "verdict.json").exists()
@@ -182,10 +200,9 @@ def test_the_whole_report_takes_the_place_of_the_partial_one(command: Command, m
     assert "partial" not in json.loads((REPORT / "verdict.json").read_text())
 
 
-def test_runs_that_are_only_in_records_count_for_it(command: Command, mine: Path) -> None:
-    assert command(*RUN).code == 0
+def test_runs_that_are_only_in_records_count_for_it(command: Command, ran: Path) -> None:
     made_elsewhere()
-    (mine / "mine" / "experiment" / "mine.yaml").write_text(EXPERIMENT.replace('seed: "0,1"', 'seed: "0,1,2"'))
+    (ran / "mine" / "experiment" / "mine.yaml").write_text(EXPERIMENT.replace('seed: "0,1"', 'seed: "0,1,2"'))
     assert command(*PARTLY).code == 0
     assert set(runs(PARTIAL / "records")) == set(runs())
 
