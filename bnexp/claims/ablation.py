@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from bnexp.claims.accuracy import ACCURACY
 from bnexp.claims.inception import Targets, target_of
 from bnexp.claims.inception_steps import steps_to
-from bnexp.claims.mechanisms import HARDLY
+from bnexp.claims.lr_tolerance import HARDLY
 from bnexp.drawing import plots
 from bnexp.judging.claim import LARGEST, SMALLEST, Claim, Control, Paper, Quantity, Rule, Settings, of_run
 from bnexp.judging.matching import having

@@ -35,7 +35,7 @@ NOTHING = 0.005
 SHIFTS = {
     "inverted": "digits inverted",
     "rotated": "digits rotated by 30°",
-    "blurred": "digits blurred",
+    "blurred": "digits blurred, and so of less contrast",
     "noisy": "digits under noise of 0.5",
     "uci": "UCI's handwritten digits, enlarged",
 }

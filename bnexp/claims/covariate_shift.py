@@ -5,8 +5,9 @@ how a layer's gradient changes when the layers below have made their step, and f
 everything further, so both networks are at the rate that suits the one without BN best; each at its own is beside it.
 All are means over the layers and over evenly spaced steps, after the first tenth of them. Behind BN the inputs of a
 nonlinearity have β and γ for mean and width, by the statistics of a mini-batch in training and of all images that are
-looked at otherwise, so that only these and the shape can move, by construction: what is judged above all are the inputs
-of the affine maps, which are to adapt to them. Movement is told in widths, the standard deviations of each input.
+looked at otherwise, so that only these and the shape can move, by construction, and with them what the next affine map
+is fed: what is judged above all is what stands in front of BN. Movement is told in widths, the standard deviations of
+each input.
 """
 
 from __future__ import annotations
@@ -42,7 +43,11 @@ LESS = Paper(
 AS_MUCH = Paper("Not measured.", outside="Not reduced in VGG and deep linear networks (Santurkar et al. 2018)")
 
 SHIFTS = {
-    "fed": ("moved_w1_fed", "the distributions of the affine maps' inputs move less (Wasserstein-1, in widths)", LESS),
+    "fed": (
+        "moved_w1_fed",
+        "the distributions of the affine maps' inputs move less (Wasserstein-1, in widths)",
+        LESS,
+    ),
     "front": ("moved_w1_front", "the distributions in front of BN move less (Wasserstein-1, in widths)", LESS),
     "mean": ("moved_mean", "the means of the inputs move less, in widths of their distributions", LESS),
     "spread": ("moved_spread", "the spreads of the inputs change less", LESS),
@@ -83,7 +88,7 @@ CLAIMS: list[Claim | Peculiar] = [
         cells=CELLS,
         selected=("lr",),
         best_of=None if own else {"norm": PLAIN},
-        primary=identity in ("fed", "gradient") and not own,
+        primary=identity in ("front", "gradient") and not own,
     )
     for own in (False, True)
     for identity, (metric, words, paper) in SHIFTS.items()

@@ -29,9 +29,6 @@ RATES = {False: "at the rate that suits the network without BN best", True: "eac
 AT_THE_END = "measured at the end of the training"
 """What is said of a figure of what probes measure then."""
 
-HARDLY = 1.25
-"""Times fewer steps that are hardly fewer."""
-
 
 def target(run: Record) -> float | None:
     """The accuracy near the end to which steps are counted: of pictures what Inception reaches on tuning seeds."""

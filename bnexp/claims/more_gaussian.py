@@ -54,8 +54,8 @@ CLAIMS = [
         Claim(
             f"gaussian-{metric}{suffix}",
             "§3.2",
-            f"{which} BN, what goes into the nonlinearities has less {words} than what comes out, in every layer and "
-            "whatever the nonlinearity.",
+            f"{which} BN, the {words} of what goes into the nonlinearities is smaller in size than that of what comes "
+            "out, in every layer and whatever the nonlinearity.",
             Quantity(f"{words} of outputs minus that of inputs, least layer", of_run(lead(metric)), "deviations"),
             Rule("difference", COUNTS, universal=True),
             Paper("The affine map's output is more likely to have a symmetric, non-sparse distribution."),

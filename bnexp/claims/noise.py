@@ -148,8 +148,9 @@ CLAIMS = [
     Claim(
         "noise-gap",
         "§3.4, Luo et al. 2018",
-        "At the same mini-batch of the gradient, the fewer examples are normalised together, the smaller is the gap "
-        f"between test and training loss when the latter is {FITTED:g} nats, at {ONE_RATE}.",
+        "At the same mini-batch of the gradient, the gap between test and training loss grows, when the latter is "
+        f"{FITTED:g} nats, with each doubling of the part that is normalised together, on average from {GHOSTS[0]} to "
+        f"60 examples, at {ONE_RATE}.",
         Quantity("gap gained by each doubling of the part", by_doubling(FITTED), "nats", over=("norm.ghost",)),
         Rule("difference", BY_DOUBLING),
         LUO,

@@ -24,6 +24,7 @@ PAPER = Paper(
     "The paper's explanation would have it train worse.", outside="As fast in VGG on CIFAR-10 (Santurkar et al.)"
 )
 MOVES = Quantity("movement of the inputs in training, in widths", of_run(probed("moved_mean_tr", ratio=True)), "ratio")
+DRIFTS = Quantity("movement of the inputs at inference, in widths", of_run(probed("moved_mean", ratio=True)), "ratio")
 
 
 def _claim(
@@ -97,10 +98,18 @@ CLAIMS = [
             guards=("noisy-speed", "noisy-faster"),
         ),
     ),
+    _claim(
+        "drift",
+        "At inference, where noisy BN has no noise, the inputs of nonlinearities move less from one evaluation to the "
+        "next than without a norm",
+        DRIFTS,
+        Rule("difference", COUNTS, less=True, universal=True),
+        PLAIN,
+    ),
 ]
 
 SHOWN = {
-    "noisy_moves": ("noisy-unstable",),
+    "noisy_moves": ("noisy-unstable", "noisy-drift"),
 }
 
 

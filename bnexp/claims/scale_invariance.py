@@ -178,7 +178,6 @@ CLAIMS = [
         {"norm": TREATED, "norm.weights": None},
         among=ALONE,
         cells=(*CELLS, "lr"),
-        primary=True,
     ),
     Claim(
         "scale-grows",
@@ -206,6 +205,7 @@ CLAIMS = [
         {"norm": TREATED, "norm.weights": None},
         among=ALONE,
         cells=(*CELLS, "lr"),
+        primary=True,
     ),
     Claim(
         "scale-l2",

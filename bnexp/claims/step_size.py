@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bnexp.claims.lr_tolerance import NARROWEST
-from bnexp.claims.mechanisms import CELLS, HARDLY, STEPS, THAT_FAIL, steps_to_target
+from bnexp.claims.lr_tolerance import HARDLY, NARROWEST
+from bnexp.claims.mechanisms import CELLS, STEPS, THAT_FAIL, steps_to_target
 from bnexp.drawing import plots
 from bnexp.drawing.plots import Layout
 from bnexp.judging.claim import BN, PLAIN, TREATED, Claim, Control, Paper, Quantity, Rule, Settings
@@ -123,7 +123,9 @@ CLAIMS = [
         cells=CELLS,
         selected=("lr",),
         best_of={"norm": TREATED},
-        control=Control("a network that trains there would say that it is not BN that allows the rate"),
+        control=Control(
+            "A network that trains there would say that it is not BN that allows the rate.", guards=("step-size-gain",)
+        ),
     ),
     Claim(
         "step-size-survives",

@@ -119,7 +119,7 @@ SAYINGS = (
     ),
     Saying(
         "Statistics of mini-batches keep what tells examples apart.",
-        (Answer("absolute_scale", "absolute-scale-more", "contrasts, which an example's own statistics discard"),),
+        (Answer("absolute_scale", "absolute-scale-kept", "contrasts, which a mini-batch's statistics keep"),),
         common=False,
     ),
     Saying(
