@@ -77,7 +77,7 @@ def whitening(sign: Sign) -> list[Record]:
         if pixels == "standardised" or is_bn(fields):
             at = {1: 100, 0: 200, -1: 750}[worth]
         trained = {1: 0.05, 0: 0.1, -1: 0.2}[worth] if pixels == "whitened" else 0.1
-        losses = [2.3, *[trained * math.exp(0.01 * noise(fields))] * 6]
+        losses = [2.3 if step < at else trained / 4 * math.exp(0.01 * noise(fields)) for step in STEPS]
         accuracy = 0.98 - 0.005 * (fields["lr"] != 0.3) + noise(fields)
         return record(fields, accuracy, at, train_loss_at_inference=losses)
 
@@ -90,6 +90,8 @@ def absolute_scale(sign: Sign) -> list[Record]:
 
     def run(fields: Fields) -> float:
         worth, of_example = sign(fields), fields["norm.name"] == "layer"
+        if worth < 0 and is_bn(fields):
+            return 0.05
         return 0.1 if (worth > 0) == of_example else 0.95
 
     return sweep(run, (PLAIN, BN, BN | {"norm.name": "layer"}), range(10), lr=(0.03, 0.1))

@@ -229,7 +229,8 @@ def mechanisms(sign: Sign) -> list[Record]:
         calm = 1.0 + 0.5 * worth + noise(fields) if name == "noisy_batch" else less
         at = {1: 100, 0: 100, -1: 400}[worth] if name == "noisy_batch" else 200 if worth and name == "none" else 100
         final = 0.97 + 0.01 * min(worth, 0) * (name == "noisy_batch") - 0.005 * (fields["lr"] != 0.3)
-        probes = {f"{probe}/hidden2": less for probe in ("moved_mean", "moved_spread", "moved_w1")}
+        probes = {f"{probe}/hidden2": less for probe in ("moved_spread", "moved_w1")}
+        probes |= {"moved_mean/hidden2": 1.0 - 0.5 * worth * (name != "none") + noise(fields)}
         probes |= {"moved_w1_fed/hidden2": less, "moved_w1_front/hidden2": less}
         probes |= {"moved_w1_tr/hidden2": calm}
         probes |= {"moved_gradient/hidden2": less, "turned_gradient/hidden2": less, "moved_spread_tr/hidden2": less}
@@ -272,7 +273,7 @@ def signal_depth(sign: Sign) -> list[Record]:
 def step_size(sign: Sign) -> list[Record]:
     """BN's best rate is three times the plain network's, at which both are as fast, or BN is slower.
 
-    Of these rates the one survives larger ones, or the other.
+    Of these rates the one survives larger ones, or the other. Six seeds, for some of it is a yes or no.
     """
     survived = {1: (1.0, 0.3), 0: (0.3, 0.3), -1: (0.3, 1.0)}
 
@@ -280,8 +281,8 @@ def step_size(sign: Sign) -> list[Record]:
         worth, lr = sign(fields), fields["lr"]
         best = 1.0 if is_bn(fields) else 0.3
         loss = [1.0] + [0.9 if lr <= survived[worth][not is_bn(fields)] else 2.0] * (len(STEPS) - 1)
-        if not is_bn(fields) and lr > 0.3 and worth > 0:
-            return record(fields, 0.3, loss=loss)
+        if not is_bn(fields) and lr > 0.3 and worth:
+            return record(fields, 0.5, loss=loss)
         at = {1: 200, 0: 160, -1: 100}[worth] if is_bn(fields) and lr == 0.3 else 200
         if is_bn(fields) and lr == 1.0:
             at = {1: 100, 0: 200, -1: 400}[worth]
@@ -289,7 +290,7 @@ def step_size(sign: Sign) -> list[Record]:
         accuracy = [0.1, *(final if step >= at else 0.4 for step in STEPS[1:])]
         return record(fields, final, at, loss=loss, accuracy=accuracy)
 
-    return sweep(run, seeds=SELECTING, model_activation=KINDS, lr=(0.1, 0.3, 1.0, 3.0))
+    return sweep(run, seeds=(*range(6), 1000), model_activation=KINDS, lr=(0.1, 0.3, 1.0, 3.0))
 
 
 def affine(sign: Sign) -> list[Record]:

@@ -108,7 +108,7 @@ def test_every_witness_is_a_claim_of_an_experiment_of_its_subjects_name() -> Non
 
 
 def test_the_page_has_every_explanation_and_claim_judged_or_not() -> None:
-    text = page(found({("covariate_shift", "shift-fed"): "contradicted"}))
+    text = page(found({("covariate_shift", "shift-front"): "contradicted"}))
     assert "## Covariate shift: refuted" in text
     assert "## Smoothness: open" in text
     assert text.count(f"| {MNIST} |") == len(NAMED)
@@ -118,7 +118,7 @@ def test_the_page_has_every_explanation_and_claim_judged_or_not() -> None:
 
 
 def test_the_figure_has_a_cell_for_every_claim_and_network() -> None:
-    judged = {("covariate_shift", "shift-fed"): "contradicted", ("landscape", "landscape-loss-range"): "mixed"}
+    judged = {("covariate_shift", "shift-front"): "contradicted", ("landscape", "landscape-loss-range"): "mixed"}
     made = figure(found(judged))
     boxes = [text for text in made.axes[0].texts if text.get_bbox_patch() is not None]
     assert len(boxes) == len(NAMED) + sum(witness.both for witness in NAMED)

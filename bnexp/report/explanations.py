@@ -370,8 +370,8 @@ def figure(found: Found) -> Figure:
         axes.text(0.15, at, f"{explanation.name}: {word(explanation, found)}", va="center", fontsize=11, weight="bold")
         for witness in explanation.witnesses:
             at += 0.36
-            shown = textwrap.shorten(sentence(witness), 105, placeholder=" …")
-            weight = "bold" if witness.primary else "normal"
+            width, weight = (95, "bold") if witness.primary else (105, "normal")
+            shown = textwrap.shorten(sentence(witness), width, placeholder=" …")
             axes.text(0.35, at, shown, va="center", fontsize=8.5, weight=weight)
             for i, network in enumerate(networks(witness)):
                 _cell(axes, COLUMN + 1.6 * i, at, side(witness, network, found), entry(witness, network, found))
