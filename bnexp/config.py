@@ -262,6 +262,9 @@ class NormConfig:
     outside: str = field(default="mean", metadata=LATER)
     """For `naive`: what is computed outside the gradient step: the mini-batch's `mean`, `both` it and the variance, or
     moving `averages` of both."""
+    drift: int | None = field(default=None, metadata=LATER)
+    """For `noisy_batch`: steps that its noise lasts, which then is there at inference, too, so that what follows has
+    inputs that drift; by default each mini-batch draws its own, in training alone."""
     transfer: str = field(default="new", metadata=LATER)
     """For `batch`, with `data.first_classes`: in the second half `new` statistics, of its mini-batches; or as constants
     the population statistics of the first half's examples (`frozen`) or of its own (`recomputed`)."""
@@ -281,7 +284,7 @@ RAMPS = ("warmup", "r_ramp", "d_ramp")
 NORM_FIELDS: dict[str, tuple[str, ...]] = {
     "none": (),
     "batch": ("placement", "eps", "statistics", "ghost", "transfer"),
-    "noisy_batch": ("placement", "eps", "batches"),
+    "noisy_batch": ("placement", "eps", "batches", "drift"),
     "batch_renorm": ("placement", "eps", "momentum", "r_max", "d_max", *RAMPS, "schedule"),
     "layer": ("placement", "eps"),
     "group": ("placement", "eps", "groups"),
@@ -842,6 +845,10 @@ def _check_norm(config: Config) -> None:
         )
     if norm.ghost is not None:
         _check_ghost(config, norm.ghost)
+    if norm.drift is not None:
+        _check("norm.drift", norm.drift, norm.drift >= 1, "at least 1")
+        if norm.name != "noisy_batch":
+            raise ConfigError(f"norm.drift={norm.drift} with norm={norm.name}: it is an option of norm=noisy_batch")
     _check_invariance(config)
     if norm.name in ("group", "zca") and norm.placement == "input":
         raise ConfigError(

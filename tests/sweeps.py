@@ -250,6 +250,20 @@ def mechanisms(sign: Sign) -> list[Record]:
     return sweep(run, (PLAIN, BN, noisy), SELECTING, model_activation=KINDS, lr=(0.1, 0.3, 1.0))
 
 
+def drifting_norm(sign: Sign) -> list[Record]:
+    """Rates of which the middle one is best; what drifts moves more than what has no norm."""
+    drifting = {"norm.name": "noisy_batch", "norm.placement": "before", "norm.drift": 200}
+
+    def run(fields: Fields) -> Record:
+        worth, drifts = sign(fields), "norm.drift" in fields
+        at = 200 if fields["norm.name"] == "none" else {1: 100, 0: 200, -1: 400}[worth]
+        moves = (1.0 + 0.5 * worth * drifts) * (1 + noise(fields))
+        final = 0.97 + 0.01 * min(worth, 0) * drifts - 0.005 * (fields["lr"] != 0.3) + noise(fields)
+        return record(fields, final, at, **dict.fromkeys(("moved_mean/hidden2", "moved_w1_fed/hidden2"), moves))
+
+    return sweep(run, (PLAIN, BN, drifting), SELECTING, model_activation=KINDS, lr=(0.1, 0.3, 1.0))
+
+
 def signal_depth(sign: Sign) -> list[Record]:
     """Slopes of gradients and of small changes, and ranks, at step 0."""
     off = EXPLOSION + PRECISELY
@@ -322,6 +336,7 @@ MADE: dict[str, Callable[[Sign], list[Record]]] = {
     "regularisation": regularisation,
     "gap": gap,
     "statistics": statistics,
+    "drifting_norm": drifting_norm,
     "signal_depth": signal_depth,
     "affine": affine,
     "step_size": step_size,

@@ -273,6 +273,12 @@ EXPECTED: dict[str, dict[str, Mapping[int, str]]] = {
         "noisy-unstable": OPPOSITE,
         "noisy-drift": OPPOSITE,
     },
+    "drifting_norm": {
+        **{f"drifting-{what}": NO_MARGIN for what in ("faster", "gain")},
+        "drifting-speed": NO_WORSE,
+        "drifting-accuracy": NO_WORSE,
+        **{f"drifting-{what}": OPPOSITE for what in ("moves", "fed")},
+    },
 }
 """By subject and claim, where its control holds."""
 

@@ -85,7 +85,7 @@ NAMES = (
     *("optimizers", "placement", "regularisation", "gap", "statistics", "placebo"),
     *("inception", "inception_steps", "figure_3", "inception_controls", "inception_tuned"),
     *("norms", "ablation", "ensemble", "tiny"),
-    *("covariate_shift", "noisy_norm", "landscape", "step_size"),
+    *("covariate_shift", "noisy_norm", "drifting_norm", "landscape", "step_size"),
     *("jacobian", "signal_depth", "skip_init", "more_gaussian", "affine", "robustness", "adaptation"),
     *("naive_norm", "scale_invariance", "whitening", "absolute_scale", "noise", "fine_tuning", "recurrent"),
 )

@@ -23,7 +23,7 @@ from bnexp.models.dropout import Dropout, factors
 from bnexp.models.mlp import Add, SkipInit
 from bnexp.norms import batch as bn
 from bnexp.norms.naive import statistics
-from bnexp.norms.noisy import draw
+from bnexp.norms.noisy import draw, drifted, walked
 
 
 class Phase(Enum):
@@ -221,7 +221,12 @@ class StackedNoisyBatchNorm(StackedBatchNorm):
 
     def forward(self, x: Tensor, phase: Phase) -> tuple[Tensor, Any]:
         y, cache = super().forward(x, phase)
-        if phase is Phase.INFERENCE or self.average is not None:
+        learning = phase is not Phase.INFERENCE and self.average is None
+        if self.plain.drift is not None:
+            scale, shift = drifted(self._walked(phase) if learning else self.buffers["walk"])
+            scale, shift = scale.unsqueeze(1), shift.unsqueeze(1)
+            return torch.addcmul(shift, y, scale), (cache, scale)
+        if not learning:
             return y, cache
         drawn = [draw(x.shape[1:], generator) for generator in self.generators]
         scale, shift = (torch.stack(each).to(y) for each in zip(*drawn, strict=True))
@@ -230,6 +235,14 @@ class StackedNoisyBatchNorm(StackedBatchNorm):
     def backward(self, dy: Tensor, cache: Any) -> tuple[Tensor, list[Tensor]]:
         inner, scale = cache
         return super().backward(dy * scale, inner)
+
+    def _walked(self, phase: Phase) -> Tensor:
+        """The walks a step later, `[N, 2, F]`."""
+        walks = zip(self.buffers["walk"], self.generators, strict=True)
+        later = torch.stack([walked(walk, self.plain.drift, generator) for walk, generator in walks])
+        if phase is Phase.TRAINING:
+            self.buffers["walk"].copy_(later)
+        return later
 
 
 class StackedNaiveNorm(StackedBatchNorm):

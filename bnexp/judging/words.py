@@ -58,6 +58,7 @@ SETTINGS = {
     "norm.batches": "mini-batches k",
     "norm.momentum": "momentum of the averages",
     "norm.ghost": "ghost batch",
+    "norm.drift": "drift over steps",
     "norm.affine": "learnt γ and β",
     "norm.transfer": "statistics afterwards",
     "norm.outside": "outside the gradient step:",

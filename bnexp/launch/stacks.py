@@ -118,6 +118,7 @@ def _shape(config: RunConfig) -> str:
         norm.batches,
         norm.statistics == "batch",
         norm.ghost,
+        norm.drift,
         norm.transfer,
     )
     return repr((shape, *alike))

@@ -54,7 +54,7 @@ def factory(config: NormConfig, steps: int = 0) -> NormFactory:
         "batch": lambda features: (SyncBatchNorm if c.sync else BatchNorm)(
             features, c.eps, c.statistics, c.momentum, c.ghost
         ),
-        "noisy_batch": lambda features: NoisyBatchNorm(features, eps=c.eps),
+        "noisy_batch": lambda features: NoisyBatchNorm(features, c.drift, eps=c.eps),
         "batch_renorm": lambda features: BatchRenorm(features, c.eps, c.momentum, c.r_max, c.d_max, *ramps(c, steps)),
         "layer": lambda features: LayerNorm(features, c.eps),
         "group": lambda features: GroupNorm(features, c.groups, c.eps),

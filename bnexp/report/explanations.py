@@ -102,6 +102,8 @@ EXPLANATIONS = (
                 "(`noisy-drift`): that such movement does no harm is shown, not that drift does none",
             ),
             Witness("noisy_norm", "noisy-drift", both=True),
+            Witness("drifting_norm", "drifting-faster", short="BN that drifts is faster than no norm", denies=True),
+            Witness("drifting_norm", "drifting-speed", denies=True),
             Witness(
                 "noisy_norm",
                 "noisy-speed",
@@ -260,7 +262,7 @@ RULE = (
 
 CAUSE = (
     "Most claims ask whether something is so with BN. Whether that is why BN helps is asked where it is taken away, or "
-    "put in BN's place: of covariate shift by BN whose outputs are made to move, of larger rates at equal ones, of "
+    "put in BN's place: of covariate shift by BN whose outputs are made to drift, of larger rates at equal ones, of "
     "noise by Dropout of equal noise, of initialisation by SkipInit; of the others a word is about the fact alone. "
     "What moves or changes is compared over as many steps, in which a network with BN may have learnt more."
 )
