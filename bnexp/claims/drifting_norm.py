@@ -24,7 +24,7 @@ from bnexp.runs.records import Records
 SHOWS_TUNING = True
 
 DRIFTING = {"norm": "noisy_batch", "norm.drift": 200}
-PAPER = Paper("By the paper's explanation it would train no faster than without a norm.", outside="Not tried.")
+PAPER = Paper("By the paper's explanation it would train no faster than without a norm.")
 FED = Quantity("movement of the affine maps' inputs, in widths", of_run(probed("moved_w1_fed", ratio=True)), "ratio")
 JUDGED = ("drifting-faster", "drifting-speed")
 
@@ -104,10 +104,10 @@ SHOWN = {"drifting_moves": ("drifting-moves", "drifting-fed")}
 def figures(records: Records) -> dict[str, Figure]:
     """`drifting_norm`: test accuracy of each at its own best rate; `drifting_moves`: how its inputs move."""
     moves = {
-        "nonlinearities' inputs, means in widths": probed("moved_mean", ratio=True),
-        "affine maps' inputs, W1 in widths": probed("moved_w1_fed", ratio=True),
+        "nonlinearities' inputs, mean": probed("moved_mean", ratio=True),
+        "affine maps' inputs, W1": probed("moved_w1_fed", ratio=True),
     }
-    made = plots.probes_of(records, "drifting_moves", "How the inputs of layers move at inference", moves)
+    made = plots.probes_of(records, "drifting_moves", "How the inputs of layers move at inference, in widths", moves)
     if not (runs := judged(records.runs)):
         return made
     title = "Test accuracy without a norm, with BN, and with BN whose outputs drift"
