@@ -347,7 +347,7 @@ MIXED: dict[str, tuple[Sign, set[str]]] = {
     "step_size": (by("model.activation", "relu"), {"step-size-survives", "step-size-own"}),
     **{
         name: (by("model.activation", "relu"), {i for i in EXPECTED[name] if i not in OF_NO_CELLS})
-        for name in (*MECHANISMS, "whitening", "fine_tuning")
+        for name in (*MECHANISMS, "drifting_norm", "whitening", "fine_tuning")
     },
     "naive_norm": (
         lambda fields: (
