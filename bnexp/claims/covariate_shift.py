@@ -43,11 +43,7 @@ LESS = Paper(
 AS_MUCH = Paper("Not measured.", outside="Not reduced in VGG and deep linear networks (Santurkar et al. 2018)")
 
 SHIFTS = {
-    "fed": (
-        "moved_w1_fed",
-        "the distributions of the affine maps' inputs move less (Wasserstein-1, in widths)",
-        LESS,
-    ),
+    "fed": ("moved_w1_fed", "the distributions of the affine maps' inputs move less (Wasserstein-1, in widths)", LESS),
     "front": ("moved_w1_front", "the distributions in front of BN move less (Wasserstein-1, in widths)", LESS),
     "mean": ("moved_mean", "the means of the inputs move less, in widths of their distributions", LESS),
     "spread": ("moved_spread", "the spreads of the inputs change less", LESS),

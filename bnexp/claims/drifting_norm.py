@@ -12,12 +12,10 @@ from matplotlib.figure import Figure
 
 from bnexp.claims.accuracy import ACCURACY, SMALLEST
 from bnexp.claims.covariate_shift import COUNTS
-from bnexp.claims.mechanisms import ALIKE, CELLS, STEPS, target
+from bnexp.claims.mechanisms import ALIKE, CELLS, STEPS, curves_to_target
 from bnexp.claims.noisy_norm import DRIFTS
 from bnexp.drawing import plots
-from bnexp.drawing.plots import Layout
 from bnexp.judging.claim import PLAIN, TREATED, Claim, Control, Paper, Quantity, Rule, Settings, of_run
-from bnexp.judging.matching import judged
 from bnexp.judging.measures import probed
 from bnexp.runs.records import Records
 
@@ -107,9 +105,6 @@ def figures(records: Records) -> dict[str, Figure]:
         "nonlinearities' inputs, mean": probed("moved_mean", ratio=True),
         "affine maps' inputs, W1": probed("moved_w1_fed", ratio=True),
     }
-    made = plots.probes_of(records, "drifting_moves", "How the inputs of layers move at inference, in widths", moves)
-    if not (runs := judged(records.runs)):
-        return made
     title = "Test accuracy without a norm, with BN, and with BN whose outputs drift"
-    layout = Layout(columns=CELLS[0])
-    return made | plots.curves_at_best(records, "drifting_norm", ("norm", *CELLS), title, layout, target(runs[0]))
+    made = plots.probes_of(records, "drifting_moves", "How the inputs of layers move at inference, in widths", moves)
+    return made | curves_to_target(records, "drifting_norm", title)

@@ -7,11 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from matplotlib.figure import Figure
+
 from bnexp.claims.inception import learns, target_of
 from bnexp.claims.lr_tolerance import NEAR
+from bnexp.drawing import plots
+from bnexp.drawing.plots import Layout
 from bnexp.judging.claim import Quantity, of_run
+from bnexp.judging.matching import judged
 from bnexp.judging.measures import TRAINS, final_accuracy, steps_to_reach
-from bnexp.runs.records import Record
+from bnexp.runs.records import Record, Records
 
 CELLS = ("model.activation",)
 
@@ -45,6 +50,13 @@ def steps_to_target(runs: Sequence[Record]) -> float | None:
 def trains(run: Record) -> float:
     """Whether a network ends at 90 % on digits; on pictures, whether it has learnt anything."""
     return float(final_accuracy(run) >= TRAINS) if run.fields["data.name"] in DIGITS else learns(run)
+
+
+def curves_to_target(records: Records, stem: str, title: str) -> dict[str, Figure]:
+    """Test accuracy of every norm at its own best learning rate, with the target; nothing where no run is judged."""
+    if not (runs := judged(records.runs)):
+        return {}
+    return plots.curves_at_best(records, stem, ("norm", *CELLS), title, Layout(columns=CELLS[0]), target(runs[0]))
 
 
 STEPS = Quantity("steps to the target", steps_to_target, "ratio", target=target)

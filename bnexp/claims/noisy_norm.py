@@ -8,11 +8,9 @@ from matplotlib.figure import Figure
 
 from bnexp.claims.accuracy import ACCURACY, SMALLEST
 from bnexp.claims.covariate_shift import COUNTS
-from bnexp.claims.mechanisms import ALIKE, CELLS, STEPS, target
+from bnexp.claims.mechanisms import ALIKE, CELLS, STEPS, curves_to_target
 from bnexp.drawing import plots
-from bnexp.drawing.plots import Layout
 from bnexp.judging.claim import PLAIN, TREATED, Claim, Control, Paper, Quantity, Rule, Settings, of_run
-from bnexp.judging.matching import judged
 from bnexp.judging.measures import probed
 from bnexp.runs.records import Records
 
@@ -120,10 +118,6 @@ def figures(records: Records) -> dict[str, Figure]:
         "W1 in training": probed("moved_w1_tr"),
         "means at inference, without the noise": probed("moved_mean"),
     }
-    made = plots.probes_of(records, "noisy_moves", "How the inputs of nonlinearities move in training", moves)
-    runs = judged(records.runs)
-    if not runs:
-        return made
     title = "Test accuracy without a norm, with BN, and with BN made unstable by noise"
-    layout = Layout(columns=CELLS[0])
-    return made | plots.curves_at_best(records, "noisy_norm", ("norm", *CELLS), title, layout, target(runs[0]))
+    made = plots.probes_of(records, "noisy_moves", "How the inputs of nonlinearities move in training", moves)
+    return made | curves_to_target(records, "noisy_norm", title)

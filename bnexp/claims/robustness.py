@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from bnexp.claims.mechanisms import AT_THE_END, CELLS, RATES
 from bnexp.drawing import plots
-from bnexp.judging.claim import PLAIN, TREATED, Claim, Control, Paper, Quantity, Rule, of_run
+from bnexp.judging.claim import PLAIN, TREATED, Claim, Control, Paper, Quantity, Rule, Settings, of_run
 from bnexp.judging.measures import metric_at_end
 from bnexp.runs.records import Record, Records
 
@@ -52,34 +52,31 @@ def lost(change: str) -> Callable[[Record], float | None]:
     return measure
 
 
+def _loses(
+    change: str, at: str, which: str = "", of: str = "", best_of: Settings | None = None, primary: bool = False
+) -> Claim:
+    """That networks with BN lose more by a change, at these rates; `which` and `of` are parts of sentence and id."""
+    return Claim(
+        f"robust-{change.replace('/', '-')}{of}",
+        "Galloway et al. 2019",
+        f"With BN, networks {which}lose {100 * COUNTS:g} points more {CHANGES[change]}, {at}, whatever the "
+        "nonlinearity.",
+        Quantity(f"accuracy lost {CHANGES[change]}", of_run(lost(change))),
+        Rule("difference", COUNTS, universal=True),
+        OUTSIDE,
+        cells=CELLS,
+        selected=("lr",),
+        best_of=best_of,
+        primary=primary,
+    )
+
+
+AS_ACCURATE = f"that are as accurate on clean images, within {100 * ALIKE:g} point, "
+
 CLAIMS = [
+    *(_loses(change, RATES[True], AS_ACCURATE, primary=change in MAIN) for change in CHANGES),
     *(
-        Claim(
-            f"robust-{change.replace('/', '-')}",
-            "Galloway et al. 2019",
-            f"With BN, networks that are as accurate on clean images, within {100 * ALIKE:g} point, lose "
-            f"{100 * COUNTS:g} points more {words}, each at its own best rate, whatever the nonlinearity.",
-            Quantity(f"accuracy lost {words}", of_run(lost(change))),
-            Rule("difference", COUNTS, universal=True),
-            OUTSIDE,
-            cells=CELLS,
-            selected=("lr",),
-            primary=change in MAIN,
-        )
-        for change, words in CHANGES.items()
-    ),
-    *(
-        Claim(
-            f"robust-{change.replace('/', '-')}-{identity}",
-            "Galloway et al. 2019",
-            f"With BN, networks lose {100 * COUNTS:g} points more {CHANGES[change]}, {at}, whatever the nonlinearity.",
-            Quantity(f"accuracy lost {CHANGES[change]}", of_run(lost(change))),
-            Rule("difference", COUNTS, universal=True),
-            OUTSIDE,
-            cells=CELLS,
-            selected=("lr",),
-            best_of={"norm": norm},
-        )
+        _loses(change, at, of=f"-{identity}", best_of={"norm": norm})
         for change in MAIN
         for identity, (at, norm) in AT_ONE_RATE.items()
     ),
