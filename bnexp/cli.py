@@ -247,7 +247,7 @@ def _judge(arguments: list[str]) -> None:
         "which says what would be trained; and what else says where and how, as bnexp run has it"
     )
     parser.add_argument("words", nargs="+", metavar="NORM", help=words)
-    parser.add_argument("--claims", help="experiments or subjects to judge it by, such as figure_1,batch_size")
+    parser.add_argument("--claims", help="experiments or subjects to judge it by, such as figure_1,batch_size; or all")
     parser.add_argument("--contract", action="store_true", help="the contract alone, in seconds")
     parser.add_argument("--json", action="store_true", help="with --contract: every check, as JSON")
     options = parser.parse_intermixed_args(arguments)

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from omegaconf import MISSING, DictConfig, OmegaConf
@@ -540,19 +541,37 @@ def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+CHOICES: dict[str, tuple[str, ...]] = {
+    "model.name": tuple(MODELS),
+    "model.activation": ACTIVATIONS,
+    "norm.name": NORMS,
+    "norm.placement": PLACEMENTS,
+    "norm.statistics": STATISTICS,
+    "norm.outside": OUTSIDE,
+    "norm.transfer": TRANSFERS,
+    "init.scheme": SCHEMES,
+    "optimizer.name": OPTIMIZERS,
+    "spacing": SPACINGS,
+    "early_spacing": SPACINGS,
+    "trained": TRAINED,
+    "decayed": DECAYED,
+    "precision": PRECISIONS,
+    "device": DEVICES,
+    "figures": FIGURES,
+}
+"""By setting, all the values that there are."""
+
+
 def validate(config: Config) -> None:
     """Raise `ConfigError` for the first value that is out of range."""
     model, norm, init, optimizer = config.model, config.norm, config.init, config.optimizer
     _check_data(config.data)
-    _choice("model", model.name, tuple(MODELS))
-    _choice("spacing", config.spacing, SPACINGS)
-    _choice("trained", config.trained, TRAINED)
-    _choice("decayed", config.decayed, DECAYED)
+    for key, choices in CHOICES.items():
+        _choice(key.removesuffix(".name").removesuffix(".scheme"), attrgetter(key)(config), choices)
     if not norm.affine and norm.name in WITHOUT_AFFINE:
         raise ConfigError(f"norm.affine=false with norm={norm.name}: it is for the norms of ours that have γ and β")
     if config.trained == "norms" and (norm.name in ("none", "naive") or not norm.affine):
         raise ConfigError("trained=norms needs a norm with γ and β to learn: norm=batch, and norm.affine=true")
-    _choice("precision", config.precision, PRECISIONS)
     for name in config.probes:
         _choice("probes", name, PROBES)
     if config.probes != [name for name in PROBES if name in config.probes]:
@@ -561,16 +580,6 @@ def validate(config: Config) -> None:
         raise ConfigError(f"probes={','.join(config.probes)} are measured in float32: leave precision as it is")
     if config.probes and config.nproc > 1:
         raise ConfigError(f"probes={','.join(config.probes)} measure one process's network: leave nproc at 1")
-    _choice("model.activation", model.activation, ACTIVATIONS)
-    _choice("norm", norm.name, NORMS)
-    _choice("norm.placement", norm.placement, PLACEMENTS)
-    _choice("norm.statistics", norm.statistics, STATISTICS)
-    _choice("norm.outside", norm.outside, OUTSIDE)
-    _choice("norm.transfer", norm.transfer, TRANSFERS)
-    _choice("init", init.scheme, SCHEMES)
-    _choice("optimizer", optimizer.name, OPTIMIZERS)
-    _choice("device", config.device, DEVICES)
-    _choice("figures", config.figures, FIGURES)
     _check("seed", config.seed, 0 <= config.seed < 2**63, "a whole number from 0 to 2⁶³ − 1")
     _count("steps", config.steps, 1, MOST_STEPS, "step")
     _count("batch", config.batch, 1, 1_000_000, "example")
@@ -580,7 +589,6 @@ def validate(config: Config) -> None:
     _count("evaluations", config.evaluations, 1, 100_000, "evaluation")
     _count("early_evaluations", config.early_evaluations, 0, 100_000, "evaluation")
     _count("early_steps", config.early_steps, 0, MOST_STEPS, "step")
-    _choice("early_spacing", config.early_spacing, SPACINGS)
     _check_early(config)
     _check("checkpoint", config.checkpoint, config.checkpoint >= 1, "at least 1 step")
     _check("patience", config.patience, config.patience >= 1, "at least 1 second")

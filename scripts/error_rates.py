@@ -34,6 +34,9 @@ SEED = 1502_03167
 MNIST, CONVOLUTIONS, LAPTOP, TABLE = 10, 6, 6, 5
 """Seeds: at `overnight`, of convolutional networks, at `laptop`, and of `mnist_table`."""
 
+HALF_A_DECADE = 2 * NARROWEST
+"""Between two learning rates of an optimizer."""
+
 FAR = 10
 """Standard deviations at which an effect is beyond doubt."""
 
@@ -478,6 +481,7 @@ def other_kinds() -> Iterator[Case]:
     for spread, n, late in (
         (RATES, MNIST, FAR),
         (RATES, LAPTOP, FAR),
+        (RATES, TABLE, FAR),
         (INCEPTION_STEPS, CONVOLUTIONS, FAR),
         (STEPS, MNIST, 1),
         (INCEPTION_STEPS, CONVOLUTIONS, 1),
@@ -485,16 +489,17 @@ def other_kinds() -> Iterator[Case]:
         name = f"`time`, m = 0{', a sixth of the slow arm censored' if late < FAR else ''}"
         yield _case(name, n, _plain(spread), _until(spread, n, late), spread.common, [0.0], [0.0])
     m, still = NARROWEST, Spread(0.0, 0.0)
-    for words, ends, networks, n in (
-        ("the highest rate", (HIGHEST,), 1, MNIST),
-        ("the highest rate", (HIGHEST,), 1, LAPTOP),
-        ("the highest rate, every seed alike", (still,), 1, MNIST),
-        ("both ends", (HIGHEST, HIGHEST), 1, MNIST),
-        ("both ends, every seed alike", (still, still), 1, MNIST),
-        ("both ends, every seed alike, mean of six networks", (still, still), 6, MNIST),
+    for words, ends, networks, n, step in (
+        ("the highest rate", (HIGHEST,), 1, MNIST, NARROWEST),
+        ("the highest rate", (HIGHEST,), 1, LAPTOP, NARROWEST),
+        ("the highest rate, every seed alike", (still,), 1, MNIST, NARROWEST),
+        ("both ends", (HIGHEST, HIGHEST), 1, MNIST, NARROWEST),
+        ("both ends, rates half a decade apart", (HIGHEST, HIGHEST), 1, LAPTOP, HALF_A_DECADE),
+        ("both ends, every seed alike", (still, still), 1, MNIST, NARROWEST),
+        ("both ends, every seed alike, mean of six networks", (still, still), 6, MNIST, NARROWEST),
     ):
         sd = math.hypot(*(spread.common for spread in ends)) or NARROWEST
-        draw = _edges(ends, networks, n, m, NARROWEST)
+        draw = _edges(ends, networks, n, m, step)
         yield _three_way(f"`range`, m = {m:g} decades, {words}", n, _plain(*ends), draw, sd, m)
 
 

@@ -28,14 +28,25 @@ window.addEventListener("load", () => {
     return (pair[0] + 0.05) / (pair[1] + 0.05);
   };
 
-  const overlap = (p, q) =>
-    p.left < q.right - 1 && q.left < p.right - 1 && p.top < q.bottom - 1 && q.top < p.bottom - 1;
-  const overlaps = every("summary").filter((summary) => {
+  const overlap = (p, q, slack = 1) =>
+    p.left < q.right - slack && q.left < p.right - slack && p.top < q.bottom - slack && q.top < p.bottom - slack;
+  const overlaps = every("details.claim > summary").filter((summary) => {
     const boxes = [...summary.children].map((child) => child.getBoundingClientRect());
     return boxes.some((p, i) => boxes.slice(i + 1).some((q) => overlap(p, q)));
   });
 
   every("details").forEach((claim) => { claim.open = true; });
+
+  // what is written in drawings: of slanted words the boxes overlap where the words do not, white ones are on colours
+  const slanted = (text) => /rotate\((?!-?(0|90)[ )])/.test(text.getAttribute("transform"));
+  const written = every("svg").map((svg) => [...svg.querySelectorAll("text")].filter((text) => !slanted(text)));
+  const over = written.flatMap((texts) => {
+    const boxes = texts.map((text) => [text.getBoundingClientRect(), text.textContent]);
+    return boxes.flatMap(([p, said], i) =>
+      boxes.slice(i + 1).filter(([q]) => overlap(p, q, 3)).map(([, other]) => `${said} | ${other}`));
+  });
+  const fills = written.flat().map((text) => getComputedStyle(text).fill).filter((fill) => fill !== "rgb(255, 255, 255)");
+  const on_white = (colour) => 1.05 / (luminance(colour) + 0.05);
   const clipped = every(".strip text").filter((text) => text.getBBox().x < 0);
 
   const said = {
@@ -44,6 +55,8 @@ window.addEventListener("load", () => {
     wide: document.documentElement.scrollWidth,
     inner: window.innerWidth,
     overlaps: overlaps.length,
+    over,
+    faintest: Math.min(...fills.map(on_white)),
     contrast: Math.min(...every("h1, h2, h3, p, a, .verdict, small, dt, dd, td, summary span").map(contrast)),
   };
   said.all = shown();

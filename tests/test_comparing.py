@@ -31,7 +31,7 @@ from bnexp.judging.measures import (
     variance_beyond_noise,
 )
 from bnexp.report.writing import write
-from bnexp.runs.records import Record
+from bnexp.runs.records import Record, load
 
 SEEDS = (*JUDGED, *TUNING)
 
@@ -877,6 +877,20 @@ def test_so_it_can_in_claims_that_name_settings_beside_the_norm() -> None:
     runs = records(sweep(lambda f: ends[f["norm.name"]], arms, data_binarize=(True, False)))
     found = {j.id: j for j in claims.judge(runs, ["figure_1"], treated="layer")}
     assert (found["higher-accuracy"].verdict, found["higher-accuracy-grey"].verdict) == ("contradicted",) * 2
+
+
+def test_records_under_the_name_of_another_norm_have_the_same_verdicts() -> None:
+    folder = Path(__file__).parent.parent / "results" / "saturating" / "records"
+    known = load(folder)
+    of_layer = [
+        replace(run, fields=run.fields | {"norm.name": "layer"}) if run.norm == "batch" else run for run in known.runs
+    ]
+    bn = claims.judge(known, known.claims)
+    layer = claims.judge(replace(known, runs=of_layer), known.claims, treated="layer")
+    assert len(bn) >= 8
+    assert [(j.id, j.verdict, j.outcome.effect) for j in layer] == [(j.id, j.verdict, j.outcome.effect) for j in bn]
+    for j, of_bn in zip(layer, bn, strict=True):
+        assert ("layer norm" in j.sentence) == ("BN" in of_bn.sentence), "its name stands in the sentence"
 
 
 def test_measured_values_are_of_the_arm_of_which_the_sentence_is_first() -> None:

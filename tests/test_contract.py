@@ -269,6 +269,29 @@ def test_what_raises_is_named_once_for_each_kind_of_input() -> None:
     assert "if it takes maps alone, say so: inputs = ('maps',)" in found["keeps_shape[flat]"].sentence
 
 
+class Many(Plain):
+    """It takes flat inputs alone, and no fewer than five."""
+
+    inputs = ("flat",)
+    expected_failures: ClassVar = {"few_examples": "it is for many"}
+
+    def forward(self, x: Tensor) -> Tensor:
+        if len(x) < 5:
+            raise RuntimeError("too few")
+        return super().forward(x)
+
+
+def test_what_raises_on_some_inputs_alone_is_told_nothing_of_other_kinds() -> None:
+    found = {result.check: result for result in results(Many)}["few_examples[flat]"]
+    assert "RuntimeError: too few (" in found.sentence
+    assert "see to what raises it, or say in expected_failures why it must" in found.sentence
+    assert found.fine, "it says so of itself"
+    (case,) = (case for case in checks(Many) if case.id == "few_examples[flat]")
+    (mark,) = case.marks
+    with pytest.raises(mark.kwargs["raises"]):
+        case.values[0]()
+
+
 class WithoutInit(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return x

@@ -22,11 +22,25 @@ HEAD = json.loads((COMMITTED / "records" / "runs.json").read_text())
 NOTHING = {"common": {"fields": {}, "stamp": {}}}
 
 
+def copied(name: str) -> None:
+    """The committed results under another name, without the verdicts, which are of old rules."""
+    shutil.copytree(COMMITTED, Path("results", name), ignore=shutil.ignore_patterns("verdict.json"))
+
+
 @pytest.fixture
 def results(command: Command) -> Command:
     """The command in a folder with the results of one experiment."""
-    shutil.copytree(COMMITTED, PLACE)
+    copied(PLACE.name)
     return command
+
+
+def test_verdicts_by_old_rules_stay_unless_they_are_asked_for(command: Command) -> None:
+    shutil.copytree(COMMITTED, PLACE)
+    before = (PLACE / "verdict.json").read_bytes()
+    assert command("report").code == 0
+    assert (PLACE / "verdict.json").read_bytes() == before
+    assert command("report", PLACE.name).code == 0
+    assert (PLACE / "verdict.json").read_bytes() != before
 
 
 @pytest.mark.parametrize(
@@ -66,7 +80,7 @@ def test_damaged_records_are_named_with_the_way_out(
 
 
 def test_the_others_are_drawn_all_the_same(results: Command) -> None:
-    shutil.copytree(COMMITTED, "results/another")
+    copied("another")
     (Path("results") / "another" / "records" / "runs.json").write_text("{")
     (PLACE / "README.md").unlink()
     said = results("report")
@@ -151,7 +165,7 @@ def test_of_many_that_several_processes_draw_the_damaged_one_is_named_and_the_ot
     results: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("another", "broken", "yet_another"):
-        shutil.copytree(COMMITTED, Path("results", name))
+        copied(name)
     Path("results", "broken", "records", "runs.json").write_text("{")
     alone = results("report", "inception_tiny").out.splitlines()
     monkeypatch.setattr(redraw, "SEVERAL", 1)

@@ -90,6 +90,10 @@ def ids(folder: Path) -> list[str]:
         ('Paper("No number."),', 'Paper("No number."), cells=("model.dept",),', "did you mean model.depth?"),
         ('Paper("No number."),', 'Paper("No number."), best_of={"nrm": "none"},', "did you mean norm?"),
         ('Rule("difference", 0.01', 'Rule("own", 0.01', "has the rule 'own'; choose from"),
+        ("0.01, less", 'float("inf"), less', "has a margin of inf; it must be at least 0, and finite"),
+        ('Paper("No number."),', 'Paper("No number."), {"arm": "bn_x55"},', "has the arm bn_x55; did you mean bn_x5?"),
+        ('Paper("No number."),', 'Paper("No number."), {"optimizer.name": "adamm"},', "optimizer.name=adamm; choose"),
+        ('Paper("No number."),', 'Paper("No number."), among={"model.activation": "Relu"},', "activation=Relu; choose"),
     ],
 )
 def test_a_claim_that_cannot_be_judged_is_refused_before_training(

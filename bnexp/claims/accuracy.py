@@ -8,6 +8,7 @@ from bnexp.claims.speed import TARGETS
 from bnexp.drawing import plots
 from bnexp.judging.claim import Claim, Paper, Quantity, Rule, of_run
 from bnexp.judging.measures import common_chance, final_accuracy
+from bnexp.judging.words import percent
 from bnexp.runs.records import Records
 
 SMALLEST = 0.001
@@ -41,7 +42,7 @@ def figures(records: Records, images: str = "") -> dict[str, Figure]:
         "figure_1a": plots.curves(
             records,
             f"Test accuracy during training{images} — as Figure 1(a)",
-            f"{axis} network that diverged counts as chance ({common_chance(records.runs):g}).",
+            f"{axis} network that diverged counts as chance ({percent(common_chance(records.runs))}).",
             "accuracy",
             "test accuracy",
             limits=(lowest, 1),

@@ -125,6 +125,8 @@ CLAIMS += [
         f"gradients change, {RATES[False]}.",
         Paper("Not asked.", outside="Both are reduced, and useful (Awais et al.); not so (Santurkar et al.)"),
         agree,
+        decides="two verdicts that must be alike: shift-fed and shift-gradient; with BN against without BN; in every "
+        "nonlinearity",
     ),
     Claim(
         "shift-seen",

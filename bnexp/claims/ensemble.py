@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from bnexp.claims.figure_3 import LEARNS
 from bnexp.drawing import plots
+from bnexp.drawing.colours import colours
 from bnexp.judging import rules
 from bnexp.judging.claim import Claim, Control, Outcome, Paper, Peculiar, Rule
 from bnexp.judging.comparing import three_way
@@ -106,6 +107,7 @@ CLAIMS = [
         "Within {epochs}, ten crops of an image give a lower error than one.",
         Paper("25.2 → 21.99 % with 144 crops", 0.0321),
         _fewer_crops,
+        decides="difference, margin 0 points: error on one crop against that on ten; network by network",
     ),
     Peculiar(
         "ensemble-best",
@@ -114,6 +116,7 @@ CLAIMS = [
         Paper("21.99 → 20.1 %; whether the first is the best network is not said."),
         _best_network,
         primary=True,
+        decides="difference, margin 0 points: the best network's error against the ensemble's; jackknife over networks",
     ),
     Claim(
         "ensemble-learns",
@@ -187,7 +190,7 @@ def figures(records: Records) -> dict[str, Figure]:
         (8, 4.6),
     )
     sizes = range(1, len(runs) + 1)
-    for crops, colour, title in ((SINGLE, "#D55E00", "one crop"), (TEN, "#0072B2", "ten crops")):
+    for crops, (title, colour) in zip((SINGLE, TEN), colours(("one crop", "ten crops")).items(), strict=True):
         errors = [float(wrong(together(runs[:n], crops)).mean()) for n in sizes]
         axes.plot(sizes, errors, "-", color=colour, lw=1.8, label=title)
         axes.plot(sizes, [float(wrong(p).mean()) for p in predicted(runs, crops)], "o", color=colour, ms=4)

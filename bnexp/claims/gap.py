@@ -168,6 +168,8 @@ CLAIMS = [
         _at_every_loss(WHERE_READ),
         "nats",
         primary=True,
+        decides=f"difference, margin {LEAST:g} nats: test minus training loss; with BN against without BN; in every "
+        "training loss and number of examples",
     ),
     _dropout(
         "gap-dropout-bn",
@@ -202,10 +204,29 @@ def figures(records: Records) -> dict[str, Figure]:
     if not alone.runs:
         return {}
     shows = "Test minus training loss, both at inference, by the number of training images."
-    at_each = {f"nats, at a training loss of {loss:g}": gap_of_losses(loss) for loss in LOSSES}
+    plain = {(run.seed, run.value("data.examples")): run for run in having(alone.runs, {"norm": PLAIN})}
+
+    def narrowed(loss: float) -> Callable[[Record], float | None]:
+        """By how much the gap is narrower than the same seed's without BN."""
+        gap = gap_of_losses(loss)
+
+        def measure(run: Record) -> float | None:
+            other = plain.get((run.seed, run.value("data.examples")))
+            without, own = None if other is None else gap(other), gap(run)
+            return None if without is None or own is None else without - own
+
+        return measure
+
     title = "The gap between test and training loss"
     return {
-        "gap": plots.dots(alone, title, f"{shows} Without dropout.", at_each, "data.examples"),
+        "gap": plots.dots(
+            records.of([run for run in alone.runs if run.norm != PLAIN]),
+            f"{title}, by how much it is narrower with BN",
+            f"That of the same seed without BN minus that with it; above 0 it is narrower. {shows} Without dropout.",
+            {f"nats, at a training loss of {loss:g}": narrowed(loss) for loss in LOSSES},
+            "data.examples",
+            mark=0.0,
+        ),
         "gap_dropout": plots.lines(
             records,
             f"{title} at a training loss of {FITTED:g} nats, with and without dropout",

@@ -114,6 +114,8 @@ CLAIMS = [
         control=Control(
             "more false alarms than the rule's level allows would mean that no verdict by it can be believed"
         ),
+        decides=f"false alarms of {claim.rule.kind}, margin {claim.rule.margin:g}: {claim.quantity.name}; BN against "
+        f"BN on other seeds; at most {0 if claim.rule.margin else ALLOWED} of 20 pairs",
     )
     for claim in RULES
 ]

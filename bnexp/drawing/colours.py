@@ -13,8 +13,8 @@ PALETTE = (
 )
 """Okabe and Ito's colours; then some of Tol's."""
 
-PLAIN_COLOUR, BN_COLOUR, OTHER_COLOUR = "#D55E00", "#0072B2", "#009E73"
-"""Of the two networks that are compared most, and of any other beside them."""
+PLAIN_COLOUR, BN_COLOUR = "#D55E00", "#0072B2"
+"""Of the two networks that are compared most."""
 
 ROSE, PURPLE, TEAL, OLIVE, CYAN, GREEN, SAND = (
     *("#CC6677", "#AA4499", "#44AA99", "#999933", "#88CCEE", "#117733", "#DDCC77"),

@@ -130,7 +130,8 @@ def _arm(records: Records, others: Sequence[str] = ()) -> plots.Arm:
 
     def arm(run: Record) -> str:
         settings = [f"{axis.removeprefix('norm.')} {run.fields[axis]}" for axis in of_norm if axis in run.fields]
-        return ", ".join([run.norm, *settings, *(setting_label(axis, run.value(axis)) for axis in others)])
+        settings += [setting_label(axis, run.value(axis)) for axis in others]
+        return ", ".join([arm_name(run.norm), *settings]) if settings else run.norm
 
     return arm
 

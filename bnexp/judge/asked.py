@@ -24,12 +24,16 @@ from bnexp.judge.candidate import Candidate
 from bnexp.judge.trial import Contract
 from bnexp.norms.contract import Result
 from bnexp.report.experiments import read as read_experiment
+from bnexp.report.experiments import scales
 
 SETTINGS = "norm.settings."
 CHOSEN = ("scale", "references")
 """Settings that the command has for itself."""
 
 USUAL = "laptop"
+
+EVERY = "all"
+"""In the place of experiments, all that has a claim to ask and the scale."""
 
 LAGS = (
     "At inference it has moving averages of its own, which lag behind the weights; those of a bnexp.norms.BatchNorm in "
@@ -102,8 +106,11 @@ def _experiments(names: str | None, scale: str) -> tuple[str, ...]:
     """Those that are named, themselves or by a subject that they judge. Errors: ConfigError for what is neither."""
     if names is None:
         return runs.EXPERIMENTS[scale]
+    to_ask = askable()
+    if names == EVERY:
+        return tuple(name for name in to_ask if scale in scales(paths.experiments()[name]))
     by_name: dict[str, str] = {}
-    for experiment, subjects in askable().items():
+    for experiment, subjects in to_ask.items():
         by_name |= {experiment: experiment} | {subject: experiment for subject in subjects if subject not in by_name}
     by_plain = {_plain(name): experiment for name, experiment in by_name.items()}
     for name in names.split(","):

@@ -45,8 +45,10 @@ def text_of(entry: Entry) -> str:
 def asked(subject: str) -> Iterator[Claim]:
     """The claims of a subject that can be asked of any norm: of BN alone, or of BN and no norm."""
     for claim in claims.REGISTRY[subject].claims:
-        if not isinstance(claim, Claim) or claim.best_of is not None or claim.treated.get("norm") != TREATED:
+        if not isinstance(claim, Claim) or claim.treated.get("norm") != TREATED:
             continue
+        if claim.best_of not in (None, {"norm": PLAIN}, {"norm": TREATED}):
+            continue  # at the best settings of a norm by name
         if any(name != "norm" and not name.startswith("norm.") for name in claim.treated):
             continue  # it differs in more than the norm
         of_norms = {name: value for name, value in {**claim.treated, **claim.among}.items() if name.startswith("norm.")}

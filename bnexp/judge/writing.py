@@ -11,7 +11,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from bnexp import claims
-from bnexp.claims import BN, Judgement, Records
+from bnexp.claims import BN, PLAIN, Judgement, Records
 from bnexp.files import write_atomically
 from bnexp.judge.asked import LAGS, USUAL, Request
 from bnexp.judge.candidate import Candidate
@@ -20,7 +20,7 @@ from bnexp.judge.profile import Entry, beside, text_of
 from bnexp.judge.trial import Contract
 from bnexp.judging import rules
 from bnexp.judging.matching import shown
-from bnexp.judging.words import arm_name, tally
+from bnexp.judging.words import arm_label, arm_name, tally
 from bnexp.report import effects
 from bnexp.report.pictures import save, title
 from bnexp.report.readme import common_stamp
@@ -166,11 +166,18 @@ def _table(candidate: Candidate, entries: Sequence[Entry], of_claims: Container[
     heads = [candidate.name if norm == candidate.target else arm_name(norm) for norm in norms]
     rows = []
     for entry in entries:
-        judged = [*(entry.judgements.get(norm) for norm in norms), entry.against_bn]
+        judged = [(entry.judgements.get(norm), arm_label(entry.claim.treated, norm)) for norm in norms]
+        cells = ["–" if judgement is None else _cell(judgement, arm) for judgement, arm in judged]
         place = _place(entry)
         sentence = f"[{text_of(entry)}]({place}.png)" if place in of_claims else text_of(entry)
-        rows.append([sentence, *("–" if judgement is None else _cell(judgement) for judgement in judged)])
-    return markdown(("claim", *heads, f"{candidate.name} against BN"), rows)
+        rows.append([sentence, _without(entry), *cells, _cell(entry.against_bn)])
+    return markdown(("claim", arm_name(PLAIN), *heads, f"{candidate.name} against BN"), rows)
+
+
+def _without(entry: Entry) -> str:
+    """What was measured without a norm; of cells from the least to the largest."""
+    judgement, reference = next(iter(entry.judgements.values())), entry.claim.reference
+    return effects.level(judgement.as_dict(), arm_label(reference, PLAIN)) if reference else "–"
 
 
 def _place(entry: Entry) -> str:
@@ -178,10 +185,12 @@ def _place(entry: Entry) -> str:
     return f"{CLAIMS}/{entry.experiment}/{entry.claim.id}"
 
 
-def _cell(judgement: Judgement) -> str:
+def _cell(judgement: Judgement, arm: str = "") -> str:
+    """The verdict, with what the arm measures."""
     claim = judgement.as_dict()
     size = "" if judgement.size == "no figure" else f" ({judgement.size})"
-    found = " ".join(filter(None, (effects.effect(claim), effects.certainty(claim))))
+    level = effects.level(claim, arm)
+    found = " ".join(filter(None, (f"{level}, " * bool(level), effects.effect(claim), effects.certainty(claim))))
     flags = [f"*{flag}*" for flag in judgement.flags if flag != "exploratory"]
     parts = [f"**{judgement.verdict}**{size}", found, f"n = {judgement.outcome.n}", ", ".join(flags)]
     return "<br>".join(filter(None, parts))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
@@ -11,7 +12,7 @@ from typing import Any, Literal, get_args
 from matplotlib.figure import Figure
 from pandas import DataFrame
 
-from bnexp.config import NORMS, RunConfig, flatten
+from bnexp.config import CHOICES, RunConfig, flatten
 from bnexp.runs.records import Record, Records
 
 PLAIN, BN = "none", "batch"
@@ -179,8 +180,10 @@ class Claim:
         if self.rule.kind not in get_args(Kind):
             kinds = ", ".join(get_args(Kind))
             raise ValueError(f"the claim {self.id} has the rule {self.rule.kind!r}; choose from {kinds}")
-        if not self.rule.margin >= 0:
-            raise ValueError(f"the claim {self.id} has a margin of {self.rule.margin}; it must be at least 0")
+        if not 0 <= self.rule.margin < math.inf:
+            raise ValueError(
+                f"the claim {self.id} has a margin of {self.rule.margin}; it must be at least 0, and finite"
+            )
         if not isinstance(self.quantity, Quantity):
             raise ValueError(f"the claim {self.id} has a quantity that is no bnexp.claims.Quantity: {self.quantity!r}")
         if not callable(self.quantity.measure):
@@ -195,9 +198,16 @@ class Claim:
                 near = difflib.get_close_matches(name, KNOWN, 1)
                 meant = f"; did you mean {near[0]}?" if near else ""
                 raise ValueError(f"the claim {self.id} speaks of a setting {name!r} that there is not{meant}")
-        for norm in (of["norm"] for of in settings if isinstance(of.get("norm"), str)):
-            if norm not in NORMS and ":" not in norm:
-                raise ValueError(f"the claim {self.id} has the arm norm={norm}; choose from {', '.join(NORMS)}")
+        for name, value in itertools.chain.from_iterable(of.items() for of in settings):
+            choices = CHOICES.get("norm.name" if name == "norm" else name, (value,))
+            if isinstance(value, str) and value not in choices and ":" not in value:
+                raise ValueError(f"the claim {self.id} has the arm {name}={value}; choose from {', '.join(choices)}")
+
+    @property
+    def arms(self) -> set[str]:
+        """The values of `arm` that it names."""
+        named = (of.get("arm") for of in (self.treated, self.reference or {}, self.best_of or {}, self.among))
+        return {arm for arm in named if isinstance(arm, str)}
 
 
 @dataclass(frozen=True)
@@ -212,6 +222,8 @@ class Peculiar:
     unit: Unit = "points"
     primary: bool = False
     control: Control | None = None
+    decides: str = "a rule of its own"
+    """Rule, quantity, arms and cells, in a line."""
 
 
 @dataclass(frozen=True)

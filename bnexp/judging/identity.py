@@ -11,7 +11,7 @@ from typing import Any
 
 from bnexp.judging.claim import Claim, Of, Peculiar
 
-WORDS = ("source", "sentence", "paper", "primary", "fails")
+WORDS = ("source", "sentence", "paper", "primary", "fails", "decides")
 """Fields that decide nothing, or only which p-values are adjusted together."""
 
 

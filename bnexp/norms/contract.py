@@ -385,6 +385,8 @@ OTHER_KIND = {
 }
 """By kind of input, what to do where a norm is not for it."""
 
+ANY = "see to what raises it, or say in expected_failures why it must"
+
 
 def no_norm(make: Callable[..., Any]) -> str:
     """What is wrong with something that cannot be made from the number of features, in a sentence; empty of others."""
@@ -467,7 +469,14 @@ class _Bound:
     def __call__(self) -> None:
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self.check.run(self.candidate, self.kind)
+            try:
+                self.check.run(self.candidate, self.kind)
+            except Broken:
+                raise
+            except (Exception, SystemExit) as error:
+                is_for_another = self.check.name == GATES[0] and len(self.candidate.kinds) > 1
+                remedy = OTHER_KIND[self.kind] if is_for_another else ANY
+                raise Broken(f"it fails: {targets.place(error)}; {remedy}") from error
 
 
 def _chosen(make: Callable[..., nn.Module], settings: Mapping[str, Any]) -> Iterator[tuple[Candidate, Check, str]]:
@@ -486,8 +495,6 @@ def _result(candidate: Candidate, check: Check, kind: str) -> Result:
         _Bound(candidate, check, kind)()
     except Broken as error:
         return Result(name, check.promise, False, str(error), expected)
-    except (Exception, SystemExit) as error:
-        return Result(name, check.promise, False, f"it fails: {targets.place(error)}; {OTHER_KIND[kind]}", expected)
     stale = f"it keeps this, and says that it does not: leave it out of expected_failures ({expected})"
     return Result(name, check.promise, True, stale if expected else "", expected)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from statistics import fmean
 from typing import Any
 
-from bnexp.judging.words import difference_in, number_in, on_scale, percent, tally
+from bnexp.judging.words import difference_in, level_in, number_in, on_scale, percent, tally
 
 
 def effect(claim: Mapping[str, Any]) -> str:
@@ -33,6 +34,16 @@ def levels(claim: Mapping[str, Any]) -> str:
     if claim.get("by_cells"):
         return words.partition(" (")[0]
     return words.partition(" [")[0]
+
+
+def level(claim: Mapping[str, Any], arm: str) -> str:
+    """An arm's mean over its seeds, of cells the least and the largest; nothing where it has no values."""
+    unit, by_cell = claim["unit"], dict[str, list[float]]()
+    for value in claim["values"]:
+        if value["arm"] == arm and value["value"] is not None:
+            by_cell.setdefault(value["cell"], []).append(on_scale(value["value"], unit))
+    means = [fmean(of_cell) for of_cell in by_cell.values()]
+    return " to ".join(dict.fromkeys(level_in(end, unit) for end in (min(means), max(means)))) if means else ""
 
 
 def certainty(claim: Mapping[str, Any]) -> str:

@@ -66,6 +66,17 @@ def chosen_data(name: str, of_files: Mapping[str, Path]) -> str | None:
     return inherited[-1] if inherited else "auto"
 
 
+FIRST_CHOICE = {"auto": "mnist", "pictures": "cifar10"}
+"""What is taken for these, where it can be had."""
+
+
+def command(name: str, scale: str, dataset: str) -> str:
+    """What makes an experiment's results on a data set; it is named where the experiment might take another."""
+    asked = chosen_data(name, paths.experiments())
+    other = "" if asked is None or FIRST_CHOICE.get(asked, asked) == dataset else f" data.name={dataset}"
+    return f"bnexp run experiment={name} scale={scale}{other}"
+
+
 def chosen(defaults: Sequence[Any], group: str) -> str | None:
     """The option of a group that a list of defaults chooses, of several the last; None for the usual one."""
     key = f"override /{group}"

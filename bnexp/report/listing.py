@@ -137,7 +137,7 @@ def print_claims(results: Path, config_dir: Path | None) -> None:
 def _deciding(claim: claims.Claim | claims.Peculiar) -> str:
     """What decides a claim, in a line."""
     if isinstance(claim, claims.Peculiar):
-        return "a rule of its own"
+        return claim.decides
     rule, arms = claim.rule, [claim.treated, *([claim.reference] if claim.reference is not None else [])]
     target = f", target {rule.target:g}" if rule.target else ""
     margin = difference_in(rule.margin, claim.quantity.unit).removeprefix("+")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import io
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any, get_args
@@ -11,11 +13,12 @@ from jinja2 import Environment, PackageLoader
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
-from bnexp.drawing.colours import COLOURS, OTHER_COLOUR
+from bnexp.drawing.colours import COLOURS, colours
 from bnexp.judging.claim import Verdict
 from bnexp.judging.words import arm_name, count
 from bnexp.report import effects, explanations, sayings
-from bnexp.report.pictures import inline, svg
+from bnexp.report.experiments import command
+from bnexp.report.pictures import inline, png, svg
 from bnexp.report.score import counted
 
 VERDICTS = get_args(Verdict)
@@ -41,8 +44,8 @@ def page(
     order = list(asked)
     verdict_files = sorted(verdict_files, key=lambda item: order.index(item[1]["experiment"]))
     rows = [
-        _row(verdict, claim, asked[verdict["experiment"]])
-        for _, verdict in verdict_files
+        _row(verdict, claim, asked[verdict["experiment"]], path.relative_to(results).as_posix())
+        for path, verdict in verdict_files
         for claim in sorted(verdict["claims"], key=lambda claim: not claim.get("primary"))
     ]
     found = explanations.found_in(verdict_files)
@@ -52,14 +55,18 @@ def page(
         verdicts=tuple(dict.fromkeys((*VERDICTS, *HELD.values()))),
         questions=list(dict.fromkeys(asked.values())),
         sayings=[
-            (saying.sentence, [(a.where, a.experiment, claim, sayings.told(claim)) for a, claim in answers])
+            (
+                saying.sentence,
+                _counts(claim["verdict"] for _, claim in answers),
+                [(a.where, a.experiment, claim, sayings.told(claim)) for a, claim in answers],
+            )
             for saying, answers in sayings.answered(found)
         ],
         experiments=[_experiment(path.parent, verdict, results) for path, verdict in verdict_files],
         rows=rows,
         first=_drawing(results / "mnist_activations" / "figures" / "figure_1a.svg"),
-        forest=Markup(drawn) if forest is not None and (drawn := svg(forest, 200_000)) else "",
-        explained=Markup(svg(explanations.figure(found), 200_000) or ""),
+        forest="" if forest is None else _element(forest, "effects and intervals of the main claims"),
+        explained=_element(explanations.figure(found), "explanations, with the claims for and against them"),
         explanations=[(e, explanations.word(e, found)) for e in explanations.EXPLANATIONS],
         witnesses=_witnesses(found),
         rule=explanations.RULE,
@@ -68,6 +75,19 @@ def page(
         version=metadata.version("bnexp"),
         begun=_begun([verdict for _, verdict in verdict_files]),
     )
+
+
+def _counts(verdicts: Iterable[str]) -> list[tuple[str, int]]:
+    """How many of each there are, the agreeing first."""
+    found = Counter(verdicts)
+    return [(verdict, found[verdict]) for verdict in VERDICTS if found[verdict]]
+
+
+def _element(figure: Figure, words: str) -> Markup:
+    """As a drawing, or where that would be too long as pixels."""
+    if drawn := svg(figure):
+        return Markup(drawn)
+    return Markup('<img src="{}" alt="{}">').format(inline(io.BytesIO(png(figure))), words)
 
 
 def _begun(of_experiments: Sequence[Mapping[str, Any]]) -> str:
@@ -94,8 +114,8 @@ def _witnesses(found: explanations.Found) -> tuple[int, int]:
     return sum(entry is not None for entry in entries), len(entries)
 
 
-def _row(verdict: Mapping[str, Any], claim: Mapping[str, Any], question: str) -> dict[str, Any]:
-    """A claim as the page shows it."""
+def _row(verdict: Mapping[str, Any], claim: Mapping[str, Any], question: str, file: str) -> dict[str, Any]:
+    """A claim as the page shows it; `file` is the one it stands in."""
     old = "kind" not in claim
     is_control = bool(claim.get("control"))
     return {
@@ -109,9 +129,10 @@ def _row(verdict: Mapping[str, Any], claim: Mapping[str, Any], question: str) ->
         "effect": "" if old else effects.effect(claim),
         "interval": "" if old else effects.certainty(claim),
         "strip": "" if old else strip(claim["values"], claim["unit"]),
-        "command": f"bnexp run experiment={verdict['experiment']} scale={verdict['scale']}",
+        "command": command(verdict["experiment"], verdict["scale"], verdict["dataset"]["name"]),
         "dataset": verdict["dataset"]["name"],
         "scale": verdict["scale"],
+        "file": file,
         "stamp": _stamp(verdict.get("stamp", {})),
     }
 
@@ -143,25 +164,28 @@ def _in_line(key: str, value: Any) -> str:
 WIDE, ROW, LEFT, LETTERS = 640, 18, 290, 46
 """Of a strip of dots, in its own units, and the letters in front of a line."""
 
-HUES = {arm_name(name): colour for name, colour in COLOURS.items()}
-"""By what arms are called, their colour in all figures."""
+MOST_LINES = 30
+
+NAMED = {arm_name(name): name for name in COLOURS}
+"""By what arms are called, the names under which they have their colours in all figures."""
 
 
 def strip(values: Sequence[Mapping[str, Any]], unit: str) -> Markup:
-    """Every seed's value as a dot and their mean as a stroke, a line an arm and cell; of over thirty lines nothing."""
+    """Every seed's value as a dot and their mean as a stroke, a line an arm and cell; of too many lines nothing."""
     lines: dict[tuple[str, str], list[float]] = {}
     for value in values:
         if value["value"] is not None:
             lines.setdefault((str(value["cell"]), str(value["arm"])), []).append(float(value["value"]))
     known = [value for of_line in lines.values() for value in of_line]
-    if not known or len(lines) > 30:
+    if not known or len(lines) > MOST_LINES:
         return Markup("")
     low, high = min(known), max(known)
     reach = (high - low) or 1.0
     drawn = []
+    hues = colours(list(dict.fromkeys(_first_of(arm) for _, arm in sorted(lines))))
     for i, ((cell, arm), of_line) in enumerate(sorted(lines.items())):
         y = ROW * (i + 0.7)
-        colour = HUES.get(arm.partition(",")[0], OTHER_COLOUR)
+        colour = hues[_first_of(arm)]
         label = ", ".join(part for part in (cell, arm) if part)
         label = label if len(label) <= LETTERS else f"{label[: LETTERS - 1]}…"
         drawn.append(f'<text x="{LEFT - 8}" y="{y + 4:.0f}" text-anchor="end">{escape(label)}</text>')
@@ -175,6 +199,11 @@ def strip(values: Sequence[Mapping[str, Any]], unit: str) -> Markup:
     drawn.append(f'<text x="{WIDE - 10}" y="{foot:.0f}" text-anchor="end">{escape(ends[1])}</text>')
     box = f"0 0 {WIDE} {ROW * (len(lines) + 1.2):.0f}"
     return Markup(f'<svg class="strip" viewBox="{box}" role="img" aria-label="every seed">{"".join(drawn)}</svg>')
+
+
+def _first_of(arm: str) -> str:
+    """By which it is coloured: its norm or network, with whatever settings, or all of its settings."""
+    return NAMED.get(arm.partition(",")[0], arm)
 
 
 def level_of(value: float, unit: str) -> str:

@@ -78,10 +78,10 @@ def svg(figure: Figure, most: int = MOST) -> str | None:
     return drawn if len(drawn) <= most else None
 
 
-def inline(path: Path) -> str:
-    """A PNG file as an address that has all of it, in few colours."""
+def inline(file: Path | io.BytesIO) -> str:
+    """A PNG file, or what would stand in it, as an address that has all of it, in few colours."""
     content = io.BytesIO()
-    with Image.open(path) as picture:
+    with Image.open(file) as picture:
         picture.convert("RGB").quantize(HUES, dither=Image.Dither.NONE).save(content, "PNG", optimize=True)
     return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
 

@@ -14,7 +14,7 @@ from bnexp.config import flatten
 from bnexp.judging.matching import shown
 from bnexp.judging.measures import epochs
 from bnexp.judging.words import percent, span, three_digits
-from bnexp.report.experiments import header, read
+from bnexp.report.experiments import command, header, read
 from bnexp.report.score import counted
 from bnexp.report.size import model_size
 from bnexp.report.tables import markdown, of_frame, readable
@@ -131,6 +131,22 @@ def _chosen(judgements: Sequence[Judgement]) -> list[str]:
     return ["## What was chosen", "", "On validation images, with seeds that are not judged.", "", *table, ""]
 
 
+DIFFERS = {
+    "mlp": "learning rates and initial weights are our own",
+    "inception": "a copy of the network on small pictures in place of the whole on ImageNet, and fewer epochs",
+    "recurrent": "it trains no recurrent network",
+}
+"""By how the names of models begin."""
+
+ALWAYS = "judged is the accuracy at the last step, where the paper has maxima on test images"
+
+
+def _differs(gathered: Records) -> str:
+    """From what the paper trains and takes."""
+    kind = str(gathered.runs[0].value("model.name")).partition("_")[0]
+    return "; ".join(filter(None, (DIFFERS.get(kind, ""), ALWAYS)))
+
+
 def _how(gathered: Records, altered: bool) -> list[str]:
     """The setting, the networks, the command and the stamp."""
     lines = ["## How it was made", "", f"`{_command(gathered, altered)}`", ""]
@@ -142,6 +158,8 @@ def _how(gathered: Records, altered: bool) -> list[str]:
         lines.append(f"- networks: {span(size['layers'])} layers, {span(size['parameters'])} parameters")
     stamp = common_stamp(gathered.runs)
     lines += [f"- {key.replace('_', ' ')}: {_plain(value)}" for key, value in stamp.items() if key != "data_sha256"]
+    if file is not None and not altered:
+        lines.append(f"- where it differs from the paper: {_differs(gathered)}; docs/experiments.md has the rest")
     if costs := _costs(gathered.runs):
         lines.append(f"- probes, as parts of the time: {costs}")
     return [*lines, f"- settings that all runs share: {_shared(gathered)}"]
@@ -172,7 +190,7 @@ def common_stamp(runs: Iterable[Record]) -> dict[str, Any]:
 def _command(gathered: Records, altered: bool) -> str:
     """Of an experiment of ours the command that makes it, else the commands that were given."""
     if not altered and gathered.experiment in paths.experiments():
-        return f"bnexp run experiment={gathered.experiment} scale={gathered.scale}"
+        return command(gathered.experiment, gathered.scale, gathered.dataset["name"])
     return "; ".join(sorted({run.summary["stamp"]["command"] for run in gathered.runs}))
 
 

@@ -11,7 +11,7 @@ from bnexp import interrupt
 from bnexp.config import ConfigError
 from bnexp.console import out
 from bnexp.machine import cores
-from bnexp.report import ReportError, index
+from bnexp.report import ReportError, index, verdicts
 from bnexp.report.conclude import check_writable
 from bnexp.report.experiments import described, files
 from bnexp.report.printing import print_report
@@ -104,13 +104,25 @@ def reports_near(folder: Path) -> list[str]:
     return sorted(str(path.parent.parent) for path in around)
 
 
+def _by_old_rules(folder: Path) -> bool:
+    try:
+        return verdicts.is_old(verdicts.read(folder / "verdict.json"))
+    except ReportError:  # it is made anew, whatever it was
+        return False
+
+
 def _under(results: Path, names: Sequence[str]) -> list[Path]:
-    """The folders of these experiments' records, or of all."""
+    """The folders of these experiments' records, or of all but those whose verdicts are of old rules.
+
+    These were about other runs: by today's rules there would be nothing to compare.
+    """
     folders = sorted(path.parent.parent for path in results.rglob("records/runs.json"))
+    if not names:
+        return [folder for folder in folders if not _by_old_rules(folder)]
     absent = set(names) - {folder.name for folder in folders}
     if absent:
         raise ReportError(
             f"no records of {', '.join(sorted(absent))} under {results}; "
             f"train it first: bnexp run experiment={min(absent)}"
         )
-    return [folder for folder in folders if not names or folder.name in names]
+    return [folder for folder in folders if folder.name in names]

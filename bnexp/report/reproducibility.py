@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader
 
 from bnexp.judging.words import span
 from bnexp.report.effects import certainty, effect
+from bnexp.report.experiments import command
 
 UNUSUAL = ("contradicted", "mixed")
 
@@ -75,7 +76,7 @@ def _experiment(folder: str, verdict: Mapping[str, Any]) -> dict[str, Any]:
         "networks": "–" if size is None else f"{span(size['layers'])} layers, {span(size['parameters'])} parameters",
         "epochs": str(verdict.get("epochs") or "– epochs").rpartition(" ")[0],
         "n": span([claim["n"] for claim in verdict["claims"] if claim["n"]]),
-        "command": f"bnexp run experiment={verdict['experiment']} scale={verdict['scale']}",
+        "command": command(verdict["experiment"], verdict["scale"], verdict["dataset"]["name"]),
     }
 
 

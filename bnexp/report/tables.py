@@ -17,6 +17,10 @@ TARGETED = ("mnist", "digits")
 """Data sets on which the steps to `TARGETS` say something."""
 
 
+ENDS = ("accuracy_lo", "accuracy_hi")
+"""Of the interval; a single run has none."""
+
+
 def arms(gathered: Records) -> pd.DataFrame:
     """A row per arm: what varies, runs, final test accuracy with its 95 % interval and the highest, steps to targets.
 
@@ -29,7 +33,9 @@ def arms(gathered: Records) -> pd.DataFrame:
         interval = rules.single([final_accuracy(run) for run in replicates], 0.0)
         row: dict[str, Any] = dict(zip((gathered.label, *axes), key, strict=True))
         row |= {"n": len(replicates), "diverged": sum(map(diverged, replicates))}
-        row |= {"accuracy": interval.effect, "accuracy_lo": interval.lo, "accuracy_hi": interval.hi}
+        lo, hi = (min(max(end, 0.0), 1.0) for end in (interval.lo, interval.hi))  # no share is outside
+        ends = {"accuracy_lo": lo, "accuracy_hi": hi} if len(replicates) > 1 else dict.fromkeys(ENDS)
+        row |= {"accuracy": interval.effect, **ends}
         row["highest"] = fmean(map(highest_accuracy, replicates))
         for target in targets:
             steps = reached(replicates, target)
@@ -45,8 +51,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
         n = row["n"]
         cells = {str(name): _setting(row[name]) for name in _settings(table)}
         cells["n"] = f"{n}" + (f" ({row['diverged']} diverged)" if row["diverged"] else "")
-        lo, hi = (min(max(100 * row[end], 0), 100) for end in ("accuracy_lo", "accuracy_hi"))
-        interval = f" [{lo:.2f}, {hi:.2f}]" if n > 1 else ""
+        interval = " [{:.2f}, {:.2f}]".format(*(100 * row[end] for end in ENDS)) if n > 1 else ""
         cells["final accuracy %"] = f"{100 * row['accuracy']:.2f}{interval}"
         cells["highest %"] = f"{100 * row['highest']:.2f}"
         for target in TARGETS:
