@@ -29,7 +29,7 @@ USAGE = """usage: bnexp COMMAND …
   data [NAME]                which data sets are here, where, whole or not; fetch what is missing of one
   diff A B                   settings and results of two runs or arms: EXPERIMENT:norm=batch, a folder, a run's id
   clean                      what is unfinished, damaged or of an older engine, with its size; removed if you say yes
-  view [FOLDER]              TensorBoard on all runs, or on one sweep: outputs/SWEEP
+  view [FOLDER]              TensorBoard on the newest sweep, or on outputs/SWEEP; on all runs: outputs
 
   bnexp COMMAND --help says more. HYDRA_FULL_ERROR=1 shows tracebacks.
 """
@@ -350,15 +350,18 @@ def _data(arguments: list[str]) -> None:
 
 def _view(arguments: list[str]) -> None:
     parser = Parser("view", "TensorBoard on the runs, for this machine alone.")
-    parser.add_argument("folder", nargs="?", default="outputs", help="of runs or of a sweep (default: outputs)")
+    parser.add_argument("folder", nargs="?", help="of runs or of a sweep (default: the newest sweep of outputs)")
     parser.add_argument("--port", type=int, help="(default: 6006, or the next free one)")
     options = parser.parse_args(arguments)
-    if not options.folder or not Path(options.folder).is_dir():
-        raise config.ConfigError(f"there are no runs in {options.folder or repr('')}; train some, or name their folder")
+    sweeps = sorted(Path("outputs").glob("*/tensorboard"), key=lambda path: path.stat().st_mtime)
+    newest = str(sweeps[-1].parent) if sweeps else "outputs"
+    shown = newest if options.folder is None else options.folder
+    if not shown or not Path(shown).is_dir():
+        raise config.ConfigError(f"there are no runs in {shown or repr('')}; train some, or name their folder")
     if options.port is not None and not 0 <= options.port < 2**16:
         raise config.ConfigError(f"--port {options.port}: ports go from 1 to {2**16 - 1}, and 0 takes a free one")
-    of_sweep = Path(options.folder) / "tensorboard"
-    folder = str(of_sweep if of_sweep.is_dir() else options.folder)
+    of_sweep = Path(shown) / "tensorboard"
+    folder = str(of_sweep if of_sweep.is_dir() else shown)
     try:
         from tensorboard import program
 
@@ -369,13 +372,9 @@ def _view(arguments: list[str]) -> None:
             address = board.launch()
         except program.TensorBoardServerException as error:
             raise config.ConfigError(f"--port {options.port}: {str(error).splitlines()[0]}; choose another") from error
-        print(f"TensorBoard on {options.folder}: {address} (Ctrl-C ends it)", flush=True)
-        if sweeps := sorted(Path(folder).glob("*/tensorboard"), key=lambda path: path.stat().st_mtime):
-            newest = f"bnexp view {sweeps[-1].parent}"
-            print(
-                f"Of over 40 runs it shows none until they are chosen; of the newest sweep the best: {newest}",
-                flush=True,
-            )
+        print(f"TensorBoard on {shown}: {address} (Ctrl-C ends it)", flush=True)
+        if options.folder is None and sweeps:
+            print("The best of the newest sweep; all runs: bnexp view outputs", flush=True)
         signal.pause()
     except KeyboardInterrupt:
         print()

@@ -333,10 +333,11 @@ def test_view_serves_tensorboard_on_this_machine_alone(
         assert process.stdout is not None
         line, more = process.stdout.readline(), process.stdout.readline()
         (sweep,) = (tmp_path / "outputs").glob("runs-*")
-        assert more.endswith(f"of the newest sweep the best: bnexp view outputs/{sweep.name}\n")
+        assert line.startswith(f"TensorBoard on outputs/{sweep.name}: ")
+        assert more == "The best of the newest sweep; all runs: bnexp view outputs\n"
         address = next(word for word in line.split() if word.startswith("http://localhost:"))
         deadline = time.monotonic() + 60
-        while "digits-batch" not in urllib.request.urlopen(f"{address}data/runs", timeout=30).read().decode():
+        while "batch" not in urllib.request.urlopen(f"{address}data/runs", timeout=30).read().decode():
             assert time.monotonic() < deadline
             time.sleep(0.3)
     finally:
