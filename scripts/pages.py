@@ -181,9 +181,18 @@ def result(name: str) -> str:
         finished, planned = (verdicts.read(part)["partial"][key] for key in ("finished", "planned"))
         return f"At scale `overnight` [{finished} of {planned} runs](../../results/partial/{name}/README.md) so far."
     if not path.exists():
-        return "Not committed yet at scale `overnight`."
+        return f"Not committed yet at scale `overnight`.{first_look(name)}"
     found = "; ".join(counted(verdicts.read(path)["claims"]))
     return f"[{found}](../../results/{name}/README.md), at scale `overnight`."
+
+
+def first_look(name: str) -> str:
+    """A link to the result at `laptop`, where there is one."""
+    report = ROOT / "results" / "laptop" / name / "README.md"
+    if not report.exists():
+        return ""
+    old = ", by old rules" if verdicts.is_old(verdicts.read(report.with_name("verdict.json"))) else ""
+    return f" A first look, at scale `laptop`{old}: [report](../../results/laptop/{name}/README.md)."
 
 
 if __name__ == "__main__":

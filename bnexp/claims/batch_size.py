@@ -40,7 +40,7 @@ GHOST = 4
 ABOUT = 1.25
 """Times more, up to which noise is as much as theory says."""
 
-TICKS = (-50, -10, -5, -2, 0, 2, 5)
+TICKS = (-50, -5, -2, 0, 2, 5)
 """Points, in the figure."""
 
 ALTERNATIVES = ("layer", "group", "batch_renorm")
