@@ -12,11 +12,11 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict, read_write
 
-from bnexp import claims, data, paths, targets
+from bnexp import claims, data, targets
 from bnexp.command import compose, outcome
 from bnexp.command.mistakes import did_you_mean
 from bnexp.command.typed import OURS, Typed
-from bnexp.config import DATASETS, LAUNCH, RESOLVED, STAND_INS, Config, ConfigError, DataConfig, run_id
+from bnexp.config import ARMS, DATASETS, LAUNCH, RESOLVED, STAND_INS, Config, ConfigError, DataConfig, run_id
 from bnexp.console import err, out
 from bnexp.judge import profile, writing
 from bnexp.judge.asked import Request
@@ -103,7 +103,7 @@ def settle(configs: Sequence[Config]) -> list[Config]:
     Errors: ConfigError for a claim, a norm or a network that is not to be had, and for a crop, a mini-batch or classes
     in it that are too large or many for the data; DataError.
     """
-    known = {config.arm for config in configs} | {path.stem for path in (paths.configs() / "arm").glob("*.yaml")}
+    known = {config.arm for config in configs} | set(ARMS)
     for names in dict.fromkeys(tuple(config.claims) for config in configs):
         for claim in (claim for subject in claims.resolve(names) for claim in subject.claims):
             if isinstance(claim, claims.Claim) and (odd := claim.arms - known):

@@ -8,11 +8,13 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytest
 from conftest import Command
 from handmade import BN, PLAIN, Fields, is_bn, records, sweep
+from test_arms import resolved
 
 from bnexp import paths
 from bnexp.claims import REGISTRY, TREATED, Judgement
@@ -22,7 +24,9 @@ from bnexp.judge.candidate import Candidate, read, stands_for
 from bnexp.judge.picture import profile_figure
 from bnexp.judge.profile import OTHER_MACHINE, Entry, profile, together
 from bnexp.judge.profile import asked as asked_of
+from bnexp.judge.writing import _table
 from bnexp.judging import rules
+from bnexp.runs.records import load
 
 MINE = """
 import time
@@ -434,6 +438,37 @@ def test_an_example_is_judged_from_end_to_end(command: Command, tmp_path: Path) 
     assert "RMSNorm against BN" in text
     again = command(*words)
     assert "All runs are there already" in again.err
+
+
+@pytest.mark.parametrize("name", runs.EXPERIMENTS["laptop"])
+def test_the_records_that_come_along_are_as_long_as_what_they_stand_beside(name: str) -> None:
+    """Those of other budgets would fit no run, and everything would be trained."""
+    folder = paths.references("laptop", name)
+    if not folder.exists():
+        pytest.skip(f"no records of {name} come along")
+    lengths = {(run.value("batch"), run.value("steps"), run.value("evaluations")) for run in load(folder).runs}
+    for batch, steps, evaluations in lengths:
+        now = resolved(f"experiment={name}", "scale=laptop", f"batch={batch}")
+        assert (now["steps"], now["evaluations"]) == (steps, evaluations)
+
+
+def test_everything_that_can_be_asked_is_asked_by_one_word() -> None:
+    request = asked.read(["my_norm.py"], "all")
+    assert set(runs.EXPERIMENTS["laptop"]) < set(request.experiments) < set(asked.askable())
+
+
+def test_the_report_has_what_each_norm_measures_and_what_no_norm_does() -> None:
+    (entry,) = profile(records(candidate_is("batch")), ["accuracy"], OTHER, elsewhere=False)
+    head, _, row = _table(read("my_norm.py", {}), [entry], ())
+    assert head == "| claim | without BN | with BN | Mine | Mine against BN |"
+    cells = [cell.strip() for cell in row.split(" | ")]
+    plain, bn = (values(entry.judgements["batch"], arm) for arm in ("without BN", "with BN"))
+    assert cells[1] == f"{100 * fmean(plain):.2f} %"
+    assert f"<br>{100 * fmean(bn):.2f} %, " in cells[2]
+
+
+def values(judgement: Judgement, arm: str) -> list[float]:
+    return [value["value"] for value in judgement.outcome.values if value["arm"] == arm]
 
 
 def test_the_records_that_come_along_are_of_what_norms_are_held_against_and_small() -> None:
