@@ -26,6 +26,7 @@ from bnexp.judge.profile import OTHER_MACHINE, Entry, profile, together
 from bnexp.judge.profile import asked as asked_of
 from bnexp.judge.writing import _table
 from bnexp.judging import rules
+from bnexp.report.experiments import values_of
 from bnexp.runs.records import load
 
 MINE = """
@@ -447,8 +448,9 @@ def test_the_records_that_come_along_are_as_long_as_what_they_stand_beside(name:
     if not folder.exists():
         pytest.skip(f"no records of {name} come along")
     lengths = {(run.value("batch"), run.value("steps"), run.value("evaluations")) for run in load(folder).runs}
+    budget = values_of(paths.experiments()[name])["budget"]["laptop"]
     for batch, steps, evaluations in lengths:
-        now = resolved(f"experiment={name}", "scale=laptop", f"batch={batch}")
+        now = resolved(f"experiment={name}", "scale=laptop", f"batch={batch}") | budget
         assert (now["steps"], now["evaluations"]) == (steps, evaluations)
 
 
