@@ -16,7 +16,7 @@ from bnexp import claims, data, targets
 from bnexp.command import compose, outcome
 from bnexp.command.mistakes import did_you_mean
 from bnexp.command.typed import OURS, Typed
-from bnexp.config import ARMS, DATASETS, LAUNCH, RESOLVED, STAND_INS, Config, ConfigError, DataConfig, run_id
+from bnexp.config import DATASETS, LAUNCH, RESOLVED, STAND_INS, Config, ConfigError, DataConfig, run_id
 from bnexp.console import err, out
 from bnexp.judge import profile, writing
 from bnexp.judge.asked import Request
@@ -54,6 +54,7 @@ def train_jobs(
     """
     sweeper = master.hydra.runtime.choices["hydra/sweeper"]
     composed = compose.configs(context.config_loader, master, jobs)
+    _check_arms(composed, context.config_loader.get_group_options("arm"))
     if outcome.changes:
         for change in outcome.changes:
             composed = change(composed)
@@ -83,6 +84,14 @@ def train_jobs(
     return returns
 
 
+def _check_arms(configs: Sequence[Config], known: Sequence[str]) -> None:
+    """ConfigError for a claim that names an arm without a file."""
+    for names in dict.fromkeys(tuple(config.claims) for config in configs):
+        for claim in (claim for subject in claims.resolve(names) for claim in subject.claims):
+            if isinstance(claim, claims.Claim) and (odd := claim.arms - set(known)):
+                raise ConfigError(f"the claim {claim.id} has the arm {min(odd)}{did_you_mean(min(odd), known)}")
+
+
 def prepare(configs: Sequence[Config], complete: bool = True) -> list[Config]:
     """The configs settled, and what the user wrote tried; `complete` where they are all of the command's.
 
@@ -103,13 +112,8 @@ def settle(configs: Sequence[Config]) -> list[Config]:
     Errors: ConfigError for a claim, a norm or a network that is not to be had, and for a crop, a mini-batch or classes
     in it that are too large or many for the data; DataError.
     """
-    known = {config.arm for config in configs} | set(ARMS)
     for names in dict.fromkeys(tuple(config.claims) for config in configs):
-        for claim in (claim for subject in claims.resolve(names) for claim in subject.claims):
-            if isinstance(claim, claims.Claim) and (odd := claim.arms - known):
-                raise ConfigError(
-                    f"the claim {claim.id} has the arm {min(odd)}{did_you_mean(min(odd), filter(None, known))}"
-                )
+        claims.resolve(names)
     datasets: dict[str, DataConfig] = {}
     instead: dict[tuple[str, str], str] = {}
     settled = []

@@ -210,7 +210,11 @@ def _list(arguments: list[str]) -> None:
 
 def _report(arguments: list[str]) -> None:
     parser = _parser("report", "Redraw the results from their records, without training.")
-    parser.add_argument("experiment", nargs="*", help="or the folder of a sweep; by default all that have records")
+    parser.add_argument(
+        "experiment",
+        nargs="*",
+        help="or the folder of a sweep; by default all with records, but for verdicts by old rules",
+    )
     parser.add_argument(
         "--partial",
         action="store_true",
@@ -350,7 +354,9 @@ def _data(arguments: list[str]) -> None:
 
 def _view(arguments: list[str]) -> None:
     parser = Parser("view", "TensorBoard on the runs, for this machine alone.")
-    parser.add_argument("folder", nargs="?", help="of runs or of a sweep (default: the newest sweep of outputs)")
+    parser.add_argument(
+        "folder", nargs="?", help="of runs or of a sweep (default: the newest sweep of outputs, or all runs)"
+    )
     parser.add_argument("--port", type=int, help="(default: 6006, or the next free one)")
     options = parser.parse_args(arguments)
     sweeps = sorted(Path("outputs").glob("*/tensorboard"), key=lambda path: path.stat().st_mtime)

@@ -551,6 +551,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "norm.transfer": TRANSFERS,
     "init.scheme": SCHEMES,
     "optimizer.name": OPTIMIZERS,
+    "data.pixels": PIXELS,
     "spacing": SPACINGS,
     "early_spacing": SPACINGS,
     "trained": TRAINED,
@@ -559,7 +560,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "device": DEVICES,
     "figures": FIGURES,
 }
-"""By setting, all the values that there are."""
+"""By setting, all the values that there are, whatever the model and the data."""
 
 
 def validate(config: Config) -> None:
@@ -659,7 +660,6 @@ def _check_data(data: DataConfig) -> None:
             f"data.padding={data.padding} without data.crop: the border is there to be cropped at random; "
             "give the side of the square as data.crop, or data.padding=0"
         )
-    _choice("data.pixels", data.pixels, PIXELS)
     if data.pixels != "raw" and (data.crop or data.flip or data.distortion):
         raise ConfigError(
             f"data.pixels={data.pixels} with data.crop, data.flip or data.distortion: it takes statistics of every "

@@ -35,7 +35,7 @@ MNIST, CONVOLUTIONS, LAPTOP, TABLE = 10, 6, 6, 5
 """Seeds: at `overnight`, of convolutional networks, at `laptop`, and of `mnist_table`."""
 
 HALF_A_DECADE = 2 * NARROWEST
-"""Between two learning rates of an optimizer."""
+"""Decades between two learning rates of `optimizers`."""
 
 FAR = 10
 """Standard deviations at which an effect is beyond doubt."""

@@ -368,6 +368,14 @@ def test_the_table_of_arms_counts_a_diverged_run_as_chance() -> None:
     assert shown["batch"] == ("3", "90.00 [90.00, 90.00]")
 
 
+def test_an_interval_of_accuracies_stays_among_shares_and_one_run_has_none() -> None:
+    wide = report.arms(records(ending((0.02, 0.9), (0.99, 0.98)))).iloc[0]
+    assert (wide["accuracy_lo"], wide["accuracy_hi"]) == (0.0, 1.0)
+    one = report.arms(records([record(PLAIN, 0.9)])).iloc[0]
+    assert pd.isna(one["accuracy_lo"])
+    assert pd.isna(one["accuracy_hi"])
+
+
 def test_a_setting_that_an_arm_lacks_is_a_dash() -> None:
     """An optimizer's settings are absent from the runs of the others."""
     runs = [record(PLAIN, 0.9), record(PLAIN | {"optimizer.momentum": 0.9}, 0.9)]

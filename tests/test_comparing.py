@@ -879,9 +879,12 @@ def test_so_it_can_in_claims_that_name_settings_beside_the_norm() -> None:
     assert (found["higher-accuracy"].verdict, found["higher-accuracy-grey"].verdict) == ("contradicted",) * 2
 
 
+SATURATING = Path(__file__).parent.parent / "results" / "saturating" / "records"
+
+
+@pytest.mark.skipif(not SATURATING.exists(), reason="no results lie beside the tests")
 def test_records_under_the_name_of_another_norm_have_the_same_verdicts() -> None:
-    folder = Path(__file__).parent.parent / "results" / "saturating" / "records"
-    known = load(folder)
+    known = load(SATURATING)
     of_layer = [
         replace(run, fields=run.fields | {"norm.name": "layer"}) if run.norm == "batch" else run for run in known.runs
     ]

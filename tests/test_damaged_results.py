@@ -37,7 +37,9 @@ def results(command: Command) -> Command:
 def test_verdicts_by_old_rules_stay_unless_they_are_asked_for(command: Command) -> None:
     shutil.copytree(COMMITTED, PLACE)
     before = (PLACE / "verdict.json").read_bytes()
-    assert command("report").code == 0
+    said = command("report")
+    assert said.code == 0
+    assert f"Left as they are, by old rules: {PLACE}; bnexp report NAME judges them anew." in said.out
     assert (PLACE / "verdict.json").read_bytes() == before
     assert command("report", PLACE.name).code == 0
     assert (PLACE / "verdict.json").read_bytes() != before

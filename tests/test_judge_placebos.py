@@ -55,7 +55,7 @@ def test_an_alarm_is_raised_where_the_halves_differ(better: float, wrong: bool) 
     assert {judgement.id: placebos.wrong(judgement) for judgement in found} == {"higher-accuracy": wrong}
 
 
-@pytest.mark.parametrize("name", ["gap", "mnist_table"])
+@pytest.mark.parametrize("name", ["gap", "mnist_table", "lr_tolerance"])
 def test_the_table_in_the_docs_is_of_the_committed_records(name: str) -> None:
     (told,) = re.findall(rf"^\| `{name}` \|.*$", placebos.DOCS.read_text(encoding="utf-8"), re.MULTILINE)
     _, cells = placebos.row(placebos.ROOT / "results", name)

@@ -14,6 +14,7 @@ from conftest import Command
 from bnexp import app
 from bnexp.command import typed
 from bnexp.config import Config, DataConfig
+from bnexp.report.experiments import command as command_of
 
 EXPERIMENT = """# @package _global_
 # Two norms of mine, side by side.
@@ -213,6 +214,22 @@ def test_an_experiment_on_other_data_or_of_other_configs_is_an_altered_one(
     line = typed.read(words.split())
     config = Config(experiment=line.overrides[0].partition("=")[2], data=DataConfig(data))
     assert app.altered(config, line) is other
+
+
+@pytest.mark.parametrize(
+    ("experiment", "data", "said"),
+    [
+        ("inception", "cifar10_jpeg", " data=cifar10_jpeg"),
+        ("inception", "cifar10", ""),
+        ("lr_tolerance", "digits", " data=digits"),
+        ("lr_tolerance", "mnist", ""),
+    ],
+)
+def test_what_a_report_says_that_makes_it_makes_it(experiment: str, data: str, said: str) -> None:
+    words = command_of(experiment, "overnight", data)
+    assert words == f"bnexp run experiment={experiment} scale=overnight{said}"
+    line = typed.read(words.removeprefix("bnexp run ").split())
+    assert not app.altered(Config(experiment=experiment, data=DataConfig(data)), line)
 
 
 @pytest.mark.parametrize("more", [(), ("hydra.mode=RUN", "norm=none", "seed=0")])

@@ -17,9 +17,10 @@ from handmade import records
 from matplotlib.figure import Figure
 from sweeps import made
 
+from bnexp.drawing.colours import BN_COLOUR, COLOURS, PLAIN_COLOUR
 from bnexp.report import index, redraw, reproducibility
 from bnexp.report.forest import forest
-from bnexp.report.page import score, strip
+from bnexp.report.page import MOST_LINES, hues, score, strip
 from bnexp.report.pictures import MOST, svg
 from bnexp.report.writing import _draw_for_the_page as draw_for_the_page
 from bnexp.report.writing import write
@@ -233,6 +234,30 @@ def test_a_strip_has_a_dot_for_every_seed_and_none_for_nothing() -> None:
     assert strip(values, "points").count("<circle") == 6
     assert "90 %" in strip(values, "points")
     assert strip([{**values[0], "value": None}], "points") == ""
+
+
+def test_arms_of_a_strip_that_differ_have_different_colours() -> None:
+    for arms in (
+        ["with BN", "with BN, ghost batch 4"],
+        ["dropout 0.1", "dropout 0.5"],
+        ["Inception", "Inception, sigmoid"],
+    ):
+        found = hues(arms)
+        assert list(found) == arms
+        assert len(set(found.values())) == 2, arms
+    assert hues(["with BN, dropout 0", "without BN"]) == {"with BN, dropout 0": BN_COLOUR, "without BN": PLAIN_COLOUR}
+    assert hues(["Inception, sigmoid"])["Inception, sigmoid"] == COLOURS["inception_sigmoid"], "as in all figures"
+
+
+def test_where_there_are_too_many_lines_the_file_is_named_that_has_the_values(results: Path, tmp_path: Path) -> None:
+    shutil.copytree(results / "statistics", tmp_path / "statistics")
+    path = tmp_path / "statistics" / "verdict.json"
+    verdict = json.loads(path.read_text())
+    many = [{"arm": f"arm {i}", "cell": "", "seed": 0, "value": 0.5} for i in range(MOST_LINES + 1)]
+    verdict["claims"][0]["values"], verdict["claims"][1]["values"] = many, []
+    path.write_text(json.dumps(verdict))
+    index.write(tmp_path)
+    assert text(tmp_path).count("Every seed's value is in statistics/verdict.json.") == 1
 
 
 PROBE = (Path(__file__).parent / "page_probe.js").read_text()

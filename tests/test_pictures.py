@@ -82,6 +82,11 @@ def test_damaged_copies_are_refused(copies: Path) -> None:
         data.load(DataConfig(name="cifar10_jpeg", root=str(copies)))
 
 
+def test_copies_that_are_not_there_are_named_with_what_is(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"cifar10-jpeg.zip is not in .*; data=cifar10 is the original"):
+        data.load(DataConfig(name="cifar10_jpeg", root=str(tmp_path)))
+
+
 def test_without_network_and_files_cifar10_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cifar10, "MIRRORS", ("http://localhost:1/",))
     with pytest.raises(DataError, match=r"CIFAR-10 is not in .* could not be downloaded.*; run `bnexp data cifar10`"):

@@ -190,7 +190,7 @@ def figures(records: Records) -> dict[str, Figure]:
         (8, 4.6),
     )
     sizes = range(1, len(runs) + 1)
-    for crops, (title, colour) in zip((SINGLE, TEN), colours(("one crop", "ten crops")).items(), strict=True):
+    for (title, colour), crops in zip(colours(("one crop", "ten crops")).items(), (SINGLE, TEN), strict=True):
         errors = [float(wrong(together(runs[:n], crops)).mean()) for n in sizes]
         axes.plot(sizes, errors, "-", color=colour, lw=1.8, label=title)
         axes.plot(sizes, [float(wrong(p).mean()) for p in predicted(runs, crops)], "o", color=colour, ms=4)

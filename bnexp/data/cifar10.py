@@ -92,6 +92,8 @@ def read(root: str) -> Dataset:
 def read_copies(root: str) -> Dataset:
     """The JPEG copies in memory; their pixels are not the original's, nor is their order. Raises `DataError`."""
     path = Path(root).expanduser() / COPIES.name
+    if not path.exists():
+        raise DataError(f"{COPIES.name} is not in {root}; data=cifar10 is the original")
     verified(COPIES, path, "fetch it again, or delete it for the original")
 
     def decode() -> dict[str, Tensor]:

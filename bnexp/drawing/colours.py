@@ -53,6 +53,7 @@ COLOURS = {
     **{"with BN, lr 0.1": CYAN, "with BN, lr 0.316": BN_COLOUR, "with BN, lr 1": GREEN},
     **{"without BN, lr 0.1": SAND, "without BN, lr 0.316": PLAIN_COLOUR, "without BN, lr 1": ROSE},
     **{"weights × 0.1, rate × 0.01": CYAN, "weights × 10, rate × 100": TEAL, "weights × 100, rate × 10000": GREEN},
+    **{"one crop": SAND, "ten crops": PURPLE},
     **{"weights × 0.1": OLIVE, "weights × 10": SAND, "weights × 100": ROSE},
 }
 """Of arms, as figures name them."""

@@ -47,8 +47,8 @@ def asked(subject: str) -> Iterator[Claim]:
     for claim in claims.REGISTRY[subject].claims:
         if not isinstance(claim, Claim) or claim.treated.get("norm") != TREATED:
             continue
-        if claim.best_of not in (None, {"norm": PLAIN}, {"norm": TREATED}):
-            continue  # at the best settings of a norm by name
+        if claim.best_of not in (None, {"norm": PLAIN}):
+            continue  # no norm would be seen at other settings for each that is asked of
         if any(name != "norm" and not name.startswith("norm.") for name in claim.treated):
             continue  # it differs in more than the norm
         of_norms = {name: value for name, value in {**claim.treated, **claim.among}.items() if name.startswith("norm.")}
@@ -96,7 +96,8 @@ def against_bn(claim: Claim) -> Claim:
     kind = claim.rule.kind if claim.rule.kind in ("time", "range", "rate") else "difference"
     rule = replace(claim.rule, kind=kind, target=0.0)
     bn = {**claim.treated, "norm": BN}  # by the same statistics
-    return replace(claim, id=f"{claim.id}-against-bn", rule=rule, reference=bn, primary=False)
+    paper = replace(claim.paper, effect=None)  # that is of BN against no norm
+    return replace(claim, id=f"{claim.id}-against-bn", rule=rule, reference=bn, primary=False, paper=paper)
 
 
 def _marked(judgement: Judgement) -> Judgement:

@@ -190,7 +190,8 @@ def _cell(judgement: Judgement, arm: str = "") -> str:
     claim = judgement.as_dict()
     size = "" if judgement.size == "no figure" else f" ({judgement.size})"
     level = effects.level(claim, arm)
-    found = " ".join(filter(None, (f"{level}, " * bool(level), effects.effect(claim), effects.certainty(claim))))
+    effect = " ".join(filter(None, (effects.effect(claim), effects.certainty(claim))))
+    found = ", ".join(filter(None, (level, effect)))
     flags = [f"*{flag}*" for flag in judgement.flags if flag != "exploratory"]
     parts = [f"**{judgement.verdict}**{size}", found, f"n = {judgement.outcome.n}", ", ".join(flags)]
     return "<br>".join(filter(None, parts))

@@ -37,10 +37,13 @@ def levels(claim: Mapping[str, Any]) -> str:
 
 
 def level(claim: Mapping[str, Any], arm: str) -> str:
-    """An arm's mean over its seeds, of cells the least and the largest; nothing where it has no values."""
+    """An arm's mean over its seeds, of cells the least and the largest; nothing where it has no values.
+
+    It is geometric where effects are ratios; a value of 0 is left out then.
+    """
     unit, by_cell = claim["unit"], dict[str, list[float]]()
     for value in claim["values"]:
-        if value["arm"] == arm and value["value"] is not None:
+        if value["arm"] == arm and value["value"] is not None and (unit != "ratio" or value["value"] > 0):
             by_cell.setdefault(value["cell"], []).append(on_scale(value["value"], unit))
     means = [fmean(of_cell) for of_cell in by_cell.values()]
     return " to ".join(dict.fromkeys(level_in(end, unit) for end in (min(means), max(means)))) if means else ""

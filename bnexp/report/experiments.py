@@ -73,7 +73,7 @@ FIRST_CHOICE = {"auto": "mnist", "pictures": "cifar10"}
 def command(name: str, scale: str, dataset: str) -> str:
     """What makes an experiment's results on a data set; it is named where the experiment might take another."""
     asked = chosen_data(name, paths.experiments())
-    other = "" if asked is None or FIRST_CHOICE.get(asked, asked) == dataset else f" data.name={dataset}"
+    other = "" if asked is None or FIRST_CHOICE.get(asked, asked) == dataset else f" data={dataset}"
     return f"bnexp run experiment={name} scale={scale}{other}"
 
 

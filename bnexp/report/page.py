@@ -44,8 +44,9 @@ def page(
     order = list(asked)
     verdict_files = sorted(verdict_files, key=lambda item: order.index(item[1]["experiment"]))
     rows = [
-        _row(verdict, claim, asked[verdict["experiment"]], path.relative_to(results).as_posix())
+        _row(verdict, claim, asked[verdict["experiment"]], path.relative_to(results).as_posix(), made_by)
         for path, verdict in verdict_files
+        for made_by in [command(verdict["experiment"], verdict["scale"], verdict["dataset"]["name"])]
         for claim in sorted(verdict["claims"], key=lambda claim: not claim.get("primary"))
     ]
     found = explanations.found_in(verdict_files)
@@ -114,8 +115,10 @@ def _witnesses(found: explanations.Found) -> tuple[int, int]:
     return sum(entry is not None for entry in entries), len(entries)
 
 
-def _row(verdict: Mapping[str, Any], claim: Mapping[str, Any], question: str, file: str) -> dict[str, Any]:
-    """A claim as the page shows it; `file` is the one it stands in."""
+def _row(
+    verdict: Mapping[str, Any], claim: Mapping[str, Any], question: str, file: str, made_by: str
+) -> dict[str, Any]:
+    """A claim as the page shows it; `file` is the one it stands in, `made_by` the command."""
     old = "kind" not in claim
     is_control = bool(claim.get("control"))
     return {
@@ -129,10 +132,10 @@ def _row(verdict: Mapping[str, Any], claim: Mapping[str, Any], question: str, fi
         "effect": "" if old else effects.effect(claim),
         "interval": "" if old else effects.certainty(claim),
         "strip": "" if old else strip(claim["values"], claim["unit"]),
-        "command": command(verdict["experiment"], verdict["scale"], verdict["dataset"]["name"]),
+        "command": made_by,
         "dataset": verdict["dataset"]["name"],
         "scale": verdict["scale"],
-        "file": file,
+        "file": file if any(value["value"] is not None for value in claim.get("values", ())) else "",
         "stamp": _stamp(verdict.get("stamp", {})),
     }
 
@@ -170,6 +173,16 @@ NAMED = {arm_name(name): name for name in COLOURS}
 """By what arms are called, the names under which they have their colours in all figures."""
 
 
+def hues(arms: Sequence[str]) -> dict[str, str]:
+    """A colour for each arm of a strip: its own, else, where no other shares it, that of its norm or network."""
+    firsts = Counter(arm.partition(",")[0] for arm in arms)
+    keys = []
+    for arm in arms:
+        first = arm.partition(",")[0]
+        keys.append(NAMED.get(arm, NAMED[first] if first in NAMED and firsts[first] == 1 else arm))
+    return dict(zip(arms, colours(keys).values(), strict=True))
+
+
 def strip(values: Sequence[Mapping[str, Any]], unit: str) -> Markup:
     """Every seed's value as a dot and their mean as a stroke, a line an arm and cell; of too many lines nothing."""
     lines: dict[tuple[str, str], list[float]] = {}
@@ -182,10 +195,10 @@ def strip(values: Sequence[Mapping[str, Any]], unit: str) -> Markup:
     low, high = min(known), max(known)
     reach = (high - low) or 1.0
     drawn = []
-    hues = colours(list(dict.fromkeys(_first_of(arm) for _, arm in sorted(lines))))
+    of_arms = hues(list(dict.fromkeys(arm for _, arm in sorted(lines))))
     for i, ((cell, arm), of_line) in enumerate(sorted(lines.items())):
         y = ROW * (i + 0.7)
-        colour = hues[_first_of(arm)]
+        colour = of_arms[arm]
         label = ", ".join(part for part in (cell, arm) if part)
         label = label if len(label) <= LETTERS else f"{label[: LETTERS - 1]}…"
         drawn.append(f'<text x="{LEFT - 8}" y="{y + 4:.0f}" text-anchor="end">{escape(label)}</text>')
@@ -199,11 +212,6 @@ def strip(values: Sequence[Mapping[str, Any]], unit: str) -> Markup:
     drawn.append(f'<text x="{WIDE - 10}" y="{foot:.0f}" text-anchor="end">{escape(ends[1])}</text>')
     box = f"0 0 {WIDE} {ROW * (len(lines) + 1.2):.0f}"
     return Markup(f'<svg class="strip" viewBox="{box}" role="img" aria-label="every seed">{"".join(drawn)}</svg>')
-
-
-def _first_of(arm: str) -> str:
-    """By which it is coloured: its norm or network, with whatever settings, or all of its settings."""
-    return NAMED.get(arm.partition(",")[0], arm)
 
 
 def level_of(value: float, unit: str) -> str:

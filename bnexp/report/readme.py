@@ -133,18 +133,11 @@ def _chosen(judgements: Sequence[Judgement]) -> list[str]:
 
 DIFFERS = {
     "mlp": "learning rates and initial weights are our own",
-    "inception": "a copy of the network on small pictures in place of the whole on ImageNet, and fewer epochs",
-    "recurrent": "it trains no recurrent network",
+    "inception_small": "a copy of the network on small pictures in place of the whole on ImageNet, and fewer epochs; "
+    "judged is the accuracy at the last step, where the paper has maxima on test images",
+    "recurrent": "the paper trains no recurrent network",
 }
-"""By how the names of models begin."""
-
-ALWAYS = "judged is the accuracy at the last step, where the paper has maxima on test images"
-
-
-def _differs(gathered: Records) -> str:
-    """From what the paper trains and takes."""
-    kind = str(gathered.runs[0].value("model.name")).partition("_")[0]
-    return "; ".join(filter(None, (DIFFERS.get(kind, ""), ALWAYS)))
+"""By model."""
 
 
 def _how(gathered: Records, altered: bool) -> list[str]:
@@ -158,8 +151,8 @@ def _how(gathered: Records, altered: bool) -> list[str]:
         lines.append(f"- networks: {span(size['layers'])} layers, {span(size['parameters'])} parameters")
     stamp = common_stamp(gathered.runs)
     lines += [f"- {key.replace('_', ' ')}: {_plain(value)}" for key, value in stamp.items() if key != "data_sha256"]
-    if file is not None and not altered:
-        lines.append(f"- where it differs from the paper: {_differs(gathered)}; docs/experiments.md has the rest")
+    if file is not None and not altered and (differs := DIFFERS.get(gathered.runs[0].value("model.name"))):
+        lines.append(f"- where it differs from the paper: {differs}; docs/experiments.md of bnexp has the rest")
     if costs := _costs(gathered.runs):
         lines.append(f"- probes, as parts of the time: {costs}")
     return [*lines, f"- settings that all runs share: {_shared(gathered)}"]

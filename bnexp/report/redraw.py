@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from bnexp import interrupt
+from bnexp import interrupt, paths
 from bnexp.config import ConfigError
 from bnexp.console import out
 from bnexp.machine import cores
@@ -112,13 +112,17 @@ def _by_old_rules(folder: Path) -> bool:
 
 
 def _under(results: Path, names: Sequence[str]) -> list[Path]:
-    """The folders of these experiments' records, or of all but those whose verdicts are of old rules.
+    """The folders of these experiments' records, or of all but those of ours whose verdicts are of old rules.
 
     These were about other runs: by today's rules there would be nothing to compare.
     """
     folders = sorted(path.parent.parent for path in results.rglob("records/runs.json"))
     if not names:
-        return [folder for folder in folders if not _by_old_rules(folder)]
+        old = [folder for folder in folders if folder.name in paths.experiments() and _by_old_rules(folder)]
+        if old:
+            left = ", ".join(map(str, old))
+            out.print(f"Left as they are, by old rules: {left}; bnexp report NAME judges them anew.", soft_wrap=True)
+        return [folder for folder in folders if folder not in old]
     absent = set(names) - {folder.name for folder in folders}
     if absent:
         raise ReportError(
