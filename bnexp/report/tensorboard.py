@@ -72,8 +72,9 @@ def summarise(gathered: Records, judgements: Sequence[Judgement], figures: Mappi
         for stem, png in figures.items():
             writer.add_image(stem, image.imread(io.BytesIO(png))[:, :, :3], dataformats="HWC")
         if judgements:
-            rows = [(j.sentence, j.outcome.measured, f"**{j.verdict}**", j.outcome.why) for j in judgements]
-            table = markdown(("claim", "measured", "verdict", "why"), rows)
+            # a column of verdicts alone would be so narrow that they break
+            rows = [(f"**{j.verdict}**: {j.sentence}", j.outcome.measured, j.outcome.why) for j in judgements]
+            table = markdown(("verdict on the claim", "measured", "why"), rows)
             writer.add_text("verdict", "\n".join([gathered.caption, "", *table]))
 
 
