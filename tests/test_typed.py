@@ -50,8 +50,8 @@ def test_each_of_several_experiments_has_its_own_axes_and_settings(loader: Confi
         for scale in ("smoke", "laptop")
     }
     assert {(run.experiment, run.scale): run.steps for run in runs if run.batch == 60} == {
-        ("mnist_activations", "smoke"): 200, ("mnist_activations", "laptop"): 50_000,
-        ("batch_size", "smoke"): 33, ("batch_size", "laptop"): 183,
+        ("mnist_activations", "smoke"): 200, ("mnist_activations", "laptop"): 20_000,
+        ("batch_size", "smoke"): 33, ("batch_size", "laptop"): 133,
     }  # fmt: skip
 
 
