@@ -54,13 +54,13 @@ def train_jobs(
     """
     sweeper = master.hydra.runtime.choices["hydra/sweeper"]
     composed = compose.configs(context.config_loader, master, jobs)
-    _check_arms(composed, context.config_loader.get_group_options("arm"))
     if outcome.changes:
         for change in outcome.changes:
             composed = change(composed)
         train(prepare(composed))
         return []  # these are not the jobs that Hydra knows
     configs = prepare(composed, complete=sweeper == OURS)
+    _check_arms(configs, context.config_loader.get_group_options("arm"))
     if sweeper != OURS and not outcome.trained and not all(config.data.validation for config in configs):
         err.print(
             f"hydra/sweeper={sweeper} is given accuracies on the test images: data.validation=0 sets no others aside."

@@ -192,22 +192,25 @@ class Claim:
             raise ValueError(f"the claim {self.id} has a control that is no bnexp.claims.Control: {self.control!r}")
         if not isinstance(self.treated, Mapping) or not isinstance(self.reference, Mapping | None):
             raise ValueError(f"the claim {self.id} has an arm that is no dictionary of settings")
-        settings = self.treated, self.reference or {}, self.best_of or {}, self.among
-        for name in itertools.chain(*settings, self.cells, self.selected, self.quantity.over):
+        for name in itertools.chain(*self.settings, self.cells, self.selected, self.quantity.over):
             if name not in KNOWN and ".settings." not in name:
                 near = difflib.get_close_matches(name, KNOWN, 1)
                 meant = f"; did you mean {near[0]}?" if near else ""
                 raise ValueError(f"the claim {self.id} speaks of a setting {name!r} that there is not{meant}")
-        for name, value in itertools.chain.from_iterable(of.items() for of in settings):
+        for name, value in itertools.chain.from_iterable(of.items() for of in self.settings):
             choices = CHOICES.get("norm.name" if name == "norm" else name, (value,))
             if isinstance(value, str) and value not in choices and ":" not in value:
                 raise ValueError(f"the claim {self.id} has the arm {name}={value}; choose from {', '.join(choices)}")
 
     @property
+    def settings(self) -> tuple[Settings, ...]:
+        """Of its arms, of the one whose best settings they have, and of both."""
+        return self.treated, self.reference or {}, self.best_of or {}, self.among
+
+    @property
     def arms(self) -> set[str]:
         """The values of `arm` that it names."""
-        named = (of.get("arm") for of in (self.treated, self.reference or {}, self.best_of or {}, self.among))
-        return {arm for arm in named if isinstance(arm, str)}
+        return {arm for of in self.settings if isinstance(arm := of.get("arm"), str)}
 
 
 @dataclass(frozen=True)

@@ -145,8 +145,13 @@ def span(numbers: Sequence[int]) -> str:
 
 def tally(verdicts: Iterable[str]) -> str:
     """How many of each there are, the agreeing first."""
+    return ", ".join(f"{n} {verdict}" for verdict, n in by_verdict(verdicts).items())
+
+
+def by_verdict(verdicts: Iterable[str]) -> dict[str, int]:
+    """The same as numbers."""
     counts = Counter(verdicts)
-    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in get_args(Verdict) if counts[verdict])
+    return {verdict: counts[verdict] for verdict in get_args(Verdict) if counts[verdict]}
 
 
 def in_unit(x: float, unit: str) -> float | None:

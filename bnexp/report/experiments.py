@@ -12,7 +12,7 @@ import yaml
 from omegaconf import OmegaConf
 
 from bnexp import paths
-from bnexp.config import ConfigError
+from bnexp.config import OF_FILES, RESOLVED, ConfigError
 from bnexp.report import ReportError
 from bnexp.runs.records import Records
 
@@ -66,14 +66,11 @@ def chosen_data(name: str, of_files: Mapping[str, Path]) -> str | None:
     return inherited[-1] if inherited else "auto"
 
 
-FIRST_CHOICE = {"auto": "mnist", "pictures": "cifar10"}
-"""What is taken for these, where it can be had."""
-
-
 def command(name: str, scale: str, dataset: str) -> str:
     """What makes an experiment's results on a data set; it is named where the experiment might take another."""
     asked = chosen_data(name, paths.experiments())
-    other = "" if asked is None or FIRST_CHOICE.get(asked, asked) == dataset else f" data={dataset}"
+    first = asked if asked in OF_FILES or asked not in RESOLVED else RESOLVED[asked][0]
+    other = "" if first in (None, dataset) else f" data={dataset}"
     return f"bnexp run experiment={name} scale={scale}{other}"
 
 

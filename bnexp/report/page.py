@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any, get_args
@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from bnexp.drawing.colours import COLOURS, colours
 from bnexp.judging.claim import Verdict
-from bnexp.judging.words import arm_name, count
+from bnexp.judging.words import arm_name, by_verdict, count
 from bnexp.report import effects, explanations, sayings
 from bnexp.report.experiments import command
 from bnexp.report.pictures import inline, png, svg
@@ -58,7 +58,7 @@ def page(
         sayings=[
             (
                 saying.sentence,
-                _counts(claim["verdict"] for _, claim in answers),
+                by_verdict(claim["verdict"] for _, claim in answers),
                 [(a.where, a.experiment, claim, sayings.told(claim)) for a, claim in answers],
             )
             for saying, answers in sayings.answered(found)
@@ -76,12 +76,6 @@ def page(
         version=metadata.version("bnexp"),
         begun=_begun([verdict for _, verdict in verdict_files]),
     )
-
-
-def _counts(verdicts: Iterable[str]) -> list[tuple[str, int]]:
-    """How many of each there are, the agreeing first."""
-    found = Counter(verdicts)
-    return [(verdict, found[verdict]) for verdict in VERDICTS if found[verdict]]
 
 
 def _element(figure: Figure, words: str) -> Markup:
