@@ -17,6 +17,7 @@ from sweeps import MADE, made
 
 from bnexp import claims
 from bnexp.claims import stability
+from bnexp.config import TUNING
 from bnexp.drawing import overview, plots
 from bnexp.drawing.colours import COLOURS, colours
 from bnexp.judging.matching import judged
@@ -187,6 +188,19 @@ def test_what_varies_within_a_norm_is_an_arm_of_its_own() -> None:
     (figure,) = overview.figures(records(sweep(lambda fields: 0.9, arms))).values()
     assert "placement before" in words(figure).replace("placed", "placement")
     assert "placement after" in words(figure).replace("placed", "placement")
+
+
+def test_a_heat_map_shows_each_seed_and_leaves_tuning_out() -> None:
+    def run(fields: Fields) -> Record:
+        return record(fields, 0.1 if fields["seed"] >= TUNING else 0.5 + 0.1 * fields["seed"])
+
+    runs = sweep(run, [BN], (0, 1, 2, TUNING), lr=(0.1, 1.0), init_scale=(0.1, 1.0))
+    drawn = overview.figures(records(runs))["heat_map"]
+    (image,) = drawn.axes[0].images
+    stripes, numbers = image.get_array()[0], image.get_array()[plots.STRIPE]
+    assert stripes.tolist() == pytest.approx([0.5, 0.6, 0.7] * 2)
+    assert numbers.tolist() == pytest.approx([0.6] * 6)
+    assert [text.get_text() for text in drawn.axes[0].texts] == ["60.0"] * 4
 
 
 def test_a_single_run_is_drawn() -> None:

@@ -269,6 +269,10 @@ def curves_at_best(
     return {stem: curves(of_best, title, words, curve, "test accuracy", layout, (0, 1), least, mark, linear)}
 
 
+CELL, STRIPE = 8, 2
+"""The height of a heat map's cell, and of it that of the seeds' stripes."""
+
+
 def heat_maps(
     records: Records,
     title: str,
@@ -281,30 +285,50 @@ def heat_maps(
     text: Callable[[float], str],
     colour_map: str = "viridis",
 ) -> Figure:
-    """A measure of a cell's runs over two settings, one panel per value of two more, shared colours."""
+    """A measure of a cell's runs over two settings, one panel per value of two more, shared colours.
+
+    Under the number, which is of all runs, a stripe in a cell for each of its seeds.
+    """
+    records = shown(records)
     across, up = values(records.runs, x), values(records.runs, y)
+    seeds = values(records.runs, "seed")
     size = (max(1.2 + 0.5 * len(across), 2.8), 1.0 + 0.4 * len(up))
-    figure, panels = _panels(records, title, shows, layout, size)
+    stripes = f" Under the number, a stripe for each of the {len(seeds)} seeds." if len(seeds) > 1 else ""
+    figure, panels = _panels(records, title, f"{shows}{stripes}", layout, size)
     shades = matplotlib.colormaps[colour_map].with_extremes(bad="0.85")
     for panel, runs in panels:
-        table = np.full((len(up), len(across)), np.nan)
-        for j, row in enumerate(up):
-            for i, column in enumerate(across):
-                cell = [run for run in runs if run.value(x) == column and run.value(y) == row]
-                if cell:
-                    table[j, i] = value = measure(cell)
-                    r, g, b, _ = shades(scale(value)) if not math.isnan(value) else (0.85, 0.85, 0.85, 1)
-                    dark = 0.3 * r + 0.59 * g + 0.11 * b < 0.5
-                    colour = "white" if dark else "black"
-                    panel.text(i, j, text(value), ha="center", va="center", fontsize=8.5, color=colour)
-        shown = panel.imshow(np.ma.masked_invalid(table), cmap=shades, norm=scale, origin="lower", aspect="auto")
+        cells: dict[tuple[Any, Any], list[Record]] = {}
+        for run in runs:
+            cells.setdefault((run.value(y), run.value(x)), []).append(run)
+        table = np.full((len(up), CELL, len(across), len(seeds)), np.nan)
+        for (row, column), cell in cells.items():
+            j, i = up.index(row), across.index(column)
+            value = measure(cell)
+            table[j, :, i] = value
+            by_seed = [[run for run in cell if run.seed == seed] for seed in seeds]
+            table[j, :STRIPE, i] = [measure(of_seed) if of_seed else math.nan for of_seed in by_seed]
+            r, g, b, _ = shades(scale(value)) if not math.isnan(value) else (0.85, 0.85, 0.85, 1)
+            dark = 0.3 * r + 0.59 * g + 0.11 * b < 0.5
+            colour = "white" if dark else "black"
+            panel.text(i, j + STRIPE / CELL / 2, text(value), ha="center", va="center", fontsize=8.5, color=colour)
+        image = panel.imshow(
+            np.ma.masked_invalid(table.reshape(len(up) * CELL, -1)),
+            cmap=shades,
+            norm=scale,
+            origin="lower",
+            aspect="auto",
+            extent=(-0.5, len(across) - 0.5, -0.5, len(up) - 0.5),
+            interpolation="nearest",
+        )
+        panel.vlines(np.arange(1, len(across)) - 0.5, *panel.get_ylim(), color="white", linewidth=1)
+        panel.hlines(np.arange(1, len(up)) - 0.5, *panel.get_xlim(), color="white", linewidth=1)
         panel.set_xticks(range(len(across)), [_short(v) for v in across])
         panel.set_yticks(range(len(up)), [_short(v) for v in up])
         panel.set_xlabel(setting_label(x))
         panel.set_ylabel(setting_label(y))
         panel.spines[:].set_visible(False)
     _labels_outside([panel for panel, _ in panels])
-    bar = figure.colorbar(shown, ax=[panel for panel, _ in panels], extend="both")
+    bar = figure.colorbar(image, ax=[panel for panel, _ in panels], extend="both")
     bar.ax.yaxis.set_major_formatter(lambda v, _: text(v))
     if isinstance(scale, LogNorm):
         bar.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
