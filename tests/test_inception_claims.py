@@ -82,7 +82,7 @@ def judged(names: str | Sequence[str], of: Records) -> dict[str, Judgement]:
 
 
 AS_CLAIMED = {
-    "inception": (0.15, 0.4),
+    "inception": (0.25, 0.4),
     "bn_baseline": (0.39, 0.5),
     "bn_x5": (0.5, 0.55),
     "bn_x30": (0.38, 0.6),
@@ -128,12 +128,32 @@ def test_the_papers_table_is_reproduced_where_it_holds() -> None:
     assert {name for name, j in found.items() if j.verdict != "reproduced"} == {"at-one-rate", "x1-fails"}
     assert found["x1-fails"].verdict == "contradicted", "as its control should be"
     assert found["at-one-rate"].verdict == "contradicted", "BN is worth more than next to nothing"
-    assert len(found) == 32
+    assert len(found) == 33
+
+
+def test_that_nothing_learns_in_too_few_steps_says_nothing_of_rates() -> None:
+    slow = records([*arms(AS_CLAIMED | {"inception": (0.15, 0.4)}).runs])
+    found = judged(WHOLE, slow)
+    assert found["third-suffices"].verdict == "contradicted"
+    guarded = ("x5-fails-fair", "x9-fails-fair", "sigmoid-at-chance", "sigmoid-at-chance-x5")
+    assert {found[name].verdict for name in guarded} == {"undecided"}
+
+
+def test_arms_of_a_fifth_of_the_steps_are_drawn_and_compared() -> None:
+    """As in the paper, where those with the changes of §4.2.1 are trained so long."""
+    short = [replace(r, fields=r.fields | {"steps": 400}) for r in arms(AS_CLAIMED).runs if r.fields["arm"] == "bn_x5"]
+    others = [r for r in arms(AS_CLAIMED).runs if r.fields["arm"] in ("inception", "bn_baseline")]
+    subject = claims.REGISTRY["inception"]
+    (speed_up,) = (t for title, t in subject.tables(records([*short, *others])).items() if "Times fewer" in title)
+    assert set(speed_up) >= {"BN-x5", "BN-Baseline"}
+    drawn = subject.figures(records([*short, *others]))["figure_2"]
+    assert len(drawn.axes) == 1
+    assert "BN-x5" in " ".join(text.get_text() for text in drawn.findobj(Text))
 
 
 def test_and_contradicted_where_the_opposite_does() -> None:
     found = {name: j.verdict for name, j in judged(WHOLE, arms(OTHERWISE, diverge=False)).items()}
-    learn = {"sigmoid-trains", "changes-learn", "x30-gets-there", "at-one-rate"}
+    learn = {"sigmoid-trains", "changes-learn", "x30-gets-there", "at-one-rate", "third-suffices"}
     assert {found.pop(name) for name in learn} == {"reproduced"}
     assert found.pop("x30-later") == "contradicted", "BN-x30 is faster here"
     assert set(found.values()) == {"contradicted"}
@@ -149,7 +169,14 @@ def test_fewer_than_three_seeds_decide_nothing(seeds: int) -> None:
 @pytest.mark.parametrize("seeds", [3, 5])
 def test_whether_a_network_fails_takes_six_seeds(seeds: int) -> None:
     found = judged(WHOLE, arms(AS_CLAIMED, seeds=range(seeds)))
-    rates = {"x5-diverges", "x9-diverges-fair", "x5-fails-fair", "sigmoid-at-chance", "sigmoid-trains", "sigmoid-never"}
+    rates = {
+        "x5-diverges",
+        "x9-diverges-fair",
+        "x5-fails-fair",
+        "sigmoid-at-chance",
+        "sigmoid-trains",
+        "third-suffices",
+    }
     assert {name for name, judgement in found.items() if judgement.verdict == "undecided"} >= rates
 
 
@@ -169,8 +196,7 @@ def test_steps_are_counted_to_a_fixed_accuracy() -> None:
     assert target_of(run("inception", 0, CHANCE, **{"data.name": "imagenet"})) == 0.722
     assert target_of(run("inception", 0, CHANCE, **{"data.name": "tiny_imagenet"})) is None
     assert steps_to({"": {1: 0.25}})([run("inception", 0, rising(0.2, 0.4))]) == pytest.approx(152)
-    assert [reached({"": {1: 0.25}}, wanted)([base]) for wanted in (True, False)] == [1, 0]
-    assert [reached({"": {1: 0.5}}, wanted)([base]) for wanted in (True, False)] == [0, 1]
+    assert [reached({"": {1: accuracy}})([base]) for accuracy in (0.25, 0.5)] == [1, 0]
 
 
 def test_named_arms_that_differ_in_much_are_a_bundle() -> None:
@@ -187,8 +213,8 @@ def test_figure_3_has_the_papers_columns_and_ours() -> None:
     row = figure_3.set_index("network").loc["BN-x5"]
     assert (row["steps to 72.2 % (paper)"], row["max accuracy, monitored images"]) == ("2.1·10⁶", "55.0 %")
     assert figure_3.set_index("network").loc["Inception, lr ×5, He × 1.25", "final accuracy"] == "10.0 % (6 of 6 NaN)"
-    assert speed_ups.set_index("test accuracy").loc["31.0 %", "Inception, sigmoid"] == "never"
-    assert float(speed_ups.set_index("test accuracy").loc["31.0 %", "BN-x5"]) == pytest.approx(4.9, abs=0.3)
+    assert speed_ups.set_index("test accuracy").loc["31.0 %", "BN-x5-Sigmoid"] == "never"
+    assert float(speed_ups.set_index("test accuracy").loc["31.0 %", "BN-x5"]) == pytest.approx(3.4, abs=0.3)
 
 
 def test_figure_2_shows_longer_trainings_on_a_tuning_seed_beside_the_others() -> None:
@@ -338,7 +364,7 @@ def test_changes_that_hurt() -> None:
         name: j.verdict
         for name, j in judged("ablation", ablated(lr=-0.05, l2=-0.05, companions=-0.05, order=5)).items()
     }
-    hurt = {"lr-faster", "lr-harmless", "l2-smaller", "companions", "order-without-bn"}
+    hurt = {"lr-faster", "lr-harmless", "l2-smaller", "order-without-bn"}
     assert {name for name, verdict in found.items() if verdict == "contradicted"} == hurt
 
 

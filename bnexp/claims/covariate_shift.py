@@ -89,14 +89,14 @@ CLAIMS: list[Claim | Peculiar] = [
     for own in (False, True)
     for identity, (metric, words, paper) in SHIFTS.items()
 ]
-BY_INPUTS, BY_GRADIENT = (
-    claim for claim in CLAIMS if isinstance(claim, Claim) and claim.id in ("shift-fed", "shift-gradient")
+IN_FRONT, BY_GRADIENT = (
+    claim for claim in CLAIMS if isinstance(claim, Claim) and claim.id in ("shift-front", "shift-gradient")
 )
 
 
 def agree(records: Records) -> Outcome:
     """Whether the paper's definition and Santurkar's say the same, of each nonlinearity: that it is reduced, or not."""
-    found = [judge(claim, records) for claim in (BY_INPUTS, BY_GRADIENT)]
+    found = [judge(claim, records) for claim in (IN_FRONT, BY_GRADIENT)]
     outcomes = [judgement.outcome for judgement in found]
     cells = [{c.cell: c.verdict for c in outcome.cells} or {"": outcome.verdict} for outcome in outcomes]
     pairs = {cell: (cells[0][cell], cells[1][cell]) for cell in cells[0].keys() & cells[1].keys()}
@@ -110,7 +110,8 @@ def agree(records: Records) -> Outcome:
     else:
         verdict = "reproduced" if decided == {True} else "contradicted"
     words = (
-        f"{cell}{': ' * bool(cell)}{first} by inputs, {second} by gradients" for cell, (first, second) in pairs.items()
+        f"{cell}{': ' * bool(cell)}{first} by what stands in front, {second} by gradients"
+        for cell, (first, second) in pairs.items()
     )
     n = min(outcome.n for outcome in outcomes)
     why = "both verdicts on less movement are that there is less, or both are not"
@@ -121,11 +122,11 @@ CLAIMS += [
     Peculiar(
         "shift-agree",
         "Awais et al. 2020",
-        "Both definitions say the same of BN, whatever the nonlinearity: how affine maps' inputs move, and how "
+        "Both definitions say the same of BN, whatever the nonlinearity: how what stands in front of it moves, and how "
         f"gradients change, {RATES[False]}.",
         Paper("Not asked.", outside="Both are reduced, and useful (Awais et al.); not so (Santurkar et al.)"),
         agree,
-        decides="two verdicts that must be alike: shift-fed and shift-gradient; with BN against without BN; in every "
+        decides="two verdicts that must be alike: shift-front and shift-gradient; with BN against without BN; in every "
         "nonlinearity",
     ),
     Claim(

@@ -14,16 +14,16 @@ BIG, SUITABLE = "from larger initial weights, at which it trains", "from initial
 CLAIMS = [
     faster(
         "steps-of-bn",
-        "BN-x5 reaches Inception's accuracy ({target}) in fewer steps than the same network without BN, that one at "
-        "Inception's own rate.",
+        "BN-x5 reaches nearly Inception's accuracy ({target}) in fewer steps than the same network without BN, that "
+        "one at Inception's own rate.",
         ("bn_x5", "inception_changes_x1"),
         NOT_TRIED,
         primary=True,
     ),
     faster(
         "steps-of-bn-at-its-rate",
-        "BN-x5 reaches Inception's accuracy ({target}) in fewer steps than the same network without BN, at the same "
-        "rate.",
+        "BN-x5 reaches nearly Inception's accuracy ({target}) in fewer steps than the same network without BN, at the "
+        "same rate.",
         ("bn_x5", "inception_changes"),
         NOT_TRIED,
     ),
@@ -37,8 +37,8 @@ CLAIMS = [
     ),
     faster(
         "steps-of-the-rest",
-        "the other changes of §4.2.1 alone, but the rate's, reach Inception's accuracy ({target}) in fewer steps than "
-        "Inception with as fast a decay.",
+        "the other changes of §4.2.1 alone, but the rate's, reach nearly Inception's accuracy ({target}) in fewer "
+        "steps than Inception with as fast a decay.",
         ("inception_changes_x1", "inception_decayed"),
         NOT_TRIED,
     ),

@@ -44,7 +44,7 @@ def faster(
 CLAIMS = [
     faster(
         "steps-bn_baseline",
-        "with BN and nothing else changed, Inception's accuracy ({target}) is reached in under half the steps.",
+        "with BN and nothing else changed, nearly Inception's accuracy ({target}) is reached in under half the steps.",
         ("bn_baseline", "inception"),
         Paper("31.0·10⁶ against 13.3·10⁶ steps, 2.3 times", 31.0 / 13.3),
         Rule("time", less=True, target=-math.log(2)),
@@ -52,14 +52,14 @@ CLAIMS = [
     ),
     faster(
         "steps-bn_x5",
-        "BN-x5 reaches Inception's accuracy ({target}) in fewer steps.",
+        "BN-x5 reaches nearly Inception's accuracy ({target}) in fewer steps.",
         ("bn_x5", "inception"),
         Paper("31.0·10⁶ against 2.1·10⁶ steps, 7 % of them", 31.0 / 2.1),
         primary=True,
     ),
     faster(
         "steps-bn_x30",
-        "BN-x30 reaches Inception's accuracy ({target}) in fewer steps.",
+        "BN-x30 reaches nearly Inception's accuracy ({target}) in fewer steps.",
         ("bn_x30", "inception"),
         Paper("31.0·10⁶ against 2.7·10⁶ steps, 11 times", 31.0 / 2.7),
     ),

@@ -29,6 +29,8 @@ class Judgement:
     outcome: Outcome
     """What the rule makes of the runs, and of that the experiment's other claims and its data set."""
     rule_sha256: str
+    epochs: str = ""
+    """Of the runs that were measured, in words."""
     rule_commit: str | None = None
     p_adjusted: float | None = None
     held: bool | None = None
@@ -108,6 +110,7 @@ class Judgement:
             "margin": 0.0 if rule is None else rule.margin,
             "held_against": self.held_against,
             "n": outcome.n,
+            "epochs": self.epochs,
             "values": outcome.values,
             "cells": [asdict(cell) for cell in outcome.cells],
             "by_cells": outcome.by_cells,
@@ -129,8 +132,8 @@ class Judgement:
 def judge(claim: Claim | Peculiar, records: Records, treated: str = BN) -> Judgement:
     """The claim's verdict on these records; `treated` is the norm that is put to the test."""
     outcome = claim.judge(records) if isinstance(claim, Peculiar) else compare(claim, records.runs, treated)
-    sentence = _sentence(claim, outcome.runs or records.runs, treated)
-    return Judgement(claim, sentence, replace(outcome, runs=()), digest(claim))
+    runs = outcome.runs or records.runs
+    return Judgement(claim, _sentence(claim, runs, treated), replace(outcome, runs=()), digest(claim), epochs(runs))
 
 
 def unfilled(sentence: str, epochs: str = "so many epochs", target: str = "a fixed accuracy") -> str:

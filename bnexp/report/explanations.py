@@ -22,8 +22,11 @@ MNIST, INCEPTION = "MNIST", "Inception"
 SUFFIX = "_inception"
 """Of an experiment that judges a subject on the small Inception."""
 
-COLUMN = 8.2
-"""Where the first network's column stands in the figure, inches."""
+WIDTH, COLUMN, APART, ROW = 12.6, 9.2, 2.1, 0.4
+"""Of the figure in inches: its width, where the first network's column stands, how far the next, a row's height."""
+
+LINES = 2
+"""Of a claim, what has no room in so many lines is cut."""
 
 COLOURS: dict[Speaks, str] = {"for": "#009E73", "against": "#D55E00", "neither": "#BBBBBB", "not judged": "#FFFFFF"}
 
@@ -169,7 +172,7 @@ EXPLANATIONS = (
         "§3.4, Luo et al. 2018",
         (
             Witness("noise", "noise-gap"),
-            *(Witness("noise", f"noise-{of}-{ghost}") for of in ("helps", "of") for ghost in (30, 10)),
+            *(Witness("noise", f"noise-{of}-{ghost}") for of in ("helps", "of") for ghost in (30, 10, 4)),
             Witness("gap", "gap-at-every-loss"),
             Witness("regularisation", "weaker-dropout"),
         ),
@@ -192,7 +195,12 @@ EXPLANATIONS = (
                 "sigmoid networks BN keeps gradients from vanishing (`gradient-flow`)",
             ),
             Witness("signal_depth", "depth-rank"),
-            Witness("signal_depth", "depth-small-changes"),
+            Witness(
+                "signal_depth",
+                "depth-small-changes",
+                reservation="it is asked of the same networks, before the first step, and of the inputs of "
+                "nonlinearities in the first layers",
+            ),
             Witness("signal_depth", "depth-explodes", denies=True),
         ),
     ),
@@ -216,13 +224,17 @@ EXPLANATIONS = (
 )
 
 Found = Mapping[tuple[str, str], Mapping[str, Any]]
-"""By experiment and claim, the entry of `verdict.json`."""
+"""By experiment and claim, the entry of `verdict.json`, and the data set's title as `data`."""
 
 
 def found_in(verdict_files: Iterable[tuple[Path, Mapping[str, Any]]]) -> Found:
     """The claims of these reports, but for those that were judged by old rules."""
     judged = [verdict for _, verdict in verdict_files if not is_old(verdict)]
-    return {(verdict["experiment"], claim["id"]): claim for verdict in judged for claim in verdict["claims"]}
+    return {
+        (verdict["experiment"], claim["id"]): {**claim, "data": verdict["dataset"].get("title", "")}
+        for verdict in judged
+        for claim in verdict["claims"]
+    }
 
 
 def judged(found: Found) -> bool:
@@ -263,8 +275,9 @@ DOUBTFUL = {"rising", "edge", "partial", "stand-in", "exploratory"}
 RULE = (
     f"An explanation survives if all its primary claims speak for it, on both networks (on {MNIST}, if none of them is "
     "judged on Inception); it is refuted if one of them speaks against it; else it is open. Claims with a flag of "
-    "doubt (rising, edge, partial, stand-in, a rule younger than the runs) decide nothing, neither way. Claims that "
-    "would deny an explanation speak against it where they are reproduced."
+    "doubt (rising, edge, partial, stand-in, a rule younger than the runs) decide nothing, neither way, nor do those "
+    "that are set aside for a reason given below. Claims that would deny an explanation speak against it where they "
+    "are reproduced."
 )
 
 CAUSE = (
@@ -360,11 +373,11 @@ def sentence(witness: Witness) -> str:
 def figure(found: Found) -> Figure:
     """All explanations side by side: a row a claim, a column a network, coloured by what it speaks for."""
     rows = [(e, w) for e in EXPLANATIONS for w in e.witnesses]
-    height = 0.36 * len(rows) + 0.5 * len(EXPLANATIONS) + 0.9
-    made = Figure(figsize=(11, height), dpi=100)
+    height = ROW * len(rows) + 0.5 * len(EXPLANATIONS) + 0.9
+    made = Figure(figsize=(WIDTH, height), dpi=100)
     axes = made.add_axes((0.0, 0.0, 1.0, 1.0))
     axes.set_axis_off()
-    axes.set_xlim(0, 11)
+    axes.set_xlim(0, WIDTH)
     axes.set_ylim(height, 0)
     axes.text(0.15, 0.3, "Why BN works: what speaks for each explanation, and what against it", fontsize=13)
     at = 0.65
@@ -373,17 +386,17 @@ def figure(found: Found) -> Figure:
         axes.plot(place, at, "s", color=colour, ms=10, mec="0.5", mew=0.6)
         axes.text(place + 0.2, at, says, va="center", fontsize=10)
     for i, network in enumerate((MNIST, INCEPTION)):
-        axes.text(COLUMN + 1.6 * i, at, network, ha="center", va="center", fontsize=11)
+        axes.text(COLUMN + APART * i, at, network, ha="center", va="center", fontsize=11)
     for explanation in EXPLANATIONS:
         at += 0.5
         axes.text(0.15, at, f"{explanation.name}: {word(explanation, found)}", va="center", fontsize=11, weight="bold")
         for witness in explanation.witnesses:
-            at += 0.36
+            at += ROW
             width, weight = (95, "bold") if witness.primary else (105, "normal")
-            shown = textwrap.shorten(sentence(witness), width, placeholder=" …")
+            shown = textwrap.fill(sentence(witness), width, max_lines=LINES, placeholder=" …")
             axes.text(0.35, at, shown, va="center", fontsize=8.5, weight=weight)
             for i, network in enumerate(networks(witness)):
-                _cell(axes, COLUMN + 1.6 * i, at, side(witness, network, found), entry(witness, network, found))
+                _cell(axes, COLUMN + APART * i, at, side(witness, network, found), entry(witness, network, found))
     return made
 
 
@@ -391,7 +404,7 @@ def _cell(axes: Any, x: float, y: float, says: Speaks, judged: Mapping[str, Any]
     axes.text(
         x,
         y,
-        "–" if judged is None else effects.brief(judged),
+        "–" if judged is None else effects.effect(judged).removeprefix("from ") or judged["verdict"],
         ha="center",
         va="center",
         fontsize=8.5,

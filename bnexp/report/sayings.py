@@ -37,9 +37,9 @@ SAYINGS = (
     Saying(
         "Networks learn faster with it.",
         (
-            Answer("mnist_activations", "fewer-steps-95", "MNIST, one setting"),
-            Answer("mnist_table", "table-own-best-steps-95-binary", "MNIST, each at its own best settings"),
-            Answer("optimizers", "optimizers-speed-95", f"MNIST, four optimizers, {ITS_BEST}"),
+            Answer("mnist_activations", "fewer-steps-95", "one setting"),
+            Answer("mnist_table", "table-own-best-steps-95-binary", "each at its own best settings"),
+            Answer("optimizers", "optimizers-speed-95", f"four optimizers, {ITS_BEST}"),
             Answer("inception", "steps-bn_baseline", "Inception, BN alone, under half the steps"),
             Answer("inception", "steps-bn_x5", "Inception, with all that BN allows"),
             Answer("inception", "steps-of-bn", "the same, BN and its rate against the other changes alone"),
@@ -50,8 +50,8 @@ SAYINGS = (
     Saying(
         "They end higher.",
         (
-            Answer("mnist_activations", "higher-accuracy", "MNIST, one setting"),
-            Answer("mnist_table", "table-own-best-binary", "MNIST, each at its own best settings"),
+            Answer("mnist_activations", "higher-accuracy", "one setting"),
+            Answer("mnist_table", "table-own-best-binary", "each at its own best settings"),
             Answer("inception_tuned", "tuned-accuracy", "Inception, each at its own best settings"),
             Answer("norms", "norms-bn", f"Inception, {ITS_BEST}"),
         ),
@@ -100,7 +100,7 @@ SAYINGS = (
     Saying(
         "Dropout can go.",
         (
-            Answer("regularisation", "dropout-can-go-bn", "MNIST, large training sets"),
+            Answer("regularisation", "dropout-can-go-bn", "large training sets"),
             Answer("ablation", "dropout-faster", "Inception learns faster without it"),
         ),
     ),
@@ -221,9 +221,10 @@ def table(found: Found, results: str = "", common: bool = False) -> list[str]:
 
 
 def told(claim: Mapping[str, Any]) -> str:
-    """The effect with what was measured, its interval or what its cells say, n and flags."""
+    """The effect with what was measured, its interval or what its cells say, n, data set, epochs and flags."""
     apart = effects.effect({**claim, "by_cells": True}) if claim["kind"] != "rate" else ""
     cells = f"{len(claim['cells'])} cells {apart}" if claim["cells"] and not claim.get("by_cells") else ""
     flags = (f"*{flag}*" for flag in claim["flags"])
     measured = f"{effects.effect(claim)} ({effects.levels(claim)})"
-    return ", ".join(filter(None, (measured, effects.certainty(claim), f"n = {claim['n']}", cells, *flags)))
+    of_runs = f"n = {claim['n']}", claim.get("data"), claim.get("epochs")
+    return ", ".join(filter(None, (measured, effects.certainty(claim), *of_runs, cells, *flags)))

@@ -99,7 +99,8 @@ def _drawn(gathered: Records, judgements: Sequence[claims.Judgement]) -> tuple[d
         for stem, figure in of_subject.items():
             shows = subject.shown.get(stem)
             if shows != ():
-                plots.add_to_caption(figure, _in_words(of_its_claims, main if shows is None else shows))
+                told = _in_words(of_its_claims, main) if shows is None else _in_words(judgements, shows)
+                plots.add_to_caption(figure, told)
         figures |= of_subject
     return figures or overview.figures(shown(gathered)), tables
 
@@ -115,7 +116,7 @@ def _verdict(gathered: Records, judgements: list[claims.Judgement]) -> dict[str,
         "experiment": gathered.experiment,
         "title": gathered.title,
         "scale": gathered.scale,
-        "dataset": {"name": gathered.dataset["name"], "sha256": gathered.dataset["sha256"]},
+        "dataset": {part: gathered.dataset[part] for part in ("name", "title", "sha256")},
         "epochs": epochs(shown(gathered).runs),
         "model": model_size(gathered),
         "claims": [judgement.as_dict() for judgement in judgements],
