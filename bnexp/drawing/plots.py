@@ -78,8 +78,11 @@ def strip(
 
 
 def add_to_caption(figure: Figure, sentence: str) -> None:
-    """Put a sentence behind what stands under a figure."""
-    _caption(figure, f"{' '.join(figure.get_supxlabel().split())} {sentence}")
+    """Put a sentence behind what stands under a figure, which grows by the lines that it takes."""
+    before = figure.get_supxlabel()
+    _caption(figure, f"{' '.join(before.split())} {sentence}")
+    more = figure.get_supxlabel().count("\n") - before.count("\n")
+    figure.set_figheight(figure.get_figheight() + more * LINE)
 
 
 def lines(
@@ -552,6 +555,9 @@ def _short(of: Any) -> str:
 def _caption(figure: Figure, text: str) -> None:
     figure.supxlabel(_wrapped(text, figure.get_size_inches()[0], 9.5), fontsize=9.5, x=0.01, ha="left")
 
+
+LINE = 0.17
+"""Inches, the height of a line of a caption."""
 
 LETTER = 0.58
 """The mean width of a letter, in its height."""
