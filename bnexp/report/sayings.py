@@ -136,6 +136,7 @@ SAYINGS = (
             Answer("batch_size", "small-batch-bn", "mini-batches of 2 and of 4"),
             Answer("robustness", "robust-noise-0.3", "more is lost under noise"),
             Answer("robustness", "robust-pgd-0.05", "more is lost under attack"),
+            Answer("robustness", "robust-pgd-0.05-plain-rate", "the same, both at the plain network's best rate"),
         ),
     ),
     Saying(
