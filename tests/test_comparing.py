@@ -200,6 +200,9 @@ def test_a_sentence_names_the_epochs_of_the_runs_that_it_compares() -> None:
     runs = [*sweep(run, steps=(20,)), *sweep(run, seeds=TUNING, steps=(200,)), *sweep(run, steps=(50,))]
     about = replace(GAIN, among={"steps": 20})
     assert judge(about, records(runs)).sentence == "Within 2 epochs, so it is."
+    assert judge(about, records(runs)).epochs == "2 epochs"
+    barely = [replace(r, fields=r.fields | {"steps": 1, "data.examples": 60000}) for r in runs]
+    assert judge(GAIN, records(barely)).epochs == "1 step"
 
 
 def test_seeds_are_not_paired_and_the_arms_may_have_different_ones() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 import numpy as np
 import pandas as pd
 
+from bnexp.judging.words import count
 from bnexp.runs.records import Record
 from bnexp.stats import steps_to
 
@@ -117,7 +118,7 @@ def companion_noise(run: Record) -> float | None:
 
 
 def epochs(runs: Sequence[Record]) -> str:
-    """The passes over the training examples that the runs make, in words."""
+    """The passes over the training examples that the runs make, in words; where they are hardly begun, the steps."""
     known = [
         run.fields["steps"] * run.fields["batch"] / run.fields["data.examples"]
         for run in runs
@@ -125,6 +126,8 @@ def epochs(runs: Sequence[Record]) -> str:
     ]
     if not known:
         return "these epochs"
+    if max(known) < 0.01:
+        return count(max(run.fields["steps"] for run in runs), "step")
     low, high = (f"{end:.2g}" if end < 10 else f"{end:,.0f}" for end in (min(known), max(known)))
     words = high if low == high else f"{low} to {high}"
     return f"{words} {'epoch' if words == '1' else 'epochs'}"

@@ -100,8 +100,9 @@ def _key(claim: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _label(claim: Mapping[str, Any]) -> str:
-    """What it answers, else the sentence, with n and what makes the verdict doubtful, in lines."""
-    about = ", ".join([f"n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{claim['n']}", *claim.get("flags", ())])
+    """What it answers, else the sentence, with n, data set, epochs and what makes the verdict doubtful, in lines."""
+    runs = [f"n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{claim['n']}", claim.get("data"), claim.get("epochs")]
+    about = ", ".join([*filter(None, runs), *claim.get("flags", ())])
     said = LABELS.get(_key(claim), f"{claim['experiment']}: {claim['claim']}")
     return textwrap.fill(f"{said} ({about})", 82)
 

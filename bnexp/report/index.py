@@ -91,9 +91,9 @@ def write(results: Path) -> None:
 
 
 def primary(of_experiments: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The main claims of these verdicts, each with its experiment."""
+    """The main claims of these verdicts, each with its experiment and data set."""
     return [
-        {**claim, "experiment": verdict["experiment"]}
+        {**claim, "experiment": verdict["experiment"], "data": verdict["dataset"].get("title", "")}
         for verdict in of_experiments
         for claim in verdict["claims"]
         if claim.get("primary")
