@@ -201,7 +201,9 @@ def test_a_sentence_names_the_epochs_of_the_runs_that_it_compares() -> None:
     about = replace(GAIN, among={"steps": 20})
     assert judge(about, records(runs)).sentence == "Within 2 epochs, so it is."
     assert judge(about, records(runs)).epochs == "2 epochs"
-    barely = [replace(r, fields=r.fields | {"steps": 1, "data.examples": 60000}) for r in runs]
+    barely = [
+        replace(r, fields=r.fields | {"steps": 1, "data.examples": 60000}) for r in runs if r.value("steps") == 20
+    ]
     assert judge(GAIN, records(barely)).epochs == "1 step"
 
 
