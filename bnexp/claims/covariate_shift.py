@@ -141,7 +141,10 @@ CLAIMS += [
         cells=CELLS,
         selected=("lr",),
         best_of={"norm": PLAIN},
-        control=Control("No more would say that the measure does not see what moves."),
+        control=Control(
+            "No more would say that the measures do not see what moves.",
+            guards=tuple(f"shift-{identity}{own}" for identity in SHIFTS for own in ("", "-own")),
+        ),
     ),
 ]
 

@@ -57,7 +57,10 @@ CLAIMS = [
         {"norm": TREATED, "lr": LARGEST},
         {"norm": TREATED, "lr": SMALLEST},
         cells=CELLS,
-        control=Control("No more would say that the measure does not see how far a step goes."),
+        control=Control(
+            "No more would say that the measures do not see how far a step goes.",
+            guards=tuple(f"landscape-{metric.replace('_', '-')}{own}" for metric in MEASURES for own in ("", "-own")),
+        ),
     )
 ]
 
