@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from omegaconf import OmegaConf
 
 from bnexp import claims
+from bnexp.claims import inception_tuned
+from bnexp.judging.matching import choose, having, tuning
+from bnexp.paths import configs
 from bnexp.runs import records
 
 RESULTS = Path(__file__).parent.parent / "results"
@@ -44,6 +48,19 @@ def test_a_committed_verdict_follows_from_its_records(folder: Path) -> None:
     assert [entry["id"] for entry in now] == [entry["id"] for entry in committed]
     for entry, kept in zip(now, committed, strict=True):
         assert alike(undated(entry), undated(kept)), f"{entry['id']}: bnexp report {folder.name}"
+
+
+def test_the_settings_that_are_trained_at_length_are_those_that_tuning_chose() -> None:
+    places = (RESULTS / "inception_tuned", RESULTS / "partial" / "inception_tuned")
+    folder = next(place for place in places if place.exists())
+    runs = tuning(records.load(folder / "records").runs)
+    budget = OmegaConf.load(configs() / "experiment" / "inception_tuned.yaml").budget.overnight
+    for arm in inception_tuned.ARMS:
+        choice = choose(having(runs, {"arm": arm}), inception_tuned.SELECTED)
+        assert choice is not None
+        assert not choice.edge
+        best = budget.best[arm]
+        assert choice.settings == {"lr": float(best.lr), "init.scale": float(best.init)}
 
 
 def test_there_are_such() -> None:
