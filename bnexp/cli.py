@@ -259,6 +259,7 @@ def _judge(arguments: list[str]) -> None:
         parser.error("--json goes with --contract; of the claims, verdict.json has everything")
     from bnexp.console import out
     from bnexp.judge import asked
+    from bnexp.judge.candidate import as_typed
     from bnexp.launch.pool import LaunchError
 
     request = asked.read(options.words, options.claims)
@@ -268,7 +269,8 @@ def _judge(arguments: list[str]) -> None:
         if contract.broken:
             raise config.ConfigError(asked.broken(request.candidate, contract))
         return
-    asked.begin(request, contract)
+    request = asked.suited(request, contract)
+    asked.begin(request)
     count = len(request.experiments)
     out.print(f"Composing the runs of {count} experiment{'s' if count > 1 else ''} at scale {request.scale} …")
     from bnexp.command import typed  # imports Hydra
@@ -284,7 +286,9 @@ def _judge(arguments: list[str]) -> None:
     try:
         _train(line, conclude)
     except LaunchError as error:
-        raise LaunchError(f"{request.candidate.target} in BN's place: {error}") from error
+        raise LaunchError(f"{request.candidate.target} in BN's place: {as_typed(str(error))}") from error
+    except config.ConfigError as error:
+        raise config.ConfigError(as_typed(str(error))) from error
 
 
 def _diff(arguments: list[str]) -> None:

@@ -152,9 +152,11 @@ class ModelKind:
     """Whether many of its networks are trained as one (`engine/population.py`), or each alone (`engine/single.py`)."""
     without: tuple[str, ...] = ()
     """Settings of a norm that have no effect in it."""
+    inputs: str = "flat"
+    """What its norms are given, as norms say what they take: "flat" features, or feature "maps"."""
 
 
-INCEPTION = ModelKind(("activation", "dropout", "modules", "multiplier", "lrn"))
+INCEPTION = ModelKind(("activation", "dropout", "modules", "multiplier", "lrn"), inputs="maps")
 MODELS = {
     "mlp": ModelKind(("depth", "width", "activation", "residual", "skip_init", "dropout"), stacked=True),
     "inception": INCEPTION,

@@ -66,14 +66,14 @@ def page(name: str, path: Path) -> str:
     lines += ["## What is done", "", experiments.header(path), ""]
     lines += [f"Every value is in [{path.name}](../../configs/experiment/{path.name}).", ""]
     values = experiments.values_of(path)
-    lines += ["Implementation: " + ", ".join(implementation(values)) + ".", ""]
+    lines += ["Implementation: " + ", ".join(implementation(values, network_of(path))) + ".", ""]
     kept = "; ".join(logged(values))
     lines += ["## What is logged", "", f"{kept}.", "", "## How it is judged", ""]
     for subject in claims.resolve(experiment.claims or ()):
         lines += [f"{subject.about} ([{subject.name}.py](../../bnexp/claims/{subject.name}.py))", ""]
         lines += [*judged(subject), ""]
     lines += ["[When a verdict may be believed](../protocol.md).", "", "## Result", "", result(name), ""]
-    lines += ["## Deviations", "", *deviations(model_of(values)), ""]
+    lines += ["## Deviations", "", *deviations(network_of(path)), ""]
     lines.append("[Where we differ from the paper](../experiments.md#where-we-differ-from-the-paper).")
     return "\n".join(lines) + "\n"
 
@@ -85,9 +85,9 @@ def commands(name: str, scales: Sequence[str]) -> Iterator[str]:
             yield f"bnexp run experiment={name} scale={scale}{' ' * (9 - len(scale))}  # {SCALES[scale]}"
 
 
-def implementation(values: dict[str, Any]) -> Iterator[str]:
-    """Links to what an experiment trains and normalises by, and to its probes."""
-    yield f"the networks {linked(NETWORKS[model_of(values)])}"
+def implementation(values: dict[str, Any], network: str) -> Iterator[str]:
+    """Links to what an experiment trains, one of `NETWORKS`, and normalises by, and to its probes."""
+    yield f"the networks {linked(NETWORKS[network])}"
     sweeper = values.get("hydra", {}).get("sweeper", {})
     axes = [values, *sweeper.get("grids", []), sweeper.get("params") or {}]
     swept = [str(each[key]) for each in axes for key in ("norm", "norm.name") if isinstance(each.get(key), str)]
@@ -98,23 +98,10 @@ def implementation(values: dict[str, Any]) -> Iterator[str]:
     yield from (f"`probes=[{name}]` {linked(type(PROBES[name]()))}" for name in probes_of(values))
 
 
-def model_of(values: dict[str, Any]) -> str:
+def network_of(path: Path) -> str:
     """Which of `NETWORKS` an experiment trains."""
-    name = str(group_of(values, "model").get("name", "mlp"))
+    name = experiments.model(path)
     return next(network for network in NETWORKS if name.startswith(network))
-
-
-def group_of(values: dict[str, Any], group: str) -> dict[str, Any]:
-    """The values of the option that an experiment chooses of a group; none where it leaves the default."""
-    name = experiments.chosen(values["defaults"], group)
-    return {} if name is None else option(group, name)
-
-
-def option(group: str, name: str) -> dict[str, Any]:
-    """The values of an option of a group, over those of the options that it builds on."""
-    own: dict[str, Any] = yaml.safe_load((ROOT / "configs" / group / f"{name}.yaml").read_text(encoding="utf-8"))
-    below = [option(group, base) for base in own.get("defaults", []) if base != "_self_"]
-    return {key: value for values in (*below, own) for key, value in values.items()}
 
 
 def deviations(model: str) -> list[str]:
@@ -141,7 +128,7 @@ def probes_of(values: dict[str, Any]) -> list[str]:
 def logged(values: dict[str, Any]) -> Iterator[str]:
     """What an experiment's runs keep, in words."""
     yield LOGGED
-    if values.get("data", {}).get("validation") or group_of(values, "data").get("validation"):
+    if values.get("data", {}).get("validation") or experiments.group_of(values, "data").get("validation"):
         yield "accuracy on images taken out of the training set"
     yield from (words for setting, words in ALSO.items() if values.get(setting))
     if probes := probes_of(values):

@@ -24,7 +24,8 @@ from bnexp.judge.candidate import Candidate, read, stands_for
 from bnexp.judge.picture import profile_figure
 from bnexp.judge.profile import OTHER_MACHINE, Entry, profile, together
 from bnexp.judge.profile import asked as asked_of
-from bnexp.judge.writing import _table
+from bnexp.judge.trial import Contract
+from bnexp.judge.writing import _table, write
 from bnexp.judging import rules
 from bnexp.report.experiments import values_of
 from bnexp.runs.records import load
@@ -211,6 +212,67 @@ def test_of_the_runs_that_it_is_held_against_those_with_records_are_counted() ->
     assert odd == "None of the records that come along fits: they are of other settings, or of another engine."
     assert "they are of mnist, this is digits" in runs.fitting([config("batch", data="digits")], some)[0]
     assert runs.fitting(there, {}) == []
+
+
+FLAT = MINE.replace("    def __init__", '    inputs = ("flat",)\n\n    def __init__')
+MAPS = FLAT.replace('"flat"', '"maps"')
+
+
+@pytest.mark.parametrize("name", ["batch_size", "jacobian_inception", "norms", "mnist_activations"])
+def test_what_the_norms_of_an_experiment_are_given_is_what_its_networks_give_them(name: str) -> None:
+    convolves = resolved(f"experiment={name}", "scale=smoke")["model.name"].startswith("inception")
+    assert runs.inputs(name) == ("maps" if convolves else "flat")
+
+
+def test_an_experiment_whose_networks_give_what_a_norm_does_not_take_is_left_out_and_named(
+    command: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "flat.py").write_text(FLAT)
+    words = ("scale=smoke", "data=digits", "dry_run=true")
+    done = command("judge", "flat.py", "--claims", "saturating,jacobian_inception", *words)
+    assert done.code == 0, done.err
+    left = "jacobian_inception is left out: its networks give a norm maps, and flat:Mine takes flat inputs alone."
+    assert left in done.out
+    assert "Composing the runs of 1 experiment at scale smoke" in done.out
+    assert "norm.target" not in done.out + done.err
+
+
+@pytest.mark.parametrize(
+    ("text", "claims", "remedy"),
+    [
+        (FLAT, ("--claims", "jacobian_inception"), "name others that give it flat inputs: --claims absolute_scale,"),
+        (MAPS, (), "name others that give it maps: --claims covariate_shift_inception,"),
+    ],
+)
+def test_where_no_experiment_is_left_those_that_would_do_are_named(
+    text: str, claims: tuple[str, ...], remedy: str, command: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "odd.py").write_text(text)
+    done = command("judge", "odd.py", *claims, "scale=smoke")
+    assert done.code == 2
+    assert "odd:Mine takes " in done.line
+    assert remedy in done.line
+
+
+def test_what_was_left_out_is_in_the_report(tmp_path: Path) -> None:
+    request = replace(asked.read(["my_norm.py"], "saturating"), left_out={"norms": "its networks give a norm maps"})
+    write(tmp_path / "Mine", request, Contract(()), (), (), {})
+    assert "- norms is left out: its networks give a norm maps." in (tmp_path / "Mine" / "README.md").read_text()
+    found = json.loads((tmp_path / "Mine" / "verdict.json").read_text())
+    assert found["left_out"] == {"norms": "its networks give a norm maps"}
+
+
+SMALL = MINE.replace("return x * self.scale", "assert x.shape[1] == 24\n        return x")
+
+
+def test_a_norm_that_fails_in_its_network_is_refused_in_the_words_that_were_typed(
+    command: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "small.py").write_text(SMALL)
+    done = command("judge", "small.py", "--claims", "saturating", "scale=smoke", "data=digits")
+    assert done.code == 2
+    assert "small:Mine fails on [60, 100]: AssertionError" in done.err.splitlines()[-1]
+    assert "norm.target" not in done.err
 
 
 # The claims

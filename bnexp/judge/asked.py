@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -51,10 +51,17 @@ class Request:
     experiments: tuple[str, ...]
     scale: str
     references: str
-    overrides: list[str]
-    """As `bnexp run` would have them."""
+    launch: Sequence[str]
+    """Overrides that say where and how, and on what data."""
     command: str
     """As it was typed."""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """By experiment that was asked for and is not judged, why."""
+
+    @property
+    def overrides(self) -> list[str]:
+        """All of them, as `bnexp run` would have them."""
+        return [f"experiment={','.join(self.experiments)}", f"scale={self.scale}", *self.launch]
 
     def folder(self, results: Path, dataset: str) -> Path:
         """Where the report stands: under the name of the scale, where it is not the usual one, and of a stand-in."""
@@ -97,9 +104,8 @@ def read(words: Sequence[str], names: str | None) -> Request:
         raise ConfigError(f"references={references}: choose from {', '.join(REFERENCES)}")
     candidate = candidates.read(typed[0], settings)
     experiments = _experiments(names, scale)
-    composed = [f"experiment={','.join(experiments)}", f"scale={scale}", *launch]
     command = " ".join(["bnexp judge", *([f"--claims {names}"] if names else []), *words])
-    return Request(candidate, experiments, scale, references, composed, command)
+    return Request(candidate, experiments, scale, references, launch, command)
 
 
 def _experiments(names: str | None, scale: str) -> tuple[str, ...]:
@@ -108,7 +114,7 @@ def _experiments(names: str | None, scale: str) -> tuple[str, ...]:
         return runs.EXPERIMENTS[scale]
     to_ask = askable()
     if names == EVERY:
-        return tuple(name for name in to_ask if scale in scales(paths.experiments()[name]))
+        return tuple(_at(scale, to_ask))
     by_name: dict[str, str] = {}
     for experiment, subjects in to_ask.items():
         by_name |= {experiment: experiment} | {subject: experiment for subject in subjects if subject not in by_name}
@@ -118,6 +124,11 @@ def _experiments(names: str | None, scale: str) -> tuple[str, ...]:
             meant = did_you_mean(name, by_name, f"there are {', '.join(sorted(set(by_name.values())))}")
             raise ConfigError(f"--claims {name}: there is nothing of that name to ask{meant}")
     return tuple(dict.fromkeys(by_plain[_plain(name)] for name in names.split(",")))
+
+
+def _at(scale: str, names: Iterable[str]) -> list[str]:
+    """The experiments that have a scale."""
+    return [name for name in names if scale in scales(paths.experiments()[name])]
 
 
 def askable() -> dict[str, list[str]]:
@@ -169,10 +180,38 @@ def broken(candidate: Candidate, contract: Contract) -> str:
     return f"{candidate.target} breaks {', '.join(names)}: {failed[0].sentence}"
 
 
-def begin(request: Request, contract: Contract) -> None:
-    """Have the jobs that are composed next be those of the candidate. Errors: ConfigError for a broken contract."""
+INPUTS = {"flat": "flat inputs", "maps": "maps"}
+"""What a norm is given, in words."""
+
+
+def suited(request: Request, contract: Contract) -> Request:
+    """The request without the experiments whose networks give a norm what this one does not take; each is named.
+
+    Errors: ConfigError for a broken contract, and where no experiment is left.
+    """
     if contract.broken:
         raise ConfigError(broken(request.candidate, contract))
+    given = {name: runs.inputs(name) for name in request.experiments}
+    kept = tuple(name for name, kind in given.items() if kind in contract.inputs)
+    target, takes = request.candidate.target, " and ".join(INPUTS[kind] for kind in contract.inputs)
+    if not kept:
+        others = [name for name in _at(request.scale, askable()) if runs.inputs(name) in contract.inputs]
+        raise ConfigError(
+            f"{target} takes {takes} alone, which the networks of {', '.join(given)} do not give a norm; "
+            f"name others that give it {takes}: --claims {','.join(others)}"
+        )
+    left_out = {
+        name: f"its networks give a norm {INPUTS[kind]}, and {target} takes {takes} alone"
+        for name, kind in given.items()
+        if name not in kept
+    }
+    for name, why in left_out.items():
+        out.print(f"{name} is left out: {why}.", soft_wrap=True, markup=False)
+    return replace(request, experiments=kept, left_out=left_out)
+
+
+def begin(request: Request) -> None:
+    """Have the jobs that are composed next be those of the candidate."""
     outcome.changes.append(lambda configs: runs.of(configs, request.candidate))
     if request.references == "package":
         outcome.elsewhere.update(runs.references(request.experiments, request.scale))

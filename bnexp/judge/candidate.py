@@ -43,6 +43,11 @@ class Candidate:
         return replace(config, norm=norm)
 
 
+def as_typed(message: str) -> str:
+    """What is said of a norm, without the setting by which `bnexp run` has it: nobody typed that."""
+    return message.replace(f"{KEY}=", "")
+
+
 def read(typed: str, settings: Mapping[str, Any]) -> Candidate:
     """What `my_norm.py`, `my_norm.py:Class` or `package.module:Class` names.
 

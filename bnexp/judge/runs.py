@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from bnexp import paths
-from bnexp.config import Config, run_id
+from bnexp.config import MODELS, Config, run_id
 from bnexp.judge.candidate import Candidate, stands_for
+from bnexp.report import experiments
 from bnexp.runs import records
 from bnexp.runs.records import Record
 
@@ -22,6 +23,11 @@ EXPERIMENTS = {
 HELD_AGAINST = ("none", "batch", "layer")
 
 
+def inputs(experiment: str) -> str:
+    """What the networks of an experiment give a norm: "flat" features, or feature "maps"."""
+    return MODELS[experiments.model(paths.experiments()[experiment])].inputs
+
+
 def of(configs: Iterable[Config], candidate: Candidate) -> list[Config]:
     """The runs that it is held against, and its own, each of them in BN's place."""
     kept: list[Config] = []
@@ -34,10 +40,10 @@ def of(configs: Iterable[Config], candidate: Candidate) -> list[Config]:
     return [*kept, *own]
 
 
-def references(experiments: Sequence[str], scale: str) -> dict[str, Record]:
+def references(names: Sequence[str], scale: str) -> dict[str, Record]:
     """By id, the runs of these experiments that come with bnexp."""
     found: dict[str, Record] = {}
-    for name in experiments:
+    for name in names:
         folder = paths.references(scale, name)
         if (folder / "runs.json").exists():
             found |= {run.id: run for run in records.load(folder).runs}

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from bnexp import targets
 from bnexp.config import ConfigError, NormConfig
-from bnexp.judge.candidate import KEY, Candidate
+from bnexp.judge.candidate import Candidate, as_typed
 from bnexp.launch.trial import LIMIT, Report, in_a_process
 from bnexp.norms import own
-from bnexp.norms.contract import FEATURES, Result, lags, no_norm, results
+from bnexp.norms.contract import FEATURES, SHAPES, Result, inputs_of, lags, no_norm, results
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,8 @@ class Contract:
     """What came of every check of a norm."""
 
     results: Sequence[Result]
+    inputs: Sequence[str] = tuple(SHAPES)
+    """The kinds of input that it takes."""
     lags: bool = False
     """Whether it keeps averages of its own in the place of population statistics."""
 
@@ -64,9 +66,9 @@ def _try(candidate: Candidate, report: Report) -> None:
             own.factory(config)(FEATURES)
             found = results(make, settings, lambda check: report("begins", f"in the check {check}"))
             sound = all(result.fine for result in found)
-            report("tried", Contract(found, sound and lags(make, settings)))
+            report("tried", Contract(found, inputs_of(make), sound and lags(make, settings)))
     except ConfigError as error:
-        report("refused", str(error).removeprefix(f"{KEY}="))  # nobody typed that
+        report("refused", as_typed(str(error)))
     except (Exception, SystemExit) as error:
         report("refused", f"{candidate.target}: {targets.place(error)}")
 

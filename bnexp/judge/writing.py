@@ -57,6 +57,7 @@ def write(
         "stamp": common_stamp(run for records in gathered for run in records.runs),
         "contract": [vars(result) for result in contract.results],
         "lags": contract.lags,
+        "left_out": dict(request.left_out),
         "missing": dict(missing),
         "claims": [_entry(entry) for entry in entries],
     }
@@ -140,6 +141,7 @@ def _readme(
     broken = [result for result in contract.results if not result.passed]
     kept = f"It keeps {len(contract.results) - len(broken)} of the {len(contract.results)} promises of a norm."
     told = [f"- {sentence}" for sentence in summary(request, entries, missing)]
+    told += [f"- {name} is left out: {why}." for name, why in request.left_out.items()]
     lines = [f"# {candidate.name}", "", f"`{candidate.target}` in the place of batch normalisation", ""]
     lines += [f"    {request.command}", "", *told, f"- {kept}"]
     for result in broken:

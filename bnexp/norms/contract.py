@@ -40,6 +40,15 @@ class Broken(AssertionError):
     """A promise that a norm does not keep; the message says what is wrong, and what to do."""
 
 
+def inputs_of(make: Callable[..., nn.Module]) -> tuple[str, ...]:
+    """The kinds of input that a norm says it takes. Errors: ValueError for one that there is not."""
+    said = getattr(make, "inputs", tuple(SHAPES))
+    kinds = (said,) if isinstance(said, str) else tuple(said)
+    if odd := [kind for kind in kinds if kind not in SHAPES]:
+        raise ValueError(f"inputs={odd[0]!r}: a norm takes {' or '.join(map(repr, SHAPES))}")
+    return kinds
+
+
 @dataclass(frozen=True)
 class Candidate:
     """A norm that is put to the test."""
@@ -52,15 +61,6 @@ class Candidate:
         """A new one, in training, in float32."""
         spatial = {"spatial": kind == "maps"} if "spatial" in targets.signature(self.make).parameters else {}
         return self.make(FEATURES, **(spatial | dict(self.settings))).train()
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """The kinds of input that it says it takes. Errors: ValueError for one that there is not."""
-        said = getattr(self.make, "inputs", tuple(SHAPES))
-        kinds = (said,) if isinstance(said, str) else tuple(said)
-        if odd := [kind for kind in kinds if kind not in SHAPES]:
-            raise ValueError(f"inputs={odd[0]!r}: a norm takes {' or '.join(map(repr, SHAPES))}")
-        return kinds
 
     @property
     def expected_failures(self) -> Mapping[str, str]:
@@ -363,7 +363,7 @@ def lags(make: Callable[..., nn.Module], settings: Mapping[str, Any] | None = No
     They lag behind the weights; those of a `BatchNorm` are estimated by Algorithm 2.
     """
     c = Candidate(make, dict(settings or {}))
-    kind = c.kinds[0]
+    kind = inputs_of(make)[0]
     norm, x = c.norm(kind), c.x(kind)
     if c.random or any(isinstance(layer, BatchNorm) for layer in norm.modules()):
         return False
@@ -430,7 +430,10 @@ def results(
     settings: Mapping[str, Any] | None = None,
     begins: Callable[[str], object] = lambda check: None,
 ) -> list[Result]:
-    """Every check that is for this norm, run; `begins` is told of each before. Errors: as of `Candidate`."""
+    """Every check that is for this norm, run; `begins` is told of each before.
+
+    Errors: ValueError for what is no norm.
+    """
     found: list[Result] = []
     closed: set[str] = set()
     for candidate, check, kind in _chosen(make, settings or {}):
@@ -474,7 +477,7 @@ class _Bound:
             except Broken:
                 raise
             except (Exception, SystemExit) as error:
-                is_for_another = self.check.name == GATES[0] and len(self.candidate.kinds) > 1
+                is_for_another = self.check.name == GATES[0] and len(inputs_of(self.candidate.make)) > 1
                 remedy = OTHER_KIND[self.kind] if is_for_another else ANY
                 raise Broken(f"it fails: {targets.place(error)}; {remedy}") from error
 
@@ -484,7 +487,7 @@ def _chosen(make: Callable[..., nn.Module], settings: Mapping[str, Any]) -> Iter
     if wrong := no_norm(make):
         raise ValueError(wrong)
     candidate = Candidate(make, dict(settings))
-    for kind in candidate.kinds:
+    for kind in inputs_of(make):
         for check in CHECKS:
             yield candidate, check, kind
 

@@ -12,7 +12,7 @@ import yaml
 from omegaconf import OmegaConf
 
 from bnexp import paths
-from bnexp.config import OF_FILES, RESOLVED, ConfigError
+from bnexp.config import OF_FILES, RESOLVED, ConfigError, ModelConfig
 from bnexp.report import ReportError
 from bnexp.runs.records import Records
 
@@ -138,6 +138,24 @@ def header(file: Path) -> str:
         if not line.startswith("# @package"):
             lines.append(line.lstrip("# "))
     return " ".join(lines)
+
+
+def model(file: Path) -> str:
+    """The name of the network that an experiment trains."""
+    return str(group_of(values_of(file), "model").get("name", ModelConfig.name))
+
+
+def group_of(values: Mapping[str, Any], group: str) -> dict[str, Any]:
+    """The values of the option that an experiment chooses of a group; none where it leaves the default."""
+    name = chosen(values["defaults"], group)
+    return {} if name is None else _option(group, name)
+
+
+def _option(group: str, name: str) -> dict[str, Any]:
+    """The values of an option of a group, over those of the options that it builds on."""
+    own: dict[str, Any] = yaml.safe_load((paths.configs() / group / f"{name}.yaml").read_text(encoding="utf-8"))
+    below = [_option(group, base) for base in own.get("defaults", []) if base != "_self_"]
+    return {key: value for values in (*below, own) for key, value in values.items()}
 
 
 def scales(file: Path) -> list[str]:
