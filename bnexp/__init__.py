@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bnexp.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from bnexp.runs.frames import Frames
-
-__version__ = "0.1.0"
 
 
 def load(source: str | Path, outputs: str | Path = "outputs", results: str | Path = "results") -> Frames:

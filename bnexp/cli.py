@@ -9,13 +9,13 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from bnexp import config, interrupt, machine, paths
 from bnexp.command import completion, manual, mistakes, outcome
 from bnexp.command.mistakes import Parser
+from bnexp.version import __version__
 
 if TYPE_CHECKING:
     from bnexp.command.typed import Typed  # imports Hydra
@@ -66,7 +66,7 @@ def _dispatch(arguments: list[str]) -> None:
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(USAGE, end="")
     elif arguments[0] == "--version":
-        print(metadata.version("bnexp"))
+        print(__version__)
     elif arguments[0] in ("-sc", "--shell-completion"):
         _complete(arguments[1:])
     elif arguments[0] in COMMANDS:

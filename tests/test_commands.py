@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,9 @@ from conftest import Command
 from handmade import PLAIN, TUNING, Fields, is_bn, records, sweep
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from bnexp.report import tensorboard
+import bnexp
+from bnexp.report import page, tensorboard
+from bnexp.runs.stamp import stamp
 
 SMOKE = ("run", "experiment=mnist_activations", "scale=smoke", "data=digits")
 SWEEP = ("run", "-m", "norm=none,batch", "lr=0.1,0.3", "data=digits", "steps=40", "evaluations=4")
@@ -354,6 +357,23 @@ def test_asking_for_help_does_not_import_pytorch(arguments: list[str], tmp_path:
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, timeout=60)
+
+
+def test_from_a_source_tree_that_is_not_installed_its_version_is_known(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`python -m bnexp` there: no metadata of a package of that name is at hand."""
+    installed = metadata.distribution
+
+    def distribution(name: str) -> metadata.Distribution:
+        if name == "bnexp":
+            raise metadata.PackageNotFoundError(name)
+        return installed(name)
+
+    monkeypatch.setattr(metadata, "distribution", distribution)
+    assert command("--version").out == f"{bnexp.__version__}\n"
+    assert stamp("bnexp run", "cpu", 1, {})["bnexp"] == bnexp.__version__
+    assert f"Made by bnexp {bnexp.__version__}" in page.page(tmp_path, [], {}, None, {})
 
 
 def test_experiments_are_listed_without_pytorch(tmp_path: Path) -> None:

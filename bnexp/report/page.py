@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any, get_args
 
@@ -20,6 +19,7 @@ from bnexp.report import effects, explanations, sayings
 from bnexp.report.experiments import command
 from bnexp.report.pictures import inline, png, svg
 from bnexp.report.score import counted
+from bnexp.version import __version__
 
 VERDICTS = get_args(Verdict)
 
@@ -73,7 +73,7 @@ def page(
         rule=explanations.RULE,
         cause=explanations.CAUSE,
         judged=_judged(judged),
-        version=metadata.version("bnexp"),
+        version=__version__,
         begun=_begun([verdict for _, verdict in verdict_files]),
     )
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bnexp.config import ENGINE
+from bnexp.version import __version__
 
 
 def stamp(command: str, device: str, threads: int, checksums: dict[str, str]) -> dict[str, Any]:
@@ -19,7 +20,7 @@ def stamp(command: str, device: str, threads: int, checksums: dict[str, str]) ->
     packages = ("torch", "torchvision", "hydra-core", "numpy", "scikit-learn")
     commit, dirty = source_version()
     return {
-        "bnexp": metadata.version("bnexp"),
+        "bnexp": __version__,
         "engine": ENGINE,
         "git_commit": commit,
         "git_dirty": dirty,
