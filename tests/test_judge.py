@@ -262,6 +262,20 @@ def test_what_was_left_out_is_in_the_report(tmp_path: Path) -> None:
     assert found["left_out"] == {"norms": "its networks give a norm maps"}
 
 
+def test_norms_of_one_name_have_a_report_each(tmp_path: Path) -> None:
+    (tmp_path / "other.py").write_text(MINE)
+    mine, other = (asked.read([file, "scale=smoke"], "saturating") for file in ("my_norm.py", "other.py"))
+    folders = []
+    for request in (mine, other, mine, other):
+        folders.append(request.folder(tmp_path, "mnist"))
+        write(folders[-1], request, Contract(()), (), (), {})
+    first, second = tmp_path / "smoke" / "judge" / "Mine", tmp_path / "smoke" / "judge" / "other.Mine"
+    assert folders == [first, second, first, second], "judged again each has its own"
+    assert json.loads((first / "verdict.json").read_text())["norm"] == OTHER
+    (first / "verdict.json").write_text("{")
+    assert other.folder(tmp_path, "mnist") == first, "what is damaged is of nobody"
+
+
 SMALL = MINE.replace("return x * self.scale", "assert x.shape[1] == 24\n        return x")
 
 

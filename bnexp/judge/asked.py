@@ -23,6 +23,7 @@ from bnexp.judge import profile, runs, trial
 from bnexp.judge.candidate import Candidate
 from bnexp.judge.trial import Contract
 from bnexp.norms.contract import Result
+from bnexp.report import verdicts
 from bnexp.report.experiments import read as read_experiment
 from bnexp.report.experiments import scales
 
@@ -64,10 +65,16 @@ class Request:
         return [f"experiment={','.join(self.experiments)}", f"scale={self.scale}", *self.launch]
 
     def folder(self, results: Path, dataset: str) -> Path:
-        """Where the report stands: under the name of the scale, where it is not the usual one, and of a stand-in."""
+        """Where the report stands: under the name of the scale, where it is not the usual one, and of a stand-in.
+
+        Where another norm of this name stands already, the name of its module is in front.
+        """
         qualifiers = [] if self.scale == USUAL else [self.scale]
         qualifiers += [dataset] if dataset in STAND_INS else []
-        return results.joinpath(*qualifiers, "judge", self.candidate.name)
+        judged = results.joinpath(*qualifiers, "judge")
+        name, target = self.candidate.name, self.candidate.target
+        there = verdicts.read_judged(judged)[0].get(name)
+        return judged / (name if there is None or there["norm"] == target else f"{target.partition(':')[0]}.{name}")
 
 
 def read(words: Sequence[str], names: str | None) -> Request:
