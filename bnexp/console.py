@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import errno
 import io
+import os
 import sys
+import tempfile
+from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -21,6 +25,30 @@ def settle() -> None:
     """Let nothing that is printed raise an exception: it is another character that the console lacks, or its end."""
     codecs.register_error("bnexp", _plainly)
     sys.stdout, sys.stderr = _lasting(sys.stdout), _lasting(sys.stderr)
+
+
+@contextlib.contextmanager
+def overheard() -> Iterator[Callable[[], str]]:
+    """Keep from its reader what this process writes meanwhile to its standard output and error; the text so far."""
+    standard = (1, 2)
+    kept = [os.dup(number) for number in standard]
+    with tempfile.TemporaryFile() as file:
+
+        def text() -> str:
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush()
+            return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0).decode(errors="replace")
+
+        text()  # what was printed before belongs to the reader
+        for number in standard:
+            os.dup2(file.fileno(), number)
+        try:
+            yield text
+        finally:
+            text()
+            for number, before in zip(standard, kept, strict=True):
+                os.dup2(before, number)
+                os.close(before)
 
 
 class _Lasting(io.FileIO):

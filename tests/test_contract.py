@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 import warnings
@@ -172,6 +173,14 @@ class Complains(Plain):
         return super().forward(x)
 
 
+class WritesBelow(Plain):
+    """To the file that standard output is, as what is not written in Python does."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        os.write(1, b"hello\n")
+        return super().forward(x)
+
+
 class TalksAtInference(Plain):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
@@ -232,6 +241,7 @@ class Raises(Plain):
         (KeepsGraph, {"can_be_copied"}, ".detach()"),
         (Talks, {"is_quiet"}, "it prints 'hello'"),
         (Complains, {"is_quiet"}, "it prints 'careful'"),
+        (WritesBelow, {"is_quiet"}, "it prints 'hello'"),
         (TalksAtInference, {"is_quiet"}, "it prints 'hello'"),
         (Warns, {"is_quiet"}, "it warns 'mind the gap'"),
         (SingleAtInference, {"keeps_dtype"}, "it maps float64 to float32 at inference"),

@@ -388,6 +388,9 @@ def test_the_contract_as_json(command: Command, tmp_path: Path) -> None:
     failed = [check for check in json.loads(done.out) if not check["passed"]]
     assert (done.code, failed[0]["check"]) == (2, "alone_at_inference[flat]")
     assert failed[0]["sentence"]
+    (tmp_path / "loud.py").write_text(MINE.replace("return x *", "os.system('echo hello'); return x *") + "import os\n")
+    loud = command("judge", "--contract", "--json", "loud.py")
+    assert {c["check"] for c in json.loads(loud.out) if not c["passed"]} == {"is_quiet[flat]", "is_quiet[maps]"}
     refused = command("judge", "--json", "my_norm.py")
     assert (refused.code, refused.out) == (2, "")
     assert "--json goes with --contract" in refused.err
@@ -403,6 +406,8 @@ def test_the_contract_as_json(command: Command, tmp_path: Path) -> None:
         ("time.sleep(60)", "it came to no end in 2 s (in the check keeps_shape[flat])"),
         ("print('hello'); return x", "it prints 'hello'; leave out print"),
         ("import sys; print('oh', file=sys.stderr); return x", "it prints 'oh'; leave out print"),
+        ("import os; os.write(1, b'hello\\n'); return x", "it prints 'hello'; leave out print"),
+        ("import logging; logging.warning('oh'); return x", "it prints 'WARNING:root:oh'; leave out print"),
     ],
 )
 def test_what_breaks_it_is_refused_with_a_sentence(
@@ -424,6 +429,7 @@ def test_what_breaks_it_is_refused_with_a_sentence(
             "import sys\nprint('hello', file=sys.stderr)\n",
             "odd:Mine prints 'hello' while it is imported; leave out print",
         ),
+        ("import os\nos.write(2, b'hello')\n", "odd:Mine prints 'hello' while it is imported; leave out print"),
         ("time.sleep(60)\n", "odd:Mine: it came to no end in 2 s (while it was imported)"),
         ("import os\nos._exit(3)\n", "its process ended, exit code 3 (while it was imported)"),
         ("raise RuntimeError('no')\n", "odd:Mine: RuntimeError: no ("),

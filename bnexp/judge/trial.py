@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bnexp import targets
+from bnexp import console, targets
 from bnexp.config import ConfigError, NormConfig
 from bnexp.judge.candidate import Candidate, as_typed
 from bnexp.launch.trial import LIMIT, Report, in_a_process
@@ -55,9 +53,10 @@ def contract(candidate: Candidate) -> Contract:
 
 def _try(candidate: Candidate, report: Report) -> None:
     try:
-        with _unheard() as heard:
+        with console.overheard() as heard, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             make, settings = candidate.make(), candidate.settings
-            if said := heard.getvalue().strip():
+            if said := heard().strip():
                 raise ConfigError(f"{candidate.target} prints {said[:40]!r} while it is imported; leave out print(…)")
             if wrong := no_norm(make):
                 raise ConfigError(f"{candidate.target}: {wrong}")
@@ -71,12 +70,3 @@ def _try(candidate: Candidate, report: Report) -> None:
         report("refused", as_typed(str(error)))
     except (Exception, SystemExit) as error:
         report("refused", f"{candidate.target}: {targets.place(error)}")
-
-
-@contextlib.contextmanager
-def _unheard() -> Iterator[io.StringIO]:
-    """What is printed meanwhile goes into what is yielded; warnings, mostly of others, go nowhere."""
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield printed

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from bnexp import targets
+from bnexp import console, targets
 from bnexp.norms.batch import BatchNorm
 
 FEATURES = 24
@@ -328,6 +328,7 @@ def is_quiet(c: Candidate, kind: str) -> None:
     """It prints nothing, nor complains, in training and at inference."""
     printed = io.StringIO()
     with (
+        console.overheard() as heard,
         contextlib.redirect_stdout(printed),
         contextlib.redirect_stderr(printed),
         warnings.catch_warnings(record=True) as complaints,
@@ -338,8 +339,9 @@ def is_quiet(c: Candidate, kind: str) -> None:
         if y.requires_grad:
             y.sum().backward()
         norm.eval()(c.x(kind))
-    line = printed.getvalue().strip().partition("\n")[0]
-    _needs(not printed.getvalue(), f"it prints {line[:40]!r}", "leave out print(…)")
+        written = printed.getvalue() + heard()  # a process's streams need not be those of Python
+    line = written.strip().partition("\n")[0]
+    _needs(not written, f"it prints {line[:40]!r}", "leave out print(…)")
     said = [str(each.message) for each in complaints if not issubclass(each.category, DeprecationWarning)]
     _needs(not said, f"it warns {''.join(said[:1]).strip()[:80]!r}", "see to what is warned of, at every step")
 
