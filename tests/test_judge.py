@@ -436,6 +436,14 @@ def test_what_breaks_it_is_refused_with_a_sentence(
         ("Mine.__init__ = lambda self, features: time.sleep(60)\n", "2 s (while it was made)"),
         ("Mine.__init__ = lambda self: None\n", "Mine is not made from the number of features; def __init__(self, "),
         ("class Mine(nn.Linear): ...\n", "Mine is a layer from inputs to units, a piece of a network and no norm"),
+        (
+            "Mine.inputs = ()\n",
+            "bnexp: odd:Mine: inputs = () leaves nothing; write ('flat',), ('maps',), or leave it out",
+        ),
+        (
+            "Mine.expected_failures = {'quiet': ''}\n",
+            "odd:Mine: expected_failures has 'quiet'; did you mean 'is_quiet'?",
+        ),
         ("del Mine\n", "odd:Mine: module 'odd' has no attribute 'Mine'"),
         ("Min = Mine\ndel Mine\n", "did you mean odd:Min?"),
     ],

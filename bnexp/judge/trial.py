@@ -5,13 +5,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bnexp import console, targets
 from bnexp.config import ConfigError, NormConfig
 from bnexp.judge.candidate import Candidate, as_typed
 from bnexp.launch.trial import LIMIT, Report, in_a_process
 from bnexp.norms import own
-from bnexp.norms.contract import FEATURES, SHAPES, Result, inputs_of, lags, no_norm, results
+from bnexp.norms.contract import FEATURES, SHAPES, Result, failures_expected_of, inputs_of, lags, no_norm, results
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,7 @@ def _try(candidate: Candidate, report: Report) -> None:
             make, settings = candidate.make(), candidate.settings
             if said := heard().strip():
                 raise ConfigError(f"{candidate.target} prints {said[:40]!r} while it is imported; leave out print(…)")
-            if wrong := no_norm(make):
-                raise ConfigError(f"{candidate.target}: {wrong}")
+            _check_of_itself(candidate, make)
             report("begins", "while it was made")
             config = NormConfig(name="module", target=candidate.target, settings=dict(settings))
             own.factory(config)(FEATURES)
@@ -70,3 +70,13 @@ def _try(candidate: Candidate, report: Report) -> None:
         report("refused", as_typed(str(error)))
     except (Exception, SystemExit) as error:
         report("refused", f"{candidate.target}: {targets.place(error)}")
+
+
+def _check_of_itself(candidate: Candidate, make: Any) -> None:
+    """ConfigError for what is no norm, and for what a norm cannot say of itself."""
+    try:
+        if wrong := no_norm(make):
+            raise ConfigError(wrong)
+        failures_expected_of(make)
+    except ConfigError as error:
+        raise ConfigError(f"{candidate.target}: {error}") from error

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import difflib
 import io
 import random
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from bnexp import console, targets
+from bnexp.config import ConfigError
 from bnexp.norms.batch import BatchNorm
 
 FEATURES = 24
@@ -41,12 +43,28 @@ class Broken(AssertionError):
 
 
 def inputs_of(make: Callable[..., nn.Module]) -> tuple[str, ...]:
-    """The kinds of input that a norm says it takes. Errors: ValueError for one that there is not."""
+    """The kinds of input that a norm says it takes. Errors: ConfigError for others, and where there is none."""
     said = getattr(make, "inputs", tuple(SHAPES))
-    kinds = (said,) if isinstance(said, str) else tuple(said)
-    if odd := [kind for kind in kinds if kind not in SHAPES]:
-        raise ValueError(f"inputs={odd[0]!r}: a norm takes {' or '.join(map(repr, SHAPES))}")
+    kinds = (said,) if isinstance(said, str) else tuple(said) if isinstance(said, Collection) else ()
+    if not kinds or not SHAPES.keys() >= set(kinds):
+        wrong = " leaves nothing" if said == () else ": a norm takes 'flat' inputs or 'maps'"
+        raise ConfigError(f"inputs = {said!r}{wrong}; write ('flat',), ('maps',), or leave it out for both")
     return kinds
+
+
+def failures_expected_of(make: Callable[..., nn.Module]) -> Mapping[str, str]:
+    """By check why a norm fails it, as it says. Errors: ConfigError for what is no check of its, and for no reasons."""
+    said: Any = getattr(make, "expected_failures", {})
+    if not isinstance(said, Mapping):
+        raise ConfigError(f"expected_failures = {said!r} gives no reasons; write {{'keeps_dtype': 'why it fails'}}")
+    names = sorted(check.name for check in CHECKS)
+    known = [*names, *(f"{name}[{kind}]" for name in names for kind in inputs_of(make))]
+    for name in said:
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, n=1)
+            meant = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names)}"
+            raise ConfigError(f"expected_failures has {name!r}; {meant}")
+    return dict(said)
 
 
 @dataclass(frozen=True)
@@ -61,15 +79,6 @@ class Candidate:
         """A new one, in training, in float32."""
         spatial = {"spatial": kind == "maps"} if "spatial" in targets.signature(self.make).parameters else {}
         return self.make(FEATURES, **(spatial | dict(self.settings))).train()
-
-    @property
-    def expected_failures(self) -> Mapping[str, str]:
-        """By check why it fails, as it says. Errors: ValueError for a check that there is not."""
-        said: Mapping[str, str] = getattr(self.make, "expected_failures", {})
-        names = {check.name for check in CHECKS}
-        if odd := [name for name in said if name.partition("[")[0] not in names]:
-            raise ValueError(f"expected_failures has {odd[0]!r}: the checks are {', '.join(sorted(names))}")
-        return said
 
     @property
     def random(self) -> bool:
@@ -99,6 +108,13 @@ def _needs(holds: bool, wrong: str, remedy: str) -> None:
 
 def _close(a: Tensor, b: Tensor, within: float = CLOSE) -> bool:
     return bool(torch.allclose(a, b, rtol=within, atol=within, equal_nan=True))
+
+
+def _back_propagate(loss: Tensor, x: Tensor) -> None:
+    """Give the parameters, and x, their gradients."""
+    if loss.requires_grad:
+        loss.backward()  # type: ignore[no-untyped-call]
+    _needs(x.grad is not None, "no gradient reaches its input", "leave out .detach(), .data and no_grad")
 
 
 # ---- The checks
@@ -136,7 +152,7 @@ def keeps_dtype(c: Candidate, kind: str) -> None:
 def finite_gradients(c: Candidate, kind: str) -> None:
     """Gradients reach the input and every parameter, and are finite."""
     norm, x = c.norm(kind), c.x(kind).requires_grad_()
-    norm(x).square().sum().backward()
+    _back_propagate(norm(x).square().sum(), x)
     for name, p in [("its input", x), *norm.named_parameters()]:
         if not p.requires_grad:
             continue
@@ -156,7 +172,7 @@ def constant_input(c: Candidate, kind: str) -> None:
     for value in (0.0, 3.0):
         norm, x = c.norm(kind), torch.full_like(c.x(kind), value).requires_grad_()
         y = norm(x)
-        y.sum().backward()
+        _back_propagate(y.sum(), x)
         assert x.grad is not None
         finite = bool(y.isfinite().all() and x.grad.isfinite().all())
         _needs(
@@ -313,8 +329,8 @@ def devices() -> list[str]:
 
 
 def _after_a_step(device: str, network: nn.Module, x: Tensor) -> Tensor:
-    x = x.to(device)
-    network(x).square().mean().backward()
+    x = x.to(device).requires_grad_()
+    _back_propagate(network(x).square().mean(), x)
     with torch.no_grad():
         for p in network.parameters():
             if p.grad is not None:
@@ -434,7 +450,7 @@ def results(
 ) -> list[Result]:
     """Every check that is for this norm, run; `begins` is told of each before.
 
-    Errors: ValueError for what is no norm.
+    Errors: ConfigError for what is no norm, and for what a norm cannot say of itself.
     """
     found: list[Result] = []
     closed: set[str] = set()
@@ -485,9 +501,9 @@ class _Bound:
 
 
 def _chosen(make: Callable[..., nn.Module], settings: Mapping[str, Any]) -> Iterator[tuple[Candidate, Check, str]]:
-    """The checks for the kinds of input that the norm takes. Errors: ValueError for what is no norm."""
+    """The checks for the kinds of input that the norm takes. Errors: ConfigError for what is no norm."""
     if wrong := no_norm(make):
-        raise ValueError(wrong)
+        raise ConfigError(wrong)
     candidate = Candidate(make, dict(settings))
     for kind in inputs_of(make):
         for check in CHECKS:
@@ -506,5 +522,5 @@ def _result(candidate: Candidate, check: Check, kind: str) -> Result:
 
 def _expected(candidate: Candidate, check: Check, kind: str) -> str:
     """Why the norm is expected to fail, empty where it is not."""
-    reasons = candidate.expected_failures
+    reasons = failures_expected_of(candidate.make)
     return str(reasons.get(f"{check.name}[{kind}]", reasons.get(check.name, "")))
