@@ -308,6 +308,7 @@ def conclude_judge(configs: Sequence[Config], request: Request, contract: Contra
         out.print(sentence, soft_wrap=True, markup=False)
     index.write(folder.parent.parent)
     out.print(f"Report: {folder / 'README.md'}", soft_wrap=True)
+    out.print(f"All norms on one page: {folder.parent.parent / 'index.html'}", soft_wrap=True)
 
 
 def _is_finished(run: Config) -> bool:

@@ -6,6 +6,7 @@ import gzip
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import Command
@@ -106,7 +107,13 @@ def test_a_damaged_verdict_is_named_in_the_list_and_the_overview(results: Comman
     assert "damaged" not in (Path("results") / "README.md").read_text().lower()
 
 
-@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"norm": "a:B", "contract": [], "claims": [{}]}'])
+WITHOUT_IT: dict[str, Any] = {"norm": "a:B", "scale": "smoke", "contract": []}
+WITHOUT_IT |= {"claims": [{"experiment": "gap", "id": "gap", "norms": {}, "against_bn": {}}]}
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[]", "{}", '{"norm": "a:B", "contract": [], "claims": [{}]}', json.dumps(WITHOUT_IT)]
+)
 def test_a_judged_norm_may_be_damaged(results: Command, content: str) -> None:
     Path("results", "judge", "Mine").mkdir(parents=True)
     Path("results", "judge", "Mine", "verdict.json").write_text(content)

@@ -518,6 +518,8 @@ def test_an_example_is_judged_from_end_to_end(command: Command, tmp_path: Path) 
     assert "runs to train: about" in done.out
     folder = tmp_path / "results" / "smoke" / "digits" / "judge" / "RMSNorm"
     assert "with RMSNorm: " in done.out
+    assert "All norms on one page: results/smoke/digits/index.html" in done.out
+    assert "](judge/RMSNorm/README.md)" in (folder.parent.parent / "README.md").read_text()
     assert {path.name for path in folder.iterdir()} == {"README.md", "verdict.json", "profile.png", "figures", "claims"}
     found = json.loads((folder / "verdict.json").read_text())
     measured = {e["id"] for e in found["claims"] if any(norm["values"] for norm in e["norms"].values())}

@@ -387,6 +387,76 @@ def test_the_stamp_has_machine_versions_engine_and_date(results: Path, tmp_path:
     ) in text(tmp_path)
 
 
+def test_by_what_a_claim_was_made_is_stamped_and_what_makes_it_again_is_called_so(
+    results: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(results / "statistics", tmp_path / "statistics")
+    path = tmp_path / "statistics" / "verdict.json"
+    stamp = {"command": ["bnexp run experiment=gap", "bnexp run seed=1"], "data_sha256": {"images.gz": "ab" * 32}}
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"stamp": stamp}))
+    index.write(tmp_path)
+    page = text(tmp_path)
+    made = "<dt>made by</dt><dd><code>bnexp run experiment=gap</code>, <code>bnexp run seed=1</code></dd>"
+    assert made in page
+    assert "<dt>of the data</dt><dd>images.gz abababababab</dd>" in page
+    again = "<dt>to make it again</dt><dd><code>bnexp run experiment=statistics scale=laptop</code>, mnist</dd>"
+    assert again in page
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"stamp": {}}))
+    index.write(tmp_path)
+    assert "<dt>made by</dt>" not in text(tmp_path)
+
+
+def judge_alone(results: Path, folder: Path, **others: Any) -> dict[str, Any]:
+    """What a folder holds after `bnexp judge` and nothing else; the verdict."""
+    (folder / "judge").mkdir(parents=True)
+    verdict: dict[str, Any] = json.loads((results / "judge" / "Mine" / "verdict.json").read_text())
+    for name, changes in {"Mine": {}, **others}.items():
+        (folder / "judge" / name).mkdir()
+        (folder / "judge" / name / "verdict.json").write_text(json.dumps(verdict | changes))
+    index.write(folder)
+    return verdict
+
+
+def test_judged_norms_are_named_and_linked_to_where_there_is_nothing_else(results: Path, tmp_path: Path) -> None:
+    judge_alone(results, tmp_path)
+    told = "- [Mine](judge/Mine/README.md) keeps 1 of 2 promises of a norm; of 1 claim asked 1 "
+    assert f"## Norms in BN's place\n\n{told}" in (tmp_path / "README.md").read_text()
+    assert told in (results / "README.md").read_text()
+    page = text(tmp_path)
+    assert re.findall(r"<h2[^>]*>([^<]*)", page) == ["Judged norms"], "what would be empty is not there"
+    for empty in ('class="filters"', 'href="#claims"', 'href="#why"', "<strong></strong>", "addEventListener"):
+        assert empty not in page
+    assert re.findall(r"<h2[^>]*>([^<]*)", text(results))[-1] == "Judged norms"
+
+
+@pytest.mark.usefixtures("_browser")
+def test_a_page_of_judged_norms_alone_in_a_browser(results: Path, tmp_path: Path) -> None:
+    judge_alone(results, tmp_path / "results")
+    said = probed(text(tmp_path / "results"), tmp_path, 400, ALONE)
+    assert said["errors"] == []
+    assert said["wide"] <= 400
+
+
+ALONE = """window.addEventListener("load", () => {
+  const said = { errors: window.problems, wide: document.documentElement.scrollWidth };
+  window.parent.document.body.insertAdjacentHTML("beforeend", `<pre id="said">${JSON.stringify(said)}</pre>`);
+});"""
+
+
+def test_each_judged_norm_has_what_bn_was_found_to_be_beside_it(results: Path, tmp_path: Path) -> None:
+    """Verdicts are adjusted over all that a norm was asked, and another may have been asked more."""
+    entry = json.loads((results / "judge" / "Mine" / "verdict.json").read_text())["claims"][0]
+    bn, mine = ({**entry["norms"]["batch"], "verdict": word} for word in ("undecided", "mixed"))
+    entry |= {"norms": {"batch": bn, "other:Other": mine}, "against_bn": mine}
+    verdict = judge_alone(results, tmp_path, Other={"norm": "other:Other", "scale": "smoke", "claims": [entry]})
+    (row,) = re.findall(r"<tr><td>(?:(?!<tr>).)*?</tr>", text(tmp_path).partition('id="judged"')[2], re.DOTALL)
+    words = re.findall(r'<span class="verdict [^"]*">([^<]*)', row)
+    first = verdict["claims"][0]["norms"]["batch"]["verdict"]
+    assert words == [first, first, first, "undecided", "mixed", "mixed"]
+    heads = re.findall(r'<th colspan="(\d)">(.*?)</th>', text(tmp_path))
+    assert heads == [("3", "Mine, MNIST, scale laptop"), ("3", "Other, MNIST, scale smoke")]
+
+
 def test_every_main_claim_with_effects_is_in_the_forest() -> None:
     claims = [
         {**claim, "experiment": verdict["experiment"]}

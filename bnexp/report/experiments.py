@@ -67,7 +67,7 @@ def chosen_data(name: str, of_files: Mapping[str, Path]) -> str | None:
 
 
 def command(name: str, scale: str, dataset: str) -> str:
-    """What makes an experiment's results on a data set; it is named where the experiment might take another."""
+    """What makes an experiment's results on a data set again; it is named where the experiment might take another."""
     asked = chosen_data(name, paths.experiments())
     first = asked if asked in OF_FILES or asked not in RESOLVED else RESOLVED[asked][0]
     other = "" if first in (None, dataset) else f" data={dataset}"

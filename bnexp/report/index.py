@@ -11,6 +11,7 @@ from bnexp import paths
 from bnexp.config import STAND_INS
 from bnexp.console import err
 from bnexp.files import write_atomically
+from bnexp.judging.words import count, tally
 from bnexp.report import experiments, explanations, page, reproducibility, sayings, verdicts
 from bnexp.report.forest import forest
 from bnexp.report.pictures import png
@@ -63,6 +64,7 @@ def write(results: Path) -> None:
     why = "[Why does it work?](explanations.md) has them by explanation.\n\n" if explained else ""
     said = "".join(f"{line}\n" for line in sayings.table(found)) + "\n" if sayings.answered(found) else ""
     text = f"# Verdicts\n\n{introduction}\n\n{said}{shown}{why}{sections}"
+    text += ("\n" if sections else "") + _of_norms(norms)
     others = sorted(path.parent for path in results.glob("*/README.md") if _is_overview(path))
     if others:
         links = (f"- [{folder.name}]({folder.name}/README.md)\n" for folder in others)
@@ -88,6 +90,16 @@ def write(results: Path) -> None:
         asked = {name: asked[name] for name in asked if name in {verdict["experiment"] for _, verdict in judged}}
         score = page.score([verdict for _, verdict in judged])
         write_atomically(results / "REPORT.md", reproducibility.text(results, judged, asked, score))
+
+
+def _of_norms(norms: Mapping[str, Mapping[str, Any]]) -> str:
+    """The norms that were judged in BN's place, a line each; empty where there are none."""
+    lines = []
+    for name, verdict in norms.items():
+        found = [entry["norms"][verdict["norm"]]["verdict"] for entry in verdict["claims"]]
+        asked = f"of {count(len(found), 'claim')} asked {tally(found)}" if found else "no claim was asked"
+        lines.append(f"- [{name}](judge/{name}/README.md) {page.promises(verdict)}; {asked}\n")
+    return "## Norms in BN's place\n\n" + "".join(lines) if lines else ""
 
 
 def primary(of_experiments: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

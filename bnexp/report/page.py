@@ -44,9 +44,9 @@ def page(
     order = list(asked)
     verdict_files = sorted(verdict_files, key=lambda item: order.index(item[1]["experiment"]))
     rows = [
-        _row(verdict, claim, asked[verdict["experiment"]], path.relative_to(results).as_posix(), made_by)
+        _row(verdict, claim, asked[verdict["experiment"]], path.relative_to(results).as_posix(), again)
         for path, verdict in verdict_files
-        for made_by in [command(verdict["experiment"], verdict["scale"], verdict["dataset"]["name"])]
+        for again in [command(verdict["experiment"], verdict["scale"], verdict["dataset"]["name"])]
         for claim in sorted(verdict["claims"], key=lambda claim: not claim.get("primary"))
     ]
     found = explanations.found_in(verdict_files)
@@ -109,10 +109,8 @@ def _witnesses(found: explanations.Found) -> tuple[int, int]:
     return sum(entry is not None for entry in entries), len(entries)
 
 
-def _row(
-    verdict: Mapping[str, Any], claim: Mapping[str, Any], question: str, file: str, made_by: str
-) -> dict[str, Any]:
-    """A claim as the page shows it; `file` is the one it stands in, `made_by` the command."""
+def _row(verdict: Mapping[str, Any], claim: Mapping[str, Any], question: str, file: str, again: str) -> dict[str, Any]:
+    """A claim as the page shows it; `file` is the one it stands in, `again` the command that would make it anew."""
     old = "kind" not in claim
     is_control = bool(claim.get("control"))
     return {
@@ -126,11 +124,13 @@ def _row(
         "effect": "" if old else effects.effect(claim),
         "interval": "" if old else effects.certainty(claim),
         "strip": "" if old else strip(claim["values"], claim["unit"]),
-        "command": made_by,
+        "again": again,
         "dataset": verdict["dataset"]["name"],
         "scale": verdict["scale"],
         "file": file if any(value["value"] is not None for value in claim.get("values", ())) else "",
         "stamp": _stamp(verdict.get("stamp", {})),
+        "made_by": _stamped(verdict.get("stamp", {}), "command"),
+        "data": _stamped(verdict.get("stamp", {}), "data_sha256"),
     }
 
 
@@ -138,21 +138,30 @@ def _stamp(stamp: Mapping[str, Any]) -> str:
     """On which machine, with what, when and from which commit runs were made."""
     parts = []
     for key, name in STAMPED.items():
-        known = stamp[key] if isinstance(stamp.get(key), list) else [stamp.get(key)]
-        of_key = [_in_line(key, value) for value in known if value is not None]
-        if of_key:
-            parts.append(f"{name} {(' to ' if key == 'started' else ' or ').join(dict.fromkeys(of_key))}".strip())
+        if of_key := _stamped(stamp, key):
+            parts.append(f"{name} {(' to ' if key == 'started' else ' or ').join(of_key)}".strip())
     return ", ".join(parts)
+
+
+def _stamped(stamp: Mapping[str, Any], key: str) -> list[str]:
+    """What a stamp has of something, each in words; runs of one experiment may differ in it."""
+    known = stamp[key] if isinstance(stamp.get(key), list) else [stamp.get(key)]
+    return list(dict.fromkeys(_in_line(key, value) for value in known if value))
 
 
 STAMPED = {
     **{"platform": "", "device": "on", "threads": "threads a process:", "python": "Python", "versions": ""},
     **{"bnexp": "bnexp", "engine": "engine", "started": "begun", "git_commit": "commit"},
 }
-"""What is shown of a stamp, and the word in front of it."""
+"""What is shown of a stamp in a line, and the word in front of it."""
+
+DIGITS = 12
+"""Shown of a file's SHA-256."""
 
 
 def _in_line(key: str, value: Any) -> str:
+    if key == "data_sha256":
+        return ", ".join(f"{file} {digest[:DIGITS]}" for file, digest in value.items())
     if isinstance(value, dict):
         return " ".join(f"{name} {version}" for name, version in value.items())
     return str(value)[: {"git_commit": 10, "started": 10}.get(key)]
@@ -239,28 +248,38 @@ def _drawing(path: Path) -> Markup | str:
     return Markup(path.read_text(encoding="utf-8")) if path.is_file() else ""
 
 
+AGAINST_BN = "against BN"
+
+
 def _judged(judged: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """The norms that were judged, and by claim what became of it with each of them; empty where there are none."""
+    """The norms that were judged, and by claim what became of it with each of them; empty where there are none.
+
+    Each has columns of its own for BN and layer norm, too: verdicts are adjusted over all that a norm was asked.
+    """
     norms: list[dict[str, Any]] = []
     claims: dict[tuple[str, str], dict[str, Any]] = {}
     for name, verdict in judged.items():
-        kept = sum(bool(result["passed"]) for result in verdict["contract"])
-        told = ", ".join(filter(None, (verdict.get("dataset"), f"scale {verdict['scale']}")))
+        beside = [norm for norm in ("batch", "layer") if any(norm in entry["norms"] for entry in verdict["claims"])]
+        columns = {norm: arm_name(norm) for norm in beside}
+        columns |= {verdict["norm"]: name, AGAINST_BN: f"{name} {AGAINST_BN}"}
         norms.append(
-            {"name": name, "kept": kept, "of": len(verdict["contract"]), "folder": f"judge/{name}", "told": told}
+            {"name": name, "folder": f"judge/{name}", "promises": promises(verdict), "columns": columns}
+            | {"told": ", ".join(filter(None, (verdict.get("dataset"), f"scale {verdict['scale']}")))}
         )
         for entry in verdict["claims"]:
-            by_norm = {**entry["norms"], name: entry["norms"][verdict["norm"]], f"{name} against": entry["against_bn"]}
+            by_norm = {**entry["norms"], AGAINST_BN: entry["against_bn"]}
             row = claims.setdefault(
                 (entry["experiment"], entry["id"]),
                 {"experiment": entry["experiment"], "sentence": next(iter(by_norm.values()))["claim"], "cells": {}},
             )
-            row["cells"] |= {norm: _cell(of) for norm, of in by_norm.items() if norm != verdict["norm"]}
-    beside = [norm for norm in ("batch", "layer") if any(norm in row["cells"] for row in claims.values())]
-    columns: dict[str, str] = {norm: arm_name(norm) for norm in beside}
-    for norm in norms:
-        columns |= {norm["name"]: norm["name"], f"{norm['name']} against": f"{norm['name']} against BN"}
-    return {"norms": norms, "claims": list(claims.values()), "columns": columns} if norms else {}
+            row["cells"][name] = {norm: _cell(of) for norm, of in by_norm.items()}
+    return {"norms": norms, "claims": list(claims.values())} if norms else {}
+
+
+def promises(verdict: Mapping[str, Any]) -> str:
+    """How much of the contract a judged norm keeps."""
+    kept = sum(bool(result["passed"]) for result in verdict["contract"])
+    return f"keeps {kept} of {len(verdict['contract'])} promises of a norm"
 
 
 def _cell(claim: Mapping[str, Any]) -> dict[str, Any]:

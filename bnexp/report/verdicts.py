@@ -52,7 +52,8 @@ def read_judged(judge: Path) -> tuple[dict[str, dict[str, Any]], list[str]]:
     for path in sorted(judge.glob("*/verdict.json")):
         try:
             verdict = json.loads(path.read_text(encoding="utf-8"))
-            if not verdict.keys() >= JUDGED or not all(claim.keys() >= OF_CLAIM for claim in verdict["claims"]):
+            whole = verdict.keys() >= JUDGED and all(claim.keys() >= OF_CLAIM for claim in verdict["claims"])
+            if not whole or not all(verdict["norm"] in claim["norms"] for claim in verdict["claims"]):
                 raise ValueError("it is not whole")
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             damaged.append(f"{path} is damaged ({error}); restore it, or judge the norm again: bnexp judge")
