@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -132,6 +133,9 @@ def test_a_request_in_full() -> None:
     request = asked.read(words, "figure1,batch_size")
     assert request.experiments == ("mnist_activations", "batch_size")
     assert request.candidate.settings == {"scale": 1e-3}
+    assert request.command == f"bnexp judge --claims figure1,batch_size {' '.join(words)}"
+    spaced = asked.read(["my_norm.py", "norm.settings.scale=[1, 2]", "outputs=over there"], None)
+    assert shlex.split(spaced.command)[2:] == ["my_norm.py", "norm.settings.scale=[1, 2]", "outputs=over there"]
     assert request.overrides == [
         "experiment=mnist_activations,batch_size", "scale=smoke", "outputs=there", "data=digits"
     ]  # fmt: skip

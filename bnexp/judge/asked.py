@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -111,7 +112,7 @@ def read(words: Sequence[str], names: str | None) -> Request:
         raise ConfigError(f"references={references}: choose from {', '.join(REFERENCES)}")
     candidate = candidates.read(typed[0], settings)
     experiments = _experiments(names, scale)
-    command = " ".join(["bnexp judge", *([f"--claims {names}"] if names else []), *words])
+    command = shlex.join(["bnexp", "judge", *(["--claims", names] if names else []), *words])
     return Request(candidate, experiments, scale, references, launch, command)
 
 
