@@ -80,11 +80,17 @@ def table(results: Path) -> str:
         every = list(chain(*placebos))
         errors = sum(map(wrong, every))
         total.append(f"{errors} of {len(every)} ({100 * errors / len(every):.1f} %)")
-        spoilt.append(f"{sum(any(map(wrong, each)) for each in placebos)} of {SPLITS}")
-        held.append(f"{sum(any(map(wrong, after_holm(each, ASKED))) for each in placebos)} of {SPLITS}")
+        for of_placebos, count in zip((spoilt, held), spoilt_and_held(placebos), strict=True):
+            of_placebos.append(f"{count} of {SPLITS}")
     head = ("experiment", "nothing, against no norm", "BN by another name, against BN")
     by_placebo = [("placebos with a wrong verdict", *spoilt), ("the same after Holm, as `bnexp judge` has it", *held)]
     return "\n".join(markdown(head, [*(cells for _, cells in rows), ("together", *total), *by_placebo])) + "\n"
+
+
+def spoilt_and_held(placebos: Sequence[Sequence[Judgement]]) -> tuple[int, int]:
+    """How many placebos have a wrong verdict among all that is said of them, and how many after Holm."""
+    after = [after_holm(each, ASKED) for each in placebos]
+    return sum(any(map(wrong, each)) for each in placebos), sum(any(map(wrong, each)) for each in after)
 
 
 def row(results: Path, name: str) -> tuple[dict[str, list[list[Judgement]]], tuple[str, ...]]:
