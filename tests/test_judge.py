@@ -51,6 +51,21 @@ class _Helper:
 
 OTHER = "my_norm:Mine"
 
+LAGS = """
+from torch import nn
+
+
+class Lags(nn.Module):
+    inputs = ("flat",)
+
+    def __init__(self, features):
+        super().__init__()
+        self.norm = nn.BatchNorm1d(features)
+
+    def forward(self, x):
+        return self.norm(x)
+"""
+
 
 @pytest.fixture(autouse=True)
 def _file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -81,6 +96,7 @@ def test_a_file_a_class_in_it_or_a_module(typed: str) -> None:
         ("none.py", r"it defines no class; name one, none.py:MyNorm"),
         ("broken.py", r"broken.py: .*, line 1"),
         ("mine", "write a file, my_norm.py, or package.module:Class"),
+        ("my.norm.py", "Python takes my.norm for a module in a package; call the file my_norm.py"),
         ("deeper/my_norm.py", "Python would import .*my_norm.py in its place"),
         ("statistics.py", "Python would import .*statistics.py in its place"),
         ("my_norm.py:Mein", r"my_norm.py has no Mein; did you mean my_norm.py:Mine\?"),
@@ -95,7 +111,8 @@ def test_what_names_no_norm_is_refused(typed: str, message: str, tmp_path: Path)
     (tmp_path / "both.py").write_text(f"class Norm(BatchNorm): ...\n{MINE}")
     with pytest.raises(ConfigError, match="it has Norm, Mine; name one"):
         read("both.py", {})
-    (tmp_path / "none.py").write_text("x = 1\n")
+    for name in ("none.py", "my.norm.py"):
+        (tmp_path / name).write_text("x = 1\n")
     (tmp_path / "broken.py").write_text("class (\n")
     (tmp_path / "deeper").mkdir()
     read("my_norm.py", {}).make()
@@ -103,6 +120,14 @@ def test_what_names_no_norm_is_refused(typed: str, message: str, tmp_path: Path)
         (tmp_path / file).write_text(MINE)
     with pytest.raises(ConfigError, match=message):
         read(typed, {})
+
+
+def test_a_file_whose_path_looks_like_a_setting(tmp_path: Path) -> None:
+    (tmp_path / "a=b").mkdir()
+    (tmp_path / "a=b" / "zz.py").write_text(MINE)
+    assert asked.read(["a=b/zz.py", "scale=smoke"], "saturating").candidate.target == "zz:Mine"
+    with pytest.raises(ConfigError, match=r"there is no file a=b/zzz\.py in"):
+        asked.read(["a=b/zzz.py:Mine"], None)
 
 
 @pytest.mark.parametrize("name", ["make", "Imported", "Sometimes", "anything"])
@@ -386,15 +411,22 @@ def test_the_contract_alone(command: Command) -> None:
 
 
 def test_the_contract_as_json(command: Command, tmp_path: Path) -> None:
-    assert all(check["passed"] for check in json.loads(command("judge", "--contract", "--json", "my_norm.py").out))
+    found = json.loads(command("judge", "--contract", "--json", "my_norm.py").out)
+    assert (found["norm"], found["settings"], found["lags"]) == (OTHER, {}, False)
+    assert all(check["passed"] for check in found["contract"])
+    (tmp_path / "lags.py").write_text(LAGS)
+    assert json.loads(command("judge", "--contract", "--json", "lags.py").out)["lags"]
     (tmp_path / "odd.py").write_text(MINE.replace("return x * self.scale", "return x - x.mean(0)"))
     done = command("judge", "--contract", "--json", "odd.py")
-    failed = [check for check in json.loads(done.out) if not check["passed"]]
+    failed = [check for check in json.loads(done.out)["contract"] if not check["passed"]]
     assert (done.code, failed[0]["check"]) == (2, "alone_at_inference[flat]")
     assert failed[0]["sentence"]
     (tmp_path / "loud.py").write_text(MINE.replace("return x *", "os.system('echo hello'); return x *") + "import os\n")
     loud = command("judge", "--contract", "--json", "loud.py")
-    assert {c["check"] for c in json.loads(loud.out) if not c["passed"]} == {"is_quiet[flat]", "is_quiet[maps]"}
+    assert {c["check"] for c in json.loads(loud.out)["contract"] if not c["passed"]} == {
+        "is_quiet[flat]",
+        "is_quiet[maps]",
+    }
     refused = command("judge", "--json", "my_norm.py")
     assert (refused.code, refused.out) == (2, "")
     assert "--json goes with --contract" in refused.err
@@ -406,6 +438,7 @@ def test_the_contract_as_json(command: Command, tmp_path: Path) -> None:
         ("return x - x.mean(0)", "breaks alone_at_inference[flat, maps]"),
         ("return x.flatten()", "breaks keeps_shape[flat]"),
         ("raise SystemExit(3)", "breaks keeps_shape[flat]"),
+        ("raise KeyboardInterrupt('no')", "odd:Mine: KeyboardInterrupt: no ("),
         ("import os; os._exit(3)", "its process ended, exit code 3 (in the check keeps_shape[flat])"),
         ("time.sleep(60)", "it came to no end in 2 s (in the check keeps_shape[flat])"),
         ("print('hello'); return x", "it prints 'hello'; leave out print"),
@@ -437,6 +470,7 @@ def test_what_breaks_it_is_refused_with_a_sentence(
         ("time.sleep(60)\n", "odd:Mine: it came to no end in 2 s (while it was imported)"),
         ("import os\nos._exit(3)\n", "its process ended, exit code 3 (while it was imported)"),
         ("raise RuntimeError('no')\n", "odd:Mine: RuntimeError: no ("),
+        ("raise KeyboardInterrupt('no')\n", "odd:Mine: KeyboardInterrupt: no ("),
         ("Mine.__init__ = lambda self, features: time.sleep(60)\n", "2 s (while it was made)"),
         ("Mine.__init__ = lambda self: None\n", "Mine is not made from the number of features; def __init__(self, "),
         ("class Mine(nn.Linear): ...\n", "Mine is a layer from inputs to units, a piece of a network and no norm"),

@@ -80,12 +80,12 @@ class Request:
 
 def read(words: Sequence[str], names: str | None) -> Request:
     """The request of a command line. Errors: ConfigError."""
-    typed = [word for word in words if "=" not in word]
+    typed = [word for word in words if _names_a_norm(word)]
     if len(typed) != 1:
         raise ConfigError(f"bnexp judge takes one norm, {'not ' + ', '.join(typed) if typed else 'my_norm.py'}")
     settings, chosen, launch = {}, {"scale": USUAL, "references": "package"}, []
     try:
-        overrides = OverridesParser.create().parse_overrides([word for word in words if "=" in word])
+        overrides = OverridesParser.create().parse_overrides([word for word in words if word not in typed])
     except OverrideParseException as error:
         raise ConfigError(f"{error.override}: write KEY=VALUE, and a list as KEY=[1,2]") from error
     for override in overrides:
@@ -114,6 +114,13 @@ def read(words: Sequence[str], names: str | None) -> Request:
     experiments = _experiments(names, scale)
     command = shlex.join(["bnexp", "judge", *(["--claims", names] if names else []), *words])
     return Request(candidate, experiments, scale, references, launch, command)
+
+
+def _names_a_norm(word: str) -> bool:
+    """Whether this is no override; a path may have an equals sign in it, too."""
+    key, is_override, _ = word.partition("=")
+    is_file = word.partition(":")[0].endswith(".py")
+    return not is_override or (is_file and key.partition(".")[0] not in known_settings())
 
 
 def _experiments(names: str | None, scale: str) -> tuple[str, ...]:
@@ -153,7 +160,8 @@ def contract(candidate: Candidate, as_json: bool = False) -> Contract:
     """What came of every check; those that fail are printed, or all of them as JSON."""
     found = trial.contract(candidate)
     if as_json:
-        print(json.dumps([vars(result) for result in found.results], indent=1))
+        of_norm = {"norm": candidate.target, "settings": dict(candidate.settings), "lags": found.lags}
+        print(json.dumps(of_norm | {"contract": [vars(result) for result in found.results]}, indent=1))
         return found
     failed = [result for result in found.results if not result.passed or not result.fine]
     if failed:

@@ -61,6 +61,9 @@ def read(typed: str, settings: Mapping[str, Any]) -> Candidate:
     path = Path(place)
     if not path.is_file():
         raise ConfigError(f"{typed}: there is no file {place} in {Path.cwd()}")
+    if "." in path.stem:
+        name = f"{path.stem.replace('.', '_')}.py"
+        raise ConfigError(f"{typed}: Python takes {path.stem} for a module in a package; call the file {name}")
     targets.look_in(path.resolve().parent)
     imported = targets.file_of(path.stem)
     if imported is not None and imported.resolve() != path.resolve():

@@ -68,7 +68,7 @@ def _try(candidate: Candidate, report: Report) -> None:
             report("tried", Contract(found, inputs_of(make), sound and lags(make, settings)))
     except ConfigError as error:
         report("refused", as_typed(str(error)))
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # no signal reaches this process: an interrupt is the norm's own
         report("refused", f"{candidate.target}: {targets.place(error)}")
 
 
