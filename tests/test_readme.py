@@ -64,6 +64,15 @@ def test_what_it_links_to_is_there() -> None:
     assert [link for link in links if not (ROOT / link).exists()] == []
 
 
+def test_the_index_of_the_docs_has_every_page_and_is_linked_to() -> None:
+    docs = ROOT / "docs"
+    assert "](docs/README.md)" in README
+    links = re.findall(r"\]\(([^)#]+)\)", (docs / "README.md").read_text())
+    assert [link for link in links if not (docs / link).exists()] == []
+    pages = {path.name for path in docs.iterdir() if path.suffix in (".md", ".ipynb")} - {"README.md"}
+    assert pages | {"experiments/"} <= set(links)
+
+
 def test_its_test_command_is_the_one_that_ci_runs() -> None:
     assert "`make test` runs the tests" in README
     assert (ROOT / ".ci" / "run").read_text().rstrip().endswith("make test")
