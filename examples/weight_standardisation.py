@@ -1,6 +1,6 @@
 """Weight standardisation (Qiao et al. 2019): each unit's weights, not its inputs, have mean 0 and variance 1.
 
-It norms no activations and so is a model, not a norm: beside BN in the paper's MNIST network,
+It norms no activations and so is a model, not a norm: beside BN in the paper's MNIST network, after `cd examples`,
 `bnexp run -m model.target=weight_standardisation:build norm=none,batch` against `bnexp run -m norm=none,batch`.
 """
 

@@ -401,6 +401,14 @@ def test_the_docs_name_the_experiments_that_are_asked_and_those_that_could_be() 
     assert set(re.findall(r"`(\w+)`", others)) == set(asked.askable()) - laptop
 
 
+def test_at_smoke_there_are_the_two_seeds_that_the_docs_speak_of() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "judging.md").read_text(encoding="utf-8")
+    assert "At `smoke` there are two seeds, on which nothing is judged" in text
+    budgets = [values_of(paths.experiments()[name])["budget"]["smoke"] for name in runs.EXPERIMENTS["smoke"]]
+    assert {budget["seeds"] for budget in budgets} == {"range(2)", "0,1,1000"}, "the last chooses settings"
+    assert rules.FEWEST > 2
+
+
 # The command
 
 
