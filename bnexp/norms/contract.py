@@ -68,8 +68,8 @@ def failures_expected_of(make: Callable[..., nn.Module]) -> Mapping[str, str]:
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """A norm that is put to the test."""
+class Fixture:
+    """What a check is given: new norms of one kind, and inputs for them."""
 
     make: Callable[..., nn.Module]
     """Called with the number of features, and `spatial` where it has such a parameter."""
@@ -98,7 +98,7 @@ class Check:
 
     name: str
     promise: str
-    run: Callable[[Candidate, str], None]
+    run: Callable[[Fixture, str], None]
 
 
 def _needs(holds: bool, wrong: str, remedy: str) -> None:
@@ -120,7 +120,7 @@ def _back_propagate(loss: Tensor, x: Tensor) -> None:
 # ---- The checks
 
 
-def keeps_shape(c: Candidate, kind: str) -> None:
+def keeps_shape(c: Fixture, kind: str) -> None:
     """Outputs have the shape of inputs."""
     for norm in (c.norm(kind), c.norm(kind).eval()):
         y = norm(c.x(kind))
@@ -130,7 +130,7 @@ def keeps_shape(c: Candidate, kind: str) -> None:
         _needs(y.shape == c.x(kind).shape, shapes, "return as many values as came in, in the same places")
 
 
-def keeps_dtype(c: Candidate, kind: str) -> None:
+def keeps_dtype(c: Fixture, kind: str) -> None:
     """Outputs are of the inputs' type, float32, float64 or bfloat16, and gradients of each are finite."""
     for dtype in (torch.float32, torch.float64, torch.bfloat16):
         norm, x = c.norm(kind).to(dtype), c.x(kind).to(dtype).requires_grad_()
@@ -149,7 +149,7 @@ def keeps_dtype(c: Candidate, kind: str) -> None:
         _needs(finite, f"gradients of {named} are not finite", "add ε before roots and quotients")
 
 
-def finite_gradients(c: Candidate, kind: str) -> None:
+def finite_gradients(c: Fixture, kind: str) -> None:
     """Gradients reach the input and every parameter, and are finite."""
     norm, x = c.norm(kind), c.x(kind).requires_grad_()
     _back_propagate(norm(x).square().sum(), x)
@@ -167,7 +167,7 @@ def finite_gradients(c: Candidate, kind: str) -> None:
         )
 
 
-def constant_input(c: Candidate, kind: str) -> None:
+def constant_input(c: Fixture, kind: str) -> None:
     """An input without any variance gives finite outputs and gradients."""
     for value in (0.0, 3.0):
         norm, x = c.norm(kind), torch.full_like(c.x(kind), value).requires_grad_()
@@ -182,7 +182,7 @@ def constant_input(c: Candidate, kind: str) -> None:
         )
 
 
-def few_examples(c: Candidate, kind: str) -> None:
+def few_examples(c: Fixture, kind: str) -> None:
     """It trains on two examples, and one is enough at inference; one in training works, or is a ValueError."""
     norm = c.norm(kind)
     _needs(
@@ -198,7 +198,7 @@ def few_examples(c: Candidate, kind: str) -> None:
         _needs(bool(y.isfinite().all()), wrong, "raise a ValueError that says how many it needs")
 
 
-def alone_at_inference(c: Candidate, kind: str) -> None:
+def alone_at_inference(c: Fixture, kind: str) -> None:
     """At inference what becomes of an example depends on no other."""
     norm, x = c.norm(kind), c.x(kind)
     norm(x)
@@ -208,7 +208,7 @@ def alone_at_inference(c: Candidate, kind: str) -> None:
     _needs(_close(whole, alone), wrong, "use population statistics there, kept in buffers: `if not self.training`")
 
 
-def order_is_nothing(c: Candidate, kind: str) -> None:
+def order_is_nothing(c: Fixture, kind: str) -> None:
     """The order of the examples in a mini-batch changes nothing but the order of the outputs."""
     if c.random:
         return
@@ -218,7 +218,7 @@ def order_is_nothing(c: Candidate, kind: str) -> None:
     _needs(_close(straight, turned.flip(0)), wrong, "take statistics over all examples alike")
 
 
-def inference_changes_nothing(c: Candidate, kind: str) -> None:
+def inference_changes_nothing(c: Fixture, kind: str) -> None:
     """Inference leaves parameters and buffers as they are, and gives the same every time."""
     norm, x = c.norm(kind), c.x(kind)
     norm(x)
@@ -230,7 +230,7 @@ def inference_changes_nothing(c: Candidate, kind: str) -> None:
     _needs(torch.equal(first, again), "inference gives another output the second time", "draw nothing there")
 
 
-def state_round_trip(c: Candidate, kind: str) -> None:
+def state_round_trip(c: Fixture, kind: str) -> None:
     """All that it knows is in its parameters and buffers: a new one with its state does the same."""
     norm, x = c.norm(kind), c.x(kind)
     for seed in range(3):
@@ -250,7 +250,7 @@ def state_round_trip(c: Candidate, kind: str) -> None:
     _needs(same, "a new norm with its state gives another output in training", remedy)
 
 
-def leaves_input(c: Candidate, kind: str) -> None:
+def leaves_input(c: Fixture, kind: str) -> None:
     """It does not change its input."""
     for norm in (c.norm(kind), c.norm(kind).eval()):
         x = c.x(kind)
@@ -259,7 +259,7 @@ def leaves_input(c: Candidate, kind: str) -> None:
         _needs(torch.equal(x, before), "it changes its input in place", "write x = x - mean in place of x -= mean")
 
 
-def no_global_randomness(c: Candidate, kind: str) -> None:
+def no_global_randomness(c: Fixture, kind: str) -> None:
     """It takes nothing from generators of others, so that arms with it and without see the same mini-batches."""
     norm = c.norm(kind)
     before = _generators()
@@ -277,7 +277,7 @@ def _generators() -> dict[str, object]:
     return {"PyTorch": bytes(torch.get_rng_state().numpy()), "Python": random.getstate(), "NumPy": numpy}
 
 
-def can_be_copied(c: Candidate, kind: str) -> None:
+def can_be_copied(c: Fixture, kind: str) -> None:
     """A deep copy of it, after training steps, does the same."""
     norm, x = c.norm(kind), c.x(kind).requires_grad_()
     y = norm(x)
@@ -292,7 +292,7 @@ def can_be_copied(c: Candidate, kind: str) -> None:
     _needs(_close(norm.eval()(x), other.eval()(x)), "a copy gives another output", "keep its state in buffers")
 
 
-def stacks(c: Candidate, kind: str) -> None:
+def stacks(c: Fixture, kind: str) -> None:
     """Many networks at once, by torch.func.vmap, have the outputs that each has alone; or each is computed alone."""
     norms = [c.norm(kind) for _ in range(3)]
     x = torch.stack([c.x(kind, seed=seed) for seed in range(3)])
@@ -310,7 +310,7 @@ def stacks(c: Candidate, kind: str) -> None:
     _needs(_close(together, alone), wrong, "keep no tensors in attributes; use buffers, and replace them whole")
 
 
-def steps_on(c: Candidate, kind: str) -> None:
+def steps_on(c: Fixture, kind: str) -> None:
     """A step of gradient descent goes through it on every device at hand, to the outputs that the CPU has."""
     layer = nn.Conv2d(FEATURES, FEATURES, 1) if kind == "maps" else nn.Linear(FEATURES, FEATURES)
     network = nn.Sequential(layer, c.norm(kind))
@@ -340,7 +340,7 @@ def _after_a_step(device: str, network: nn.Module, x: Tensor) -> Tensor:
     return y
 
 
-def is_quiet(c: Candidate, kind: str) -> None:
+def is_quiet(c: Fixture, kind: str) -> None:
     """It prints nothing, nor complains, in training and at inference."""
     printed = io.StringIO()
     with (
@@ -380,7 +380,7 @@ def lags(make: Callable[..., nn.Module], settings: Mapping[str, Any] | None = No
 
     They lag behind the weights; those of a `BatchNorm` are estimated by Algorithm 2.
     """
-    c = Candidate(make, dict(settings or {}))
+    c = Fixture(make, dict(settings or {}))
     kind = inputs_of(make)[0]
     norm, x = c.norm(kind), c.x(kind)
     if c.random or any(isinstance(layer, BatchNorm) for layer in norm.modules()):
@@ -454,11 +454,11 @@ def results(
     """
     found: list[Result] = []
     closed: set[str] = set()
-    for candidate, check, kind in _chosen(make, settings or {}):
+    for fixture, check, kind in _chosen(make, settings or {}):
         if kind in closed:
             continue
         begins(f"{check.name}[{kind}]")
-        found.append(_result(candidate, check, kind))
+        found.append(_result(fixture, check, kind))
         if check.name in GATES and not found[-1].fine:
             closed.add(kind)
     return found
@@ -472,18 +472,18 @@ def checks(make: Callable[..., nn.Module], **settings: Any) -> Sequence[Any]:
     import pytest
 
     cases = []
-    for candidate, check, kind in _chosen(make, settings):
-        reason = _expected(candidate, check, kind)
+    for fixture, check, kind in _chosen(make, settings):
+        reason = _expected(fixture, check, kind)
         marks = [pytest.mark.xfail(reason=reason, raises=Broken, strict=True)] if reason else []
-        cases.append(pytest.param(_Bound(candidate, check, kind), id=f"{check.name}[{kind}]", marks=marks))
+        cases.append(pytest.param(_Bound(fixture, check, kind), id=f"{check.name}[{kind}]", marks=marks))
     return cases
 
 
 @dataclass(frozen=True)
 class _Bound:
-    """A check of a candidate on one kind of input; to be called."""
+    """A check of a norm on one kind of input; to be called."""
 
-    candidate: Candidate
+    fixture: Fixture
     check: Check
     kind: str
 
@@ -491,36 +491,36 @@ class _Bound:
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
-                self.check.run(self.candidate, self.kind)
+                self.check.run(self.fixture, self.kind)
             except Broken:
                 raise
             except (Exception, SystemExit) as error:
-                is_for_another = self.check.name == GATES[0] and len(inputs_of(self.candidate.make)) > 1
+                is_for_another = self.check.name == GATES[0] and len(inputs_of(self.fixture.make)) > 1
                 remedy = OTHER_KIND[self.kind] if is_for_another else ANY
                 raise Broken(f"it fails: {targets.place(error)}; {remedy}") from error
 
 
-def _chosen(make: Callable[..., nn.Module], settings: Mapping[str, Any]) -> Iterator[tuple[Candidate, Check, str]]:
+def _chosen(make: Callable[..., nn.Module], settings: Mapping[str, Any]) -> Iterator[tuple[Fixture, Check, str]]:
     """The checks for the kinds of input that the norm takes. Errors: ConfigError for what is no norm."""
     if wrong := no_norm(make):
         raise ConfigError(wrong)
-    candidate = Candidate(make, dict(settings))
+    fixture = Fixture(make, dict(settings))
     for kind in inputs_of(make):
         for check in CHECKS:
-            yield candidate, check, kind
+            yield fixture, check, kind
 
 
-def _result(candidate: Candidate, check: Check, kind: str) -> Result:
-    name, expected = f"{check.name}[{kind}]", _expected(candidate, check, kind)
+def _result(fixture: Fixture, check: Check, kind: str) -> Result:
+    name, expected = f"{check.name}[{kind}]", _expected(fixture, check, kind)
     try:
-        _Bound(candidate, check, kind)()
+        _Bound(fixture, check, kind)()
     except Broken as error:
         return Result(name, check.promise, False, str(error), expected)
     stale = f"it keeps this, and says that it does not: leave it out of expected_failures ({expected})"
     return Result(name, check.promise, True, stale if expected else "", expected)
 
 
-def _expected(candidate: Candidate, check: Check, kind: str) -> str:
+def _expected(fixture: Fixture, check: Check, kind: str) -> str:
     """Why the norm is expected to fail, empty where it is not."""
-    reasons = failures_expected_of(candidate.make)
+    reasons = failures_expected_of(fixture.make)
     return str(reasons.get(f"{check.name}[{kind}]", reasons.get(check.name, "")))
