@@ -12,8 +12,7 @@ from typing import Any
 
 from bnexp import targets
 from bnexp.config import Config, ConfigError, NormConfig
-
-KEY = "norm.target"
+from bnexp.norms import own
 
 NO_NORM = ("Function", "NamedTuple", "Enum", "Protocol", "Exception", "Error")
 """How the names of classes end whose children are no norms."""
@@ -35,7 +34,7 @@ class Candidate:
 
     def make(self) -> Any:
         """The class or function itself. Errors: ConfigError where it is not to be had."""
-        return targets.load(KEY, self.target)
+        return targets.load(own.KEY, self.target)
 
     def in_place_of_bn(self, config: Config) -> Config:
         """The run with this norm."""
@@ -45,7 +44,7 @@ class Candidate:
 
 def as_typed(message: str) -> str:
     """What is said of a norm, without the setting by which `bnexp run` has it: nobody typed that."""
-    return message.replace(f"{KEY}=", "")
+    return message.replace(f"{own.KEY}=", "")
 
 
 def read(typed: str, settings: Mapping[str, Any]) -> Candidate:
