@@ -104,14 +104,12 @@ def _classes(tree: ast.Module) -> Sequence[str]:
 
 
 PLAIN_BN = NormConfig()
-KEPT = ("name", "eps", "batches", "momentum")
-"""Settings of BN that do not make it another norm."""
+FREE = ("name", "eps", "batches", "momentum", "groups")
+"""Settings in which plain BN may differ: they make it no other norm, or are none of its own."""
 
 
 def stands_for(config: Config) -> bool:
     """Whether a run has BN as it is, in whose place another norm can be put."""
     norm = config.norm
-    same = all(
-        getattr(norm, name) == getattr(PLAIN_BN, name) for name in vars(PLAIN_BN) if name not in (*KEPT, "groups")
-    )
+    same = all(getattr(norm, name) == getattr(PLAIN_BN, name) for name in vars(PLAIN_BN) if name not in FREE)
     return norm.name == "batch" and config.trained == "all" and same
