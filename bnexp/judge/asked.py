@@ -232,6 +232,6 @@ def begin(request: Request) -> None:
     if request.references == "package":
         outcome.elsewhere.update(runs.references(request.experiments, request.scale))
         if not outcome.elsewhere:
-            why = "no records of it come along"
-            why = why if request.scale == USUAL else f"the records that come along are of scale {USUAL}"
+            at_usual = request.scale == USUAL
+            why = "no records of it come along" if at_usual else f"the records that come along are of scale {USUAL}"
             out.print(f"What it is held against is trained, too: {why}.", soft_wrap=True)
