@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from omegaconf import OmegaConf
 
 from bnexp import claims
 from bnexp.claims import Judgement
+from bnexp.paths import configs
 from bnexp.runs.records import Record, Records
 
 MNIST = {"name": "mnist", "title": "MNIST", "stand_in": False, "sha256": {}}
@@ -121,3 +123,10 @@ def wandering(mean: float = 0.0, spread: float = 0.0, scale: float = 1.0, units:
     """Moments of units of width 1 whose mean, and whose spread, go to and fro by so much at each evaluation."""
     turn = np.array([(-1.0) ** i for i in range(len(STEPS))])[:, None] * np.ones(units)
     return np.stack([scale * mean * turn, (scale * (1 + spread * turn)) ** 2], axis=-1)
+
+
+def asked_with(name: str) -> set[str]:
+    """The claims that every experiment asks which asks those of this subject."""
+    asked = [OmegaConf.load(path).get("claims", [name]) for path in (configs() / "experiment").glob("*.yaml")]
+    together = [{claim.id for each in of for claim in claims.REGISTRY[each].claims} for of in asked if name in of]
+    return set.intersection(*together)

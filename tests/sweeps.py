@@ -16,6 +16,7 @@ from handmade import BN, KINDS, PLAIN, SELECTING, STEPS, Fields, Sign, is_bn, no
 from bnexp.claims.adaptation import SHIFTS, STATISTICS
 from bnexp.claims.batch_size import ABOUT
 from bnexp.claims.gradient_flow import EXPLOSION, PRECISELY
+from bnexp.claims.random_matrices import OFF, SPREAD
 from bnexp.claims.robustness import CHANGES
 from bnexp.runs.records import Record
 
@@ -284,12 +285,22 @@ def signal_depth(sign: Sign) -> list[Record]:
     return sweep(run, model_depth=(3, 12), model_activation=("relu",))
 
 
+def random_matrices(sign: Sign) -> list[Record]:
+    """How far singular values spread at step 0."""
+
+    def run(fields: Fields) -> Record:
+        spread = SPREAD + (0 if sign(fields) > 0 else 2 * OFF) + noise(fields)
+        return record(fields, 0.95, **{"jacobian_spread/hidden2": spread})
+
+    return sweep(run, (PLAIN,), model_activation=("relu",))
+
+
 def step_size(sign: Sign) -> list[Record]:
     """BN's best rate is three times the plain network's, at which both are as fast, or BN is slower.
 
     Of these rates the one survives larger ones, or the other. Six seeds, for some of it is a yes or no.
     """
-    survived = {1: (1.0, 0.3), 0: (0.3, 0.3), -1: (0.3, 1.0)}
+    survived = {1: (1.0, 0.1), 0: (0.3, 0.3), -1: (0.1, 1.0)}
 
     def run(fields: Fields) -> Record:
         worth, lr = sign(fields), fields["lr"]
@@ -340,6 +351,7 @@ MADE: dict[str, Callable[[Sign], list[Record]]] = {
     "signal_depth": signal_depth,
     "affine": affine,
     "step_size": step_size,
+    "random_matrices": random_matrices,
     **dict.fromkeys(MECHANISMS, mechanisms),
     **CONTROLS,
 }

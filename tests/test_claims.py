@@ -12,9 +12,22 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
-from handmade import BN, DIGITS, JUDGED, PLAIN, Fields, is_bn, judged, noise, record, records, sweep, verdicts
+from handmade import (
+    BN,
+    DIGITS,
+    JUDGED,
+    PLAIN,
+    Fields,
+    asked_with,
+    is_bn,
+    judged,
+    noise,
+    record,
+    records,
+    sweep,
+    verdicts,
+)
 from handmade import wandering as moments
-from omegaconf import OmegaConf
 from sweeps import made, table
 
 from bnexp import claims
@@ -25,7 +38,6 @@ from bnexp.judging.claim import of_run
 from bnexp.judging.comparing import three_way
 from bnexp.judging.judgement import adjusted, judge, size, with_controls
 from bnexp.judging.rules import Estimate
-from bnexp.paths import configs
 from bnexp.report import tables as report
 from bnexp.runs.records import Record
 
@@ -564,13 +576,6 @@ def test_judgements_are_json_with_the_fields_of_the_protocol() -> None:
     unbounded = replace(each, outcome=replace(each.outcome, effect=NAN, ci95=(0.5, math.inf))).as_dict()
     assert unbounded["effect"] is None
     assert unbounded["ci95"] == [0.5, None]
-
-
-def asked_with(name: str) -> set[str]:
-    """The claims that every experiment asks which asks those of this subject."""
-    asked = [OmegaConf.load(path).get("claims", [name]) for path in (configs() / "experiment").glob("*.yaml")]
-    together = [{claim.id for each in of for claim in claims.REGISTRY[each].claims} for of in asked if name in of]
-    return set.intersection(*together)
 
 
 def test_every_claim_names_its_source_and_every_control_what_would_have_failed_it() -> None:

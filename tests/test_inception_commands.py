@@ -45,7 +45,7 @@ def smoked(tmp_path_factory: pytest.TempPathFactory, spawn: Callable[..., subpro
 def test_the_arms_are_trained_judged_and_drawn(smoked: Path) -> None:
     folder = smoked / "results" / "smoke" / "digits" / "inception"
     verdict = json.loads((folder / "verdict.json").read_text())
-    assert len(verdict["claims"]) == 32
+    assert len(verdict["claims"]) == 33
     table = pd.read_csv(folder / "table.csv")
     assert set(table["arm"]) == {
         *("bn_baseline", "bn_x30", "bn_x5", "bn_x5_sigmoid", "inception", "inception_sigmoid"),

@@ -86,7 +86,16 @@ NAMES = (
     *("inception", "inception_steps", "figure_3", "inception_controls", "inception_tuned"),
     *("norms", "ablation", "ensemble", "tiny"),
     *("covariate_shift", "noisy_norm", "drifting_norm", "landscape", "step_size"),
-    *("jacobian", "signal_depth", "skip_init", "more_gaussian", "affine", "robustness", "adaptation"),
+    *(
+        "jacobian",
+        "random_matrices",
+        "signal_depth",
+        "skip_init",
+        "more_gaussian",
+        "affine",
+        "robustness",
+        "adaptation",
+    ),
     *("naive_norm", "scale_invariance", "whitening", "absolute_scale", "noise", "fine_tuning", "recurrent"),
 )
 """The files of the subjects that come with bnexp."""

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from bnexp.claims.mechanisms import CELLS
 from bnexp.drawing import plots
-from bnexp.judging.claim import PLAIN, Claim, Control, Paper, Quantity, Rule, Unit, of_run
+from bnexp.judging.claim import Claim, Paper, Quantity, Rule, Unit, of_run
 from bnexp.judging.measures import after_start, probed
 from bnexp.runs.records import Record, Records
 
@@ -67,10 +67,6 @@ LABELS = {
 }
 """Of the figure's axes."""
 
-RANDOM, OFF = 0.19, 0.02
-"""Decades by which the singular values of a Gaussian matrix spread, half of whose columns are left (Marchenko and
-Pastur); and what they may be off by in a layer of 100 units, of which not quite half are."""
-
 CLAIMS = [
     Claim(
         f"jacobian-{identity}",
@@ -86,24 +82,6 @@ CLAIMS = [
     )
     for identity, (name, measure, words, unit) in MEASURES.items()
 ]
-CLAIMS.append(
-    Claim(
-        "jacobian-random",
-        "own check",
-        "Before the first step, without BN, the logarithms of the singular values of a ReLU network's layer Jacobians "
-        f"spread by {RANDOM:g} decades, as those of random matrices do.",
-        Quantity("the same at step 0", of_run(spread_at_first), "decades"),
-        Rule("equals", OFF, target=RANDOM),
-        Paper("Not said; half of the units of a layer from He's weights let their input through."),
-        {"norm": PLAIN},
-        None,
-        among={"model.activation": "relu", "model.name": "mlp"},
-        control=Control(
-            "Another spread would say that it is not singular values of layer Jacobians that are measured.",
-            guards=tuple(f"jacobian-{identity}" for identity in MEASURES),
-        ),
-    )
-)
 
 
 def figures(records: Records) -> dict[str, Figure]:
