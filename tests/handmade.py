@@ -129,4 +129,4 @@ def asked_with(name: str) -> set[str]:
     """The claims that every experiment asks which asks those of this subject."""
     asked = [OmegaConf.load(path).get("claims", [name]) for path in (configs() / "experiment").glob("*.yaml")]
     together = [{claim.id for each in of for claim in claims.REGISTRY[each].claims} for of in asked if name in of]
-    return set.intersection(*together)
+    return set.intersection(*together) if together else {claim.id for claim in claims.REGISTRY[name].claims}

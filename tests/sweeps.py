@@ -315,7 +315,7 @@ def step_size(sign: Sign) -> list[Record]:
         accuracy = [0.1, *(final if step >= at else 0.4 for step in STEPS[1:])]
         return record(fields, final, at, loss=loss, accuracy=accuracy)
 
-    return sweep(run, seeds=(*range(6), 1000), model_activation=KINDS, lr=(0.1, 0.3, 1.0, 3.0))
+    return sweep(run, seeds=(*range(6), 1000), model_activation=KINDS, lr=(0.03, 0.1, 0.3, 1.0, 3.0))
 
 
 def affine(sign: Sign) -> list[Record]:

@@ -364,7 +364,7 @@ def test_changes_that_hurt() -> None:
         name: j.verdict
         for name, j in judged("ablation", ablated(lr=-0.05, l2=-0.05, companions=-0.05, order=5)).items()
     }
-    hurt = {"lr-faster", "lr-harmless", "l2-smaller", "order-without-bn"}
+    hurt = {"lr-faster", "lr-harmless", "l2-smaller", "companions", "order-without-bn"}
     assert {name for name, verdict in found.items() if verdict == "contradicted"} == hurt
 
 

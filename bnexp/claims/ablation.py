@@ -155,9 +155,7 @@ CLAIMS = [
         Paper("Not said: it is put down to companions, which only BN knows."),
         {**BUT_RATE, "data.reshuffle": True},
         {**BUT_RATE, "data.reshuffle": False},
-        control=Control(
-            "As much without BN would say that it is the order, and not the companions.", guards=("companions",)
-        ),
+        control=Control("As much without BN would say that it is the order, and not the companions."),
     ),
 ]
 
