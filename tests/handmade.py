@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -125,8 +126,14 @@ def wandering(mean: float = 0.0, spread: float = 0.0, scale: float = 1.0, units:
     return np.stack([scale * mean * turn, (scale * (1 + spread * turn)) ** 2], axis=-1)
 
 
+@functools.cache
+def _asked_together() -> list[Sequence[str]]:
+    """The subjects that each experiment names."""
+    return [list(OmegaConf.load(path).claims) for path in (configs() / "experiment").glob("*.yaml")]
+
+
 def asked_with(name: str) -> set[str]:
     """The claims that every experiment asks which asks those of this subject."""
-    asked = [OmegaConf.load(path).get("claims", [name]) for path in (configs() / "experiment").glob("*.yaml")]
-    together = [{claim.id for each in of for claim in claims.REGISTRY[each].claims} for of in asked if name in of]
+    asked = [of for of in _asked_together() if name in of]
+    together = [{claim.id for each in of for claim in claims.REGISTRY[each].claims} for of in asked]
     return set.intersection(*together) if together else {claim.id for claim in claims.REGISTRY[name].claims}

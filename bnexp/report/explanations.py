@@ -14,7 +14,7 @@ from bnexp import claims
 from bnexp.judging.judgement import unfilled
 from bnexp.report import effects
 from bnexp.report.tables import markdown
-from bnexp.report.verdicts import is_old
+from bnexp.report.verdicts import entries, is_old
 
 Speaks = Literal["for", "against", "neither", "not judged"]
 
@@ -231,17 +231,13 @@ EXPLANATIONS = (
 )
 
 Found = Mapping[tuple[str, str], Mapping[str, Any]]
-"""By experiment and claim, the entry of `verdict.json`, and the data set's title as `data`."""
+"""By experiment and claim, its entry as `verdicts.entries` has it."""
 
 
 def found_in(verdict_files: Iterable[tuple[Path, Mapping[str, Any]]]) -> Found:
     """The claims of these reports, but for those that were judged by old rules."""
     judged = [verdict for _, verdict in verdict_files if not is_old(verdict)]
-    return {
-        (verdict["experiment"], claim["id"]): {**claim, "data": verdict["dataset"].get("title", "")}
-        for verdict in judged
-        for claim in verdict["claims"]
-    }
+    return {(claim["experiment"], claim["id"]): claim for verdict in judged for claim in entries(verdict)}
 
 
 def judged(found: Found) -> bool:

@@ -104,12 +104,7 @@ def _of_norms(norms: Mapping[str, Mapping[str, Any]]) -> str:
 
 def primary(of_experiments: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The main claims of these verdicts, each with its experiment and data set."""
-    return [
-        {**claim, "experiment": verdict["experiment"], "data": verdict["dataset"].get("title", "")}
-        for verdict in of_experiments
-        for claim in verdict["claims"]
-        if claim.get("primary")
-    ]
+    return [claim for verdict in of_experiments for claim in verdicts.entries(verdict) if claim.get("primary")]
 
 
 def _is_overview(readme: Path) -> bool:

@@ -35,6 +35,12 @@ def read(path: Path) -> dict[str, Any]:
     return verdict
 
 
+def entries(verdict: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The entries of its claims, each with the experiment and the data set's title as `data`."""
+    of = {"experiment": verdict["experiment"], "data": verdict["dataset"].get("title", "")}
+    return [{**claim, **of} for claim in verdict["claims"]]
+
+
 def read_all(results: Path) -> tuple[list[tuple[Path, dict[str, Any]]], list[str]]:
     """The verdicts of the experiments right under `results`, each with its path; and what is wrong with the others."""
     verdicts, damaged = [], []
